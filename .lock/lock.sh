@@ -1,0 +1,19 @@
+#!/bin/sh
+# Write the lock files from pyproject.toml. Needs uv; only a maintainer runs it (make lock).
+set -eu
+cd "$(dirname "$0")/.."
+compile() {
+  uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate "$@"
+}
+tidy() { # every line carries the same two platform conditions: leave out what the whole file says already
+  sed -i -E "s/ ; platform_python_implementation == 'CPython' and sys_platform == 'linux' \\\\/ \\\\/; \
+    s/ and platform_python_implementation == 'CPython' and sys_platform == 'linux'//" "$1"
+}
+compile --output-file .lock/run.txt
+compile --extra local --constraint .lock/run.txt --output-file .lock/local.txt
+for group in build dev; do
+  uv pip compile --quiet --group $group --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate --constraint .lock/local.txt --output-file .lock/$group.txt
+done
+for file in .lock/*.txt; do tidy "$file"; done

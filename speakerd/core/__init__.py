@@ -1,0 +1,1 @@
+"""The pure floor: no clock, socket, thread, logger or file; time is an argument."""

@@ -1,0 +1,126 @@
+"""Everything we may do, in the imperative.
+
+The controller performs actions in the order they are given. Audio never appears here: actions open and shut the gates
+it flows through.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
+
+
+class Earcon(enum.Enum):
+    """The short sounds of the speaker."""
+
+    WAKE = "wake"
+    """I am listening."""
+
+    END = "end"
+    """I have stopped listening."""
+
+    ERROR = "error"
+    """Something did not work; ``speakerd status`` says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLink:
+    """Open a session with the service; ``LinkUp`` or ``LinkLost`` will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseLink:
+    """End the session and throw away what was not yet sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUplink:
+    """Let microphone audio through to the session, live."""
+
+    from_frame: Frames | None
+    """First wire frame to send, looked up in the pre-roll; None: from now on. A frame is never sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceUplink:
+    """Stream digital silence instead of the microphone: the service's clock moves on, and nothing is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUplink:
+    """Let nothing through any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptAudio:
+    """Open the downlink gate for a response."""
+
+    response_id: ResponseId
+    """Whose audio may be played."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectAudio:
+    """Shut the downlink gate for a response; late deltas of it are dropped."""
+
+    response_id: ResponseId
+    """Whose audio may not be played any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlushPlayback:
+    """Silence the loudspeaker at once and throw away what was waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class TruncateItem:
+    """Tell the service how much of a reply item was really heard."""
+
+    item_id: ItemId
+    """The item."""
+
+    heard_ms: Ms
+    """What the user heard of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelResponse:
+    """Ask the service to stop a response. Never sent when the service's own detection interrupts."""
+
+    response_id: ResponseId
+    """Which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayEarcon:
+    """Play a short sound."""
+
+    earcon: Earcon
+    """Which one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Show the state to people: status line, lights."""
+
+    line: str
+    """One true sentence."""
+
+
+Action = (
+    OpenLink
+    | CloseLink
+    | OpenUplink
+    | SilenceUplink
+    | CloseUplink
+    | AcceptAudio
+    | RejectAudio
+    | FlushPlayback
+    | TruncateItem
+    | CancelResponse
+    | PlayEarcon
+    | Announce
+)
+"""The closed union that the controller can perform."""

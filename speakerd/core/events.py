@@ -1,0 +1,164 @@
+"""Everything that can happen, as facts in the past tense.
+
+An event carries what the core needs to decide: the core never asks. ``Event`` at the end is the closed union that the
+table in ``conversation.py`` must cover.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
+
+
+class Device(enum.Enum):
+    """The two ends of the sound path."""
+
+    MICROPHONE = "microphone"
+    LOUDSPEAKER = "loudspeaker"
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of one reply item came out of the loudspeaker."""
+
+    item_id: ItemId
+    """The item."""
+
+    heard_ms: Ms
+    """Milliseconds of it that were audible, rounded down, never more than was received."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeWordDetected:
+    """The wake word was heard, or somebody asked for attention with ``speakerd wake``."""
+
+    model: str
+    """Which word, or ``request``."""
+
+    score: float
+    """0 to 1."""
+
+    position_frames: Frames
+    """Where the detection stands in the microphone's wire frames, counted from its start."""
+
+    unheard: tuple[Heard, ...] = ()
+    """Reply items that are playing or waiting, with what was heard of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class StopRequested:
+    """Somebody wants silence now: button, control socket, a spoken stop word."""
+
+    unheard: tuple[Heard, ...] = ()
+    """Reply items that are playing or waiting, with what was heard of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class MuteChanged:
+    """The microphone was muted or unmuted."""
+
+    muted: bool
+    """True: nothing may be heard any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """The session is open and configured: the service has accepted our ``session.update``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLost:
+    """The session ended without our asking, or could not be opened."""
+
+    code: str
+    """The error's stable code."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The service's voice activity detection heard the user begin."""
+
+    unheard: tuple[Heard, ...] = ()
+    """Reply items that are playing or waiting, with what was heard of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The service's voice activity detection heard the user end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseCreated:
+    """The service began a response."""
+
+    response_id: ResponseId
+    """Its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioStarted:
+    """The first audio of an accepted response reached the loudspeaker's backlog."""
+
+    response_id: ResponseId
+    """Whose audio it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseDone:
+    """The service finished, cancelled or failed a response."""
+
+    response_id: ResponseId
+    """Its name."""
+
+    status: str
+    """``completed``, ``cancelled``, ``failed`` or ``incomplete``."""
+
+    code: str | None = None
+    """The service's error code when it failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybackDrained:
+    """Everything we had to play has come out of the loudspeaker."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceLost:
+    """A sound card went away; it is being looked for."""
+
+    device: Device
+    """Which end."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFound:
+    """A sound card is open and moving frames (also said once at the start)."""
+
+    device: Device
+    """Which end."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The one deadline in the state is over."""
+
+
+Event = (
+    WakeWordDetected
+    | StopRequested
+    | MuteChanged
+    | LinkUp
+    | LinkLost
+    | SpeechStarted
+    | SpeechStopped
+    | ResponseCreated
+    | AudioStarted
+    | ResponseDone
+    | PlaybackDrained
+    | DeviceLost
+    | DeviceFound
+    | DeadlinePassed
+)
+"""The closed union: the table in ``conversation.py`` has a cell for each in every phase."""

@@ -1,0 +1,93 @@
+"""What the controller may ask of the outside, as Protocols. Every method returns at once; the loop is never blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from speakerd.core.actions import Earcon
+from speakerd.core.events import Heard
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
+
+
+class Uplink(Protocol):
+    """The gate between the microphone and the session. Thread: event loop."""
+
+    def open(self, from_frame: Frames | None) -> None:
+        """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice."""
+
+    def silence(self) -> None:
+        """Stream digital silence in place of the microphone."""
+
+    def close(self) -> None:
+        """Let nothing through."""
+
+
+class Loudspeaker(Protocol):
+    """The gate between the session and the loudspeaker. Thread: event loop."""
+
+    def accept(self, response_id: ResponseId) -> None:
+        """Let audio of this response through."""
+
+    def reject(self, response_id: ResponseId) -> None:
+        """Drop audio of this response from now on."""
+
+    def flush(self) -> None:
+        """Silence at once; what was waiting is gone."""
+
+    def play_earcon(self, earcon: Earcon) -> None:
+        """Play a short sound, before anything that is waiting."""
+
+    def unheard(self) -> tuple[Heard, ...]:
+        """Return the reply items not yet wholly heard, in playing order, with what was heard of each."""
+
+
+class Link(Protocol):
+    """The session with the service. Thread: event loop."""
+
+    def open(self) -> None:
+        """Start connecting; the answer comes as ``LinkUp`` or ``LinkLost``."""
+
+    def close(self) -> None:
+        """End the session, or the attempt; nothing more is sent and no event of it follows."""
+
+    def append(self, pcm: bytes) -> None:
+        """Queue wire audio for the service, in order; kept while the link is still coming up."""
+
+    def truncate(self, item_id: ItemId, heard_ms: Ms) -> None:
+        """Tell the service how much of an item was heard."""
+
+    def cancel(self, response_id: ResponseId) -> None:
+        """Ask the service to stop a response."""
+
+
+class Indicator(Protocol):
+    """Where people look: the status line, later lights. Thread: event loop."""
+
+    def show(self, line: str) -> None:
+        """Show one true sentence."""
+
+
+class Credentials(Protocol):
+    """Who we are to the service."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the HTTP headers that sign a handshake.
+
+        Raises:
+            AuthError: there is no usable credential.
+        """
+
+
+class Clock(Protocol):
+    """Time, as an argument."""
+
+    def now(self) -> float:
+        """Return seconds on the monotonic clock."""
+
+
+class Trace(Protocol):
+    """A diary of one conversation for the demo, the bench and the curious. Thread: event loop."""
+
+    def mark(self, name: str, **fields: object) -> None:
+        """Note that something happened now."""

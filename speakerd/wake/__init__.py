@@ -1,0 +1,1 @@
+"""The wake word: openWakeWord's models, and the thread that runs them."""
