@@ -1,0 +1,171 @@
+"""Scores for wake words, one for every 80 ms of audio, computed by openWakeWord on onnxruntime.
+
+What a score means (threshold, refractory time) is ``core/wake_gate.py``'s business; when it is computed is
+``worker.py``'s. This is the only file that knows openwakeword.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+import warnings
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from speakerd.core.errors import Remedy, WakeError
+from speakerd.wake import models
+
+CHUNK_FRAMES = 1280
+"""80 ms at 16 kHz, the step of openWakeWord's embedding (specified)."""
+
+_STFT_OVERLAP_FRAMES = 480
+"""Audio before a chunk that its melspectrogram looks back on (specified by openWakeWord)."""
+
+_EMBEDDING_ROWS = 76
+"""Rows of melspectrogram in one embedding (specified by the embedding model)."""
+
+_NOISE_SEED = 20
+"""Any fixed number: openWakeWord fills its history with noise, and equal starts make equal scores (guessed)."""
+
+
+class Detector(Protocol):
+    """A wake word engine. Thread: one at a time, the one that made it."""
+
+    chunk_frames: int
+    """Frames at 16 kHz it takes at once."""
+
+    words: tuple[str, ...]
+    """The wake words it listens for."""
+
+    def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
+        """Return how much each word was just said, 0 to 1, after another chunk of audio."""
+
+
+class OpenWakeWord:
+    """openWakeWord's ``Model``, 0.4 and 0.6 alike, always on onnxruntime with one thread.
+
+    Making one takes about half a second of a desktop's CPU and several of a small board's: do it off the event loop.
+    Thread: one at a time.
+    """
+
+    chunk_frames = CHUNK_FRAMES
+
+    def __init__(self, words: Mapping[str, Path], *, melspectrogram: Path, embedding: Path) -> None:
+        """Load the models.
+
+        Args:
+            words: The classifier of each wake word, by the name that ``score`` answers with.
+            melspectrogram: The melspectrogram model.
+            embedding: The embedding model.
+
+        Raises:
+            WakeError: ``wake-model-corrupt``: a file is not a model, or not of this kind.
+        """
+        self.words = tuple(words)
+        self._words_by_stem = {path.stem: word for word, path in words.items()}
+        if len(self._words_by_stem) != len(words):
+            message = "two wake word models have the same file name; rename one: " + ", ".join(map(str, words.values()))
+            raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
+        self._model = _load_model([str(path) for path in words.values()], str(melspectrogram), str(embedding))
+        for stem, word in self._words_by_stem.items():
+            if self._model.model_outputs[stem] != 1:
+                message = f"{words[word]} is not a wake word model: it has {self._model.model_outputs[stem]} outputs"
+                raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
+        _shorten_history(self._model)
+
+    @classmethod
+    def load(cls, names_or_paths: Sequence[str]) -> OpenWakeWord:
+        """Make a detector of what ``wake.models`` holds: names that ship, or paths whose stem becomes the word.
+
+        Raises:
+            WakeError: ``wake-model-missing`` or ``wake-model-corrupt``.
+        """
+        melspectrogram, embedding = models.resolve_features()
+        words = {name if name in models.WORDS else Path(name).stem: models.resolve(name) for name in names_or_paths}
+        return cls(words, melspectrogram=melspectrogram, embedding=embedding)
+
+    def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
+        """Return how much each word was just said, 0 to 1, after another chunk of audio.
+
+        Shape: (1280,).
+        Units: S16 at 16 kHz.
+
+        Raises:
+            ValueError: the chunk has another shape or type; openWakeWord would quietly hear silence.
+        """
+        if chunk.shape != (CHUNK_FRAMES,) or chunk.dtype != np.int16:
+            raise ValueError(f"a chunk is int16 ({CHUNK_FRAMES},), not {chunk.dtype} {chunk.shape}")
+        scores = self._model.predict(chunk)
+        return {word: float(scores[stem]) for stem, word in self._words_by_stem.items()}
+
+
+def _load_model(paths: list[str], melspectrogram: str, embedding: str) -> Any:
+    """Return openwakeword's ``Model`` over these files, whichever release is installed."""
+    features, model_class = _import_openwakeword()
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415 - takes 50 MB, so as late as can be
+
+    load_errors = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
+    # The features' signature tells the releases apart; the Model's own hides behind a decorator in 0.6.
+    if "inference_framework" in inspect.signature(features).parameters:
+        arguments: dict[str, Any] = {
+            "wakeword_models": paths,
+            "inference_framework": "onnx",  # the default, TensorFlow Lite, breaks on numpy 2
+            "melspec_model_path": melspectrogram,
+            "embedding_model_path": embedding,
+        }
+    else:
+        # It asks for CUDA first; that there is none is no news on a Pi.
+        warnings.filterwarnings("ignore", message="Specified provider 'CUDAExecutionProvider'", category=UserWarning)
+        arguments = {
+            "wakeword_model_paths": paths,
+            "melspec_onnx_model_path": melspectrogram,
+            "embedding_onnx_model_path": embedding,
+        }
+    global_noise = np.random.get_state()  # noqa: NPY002 - openwakeword draws from numpy's global generator
+    np.random.seed(_NOISE_SEED)  # noqa: NPY002 - the same
+    try:
+        return model_class(ncpu=1, **arguments)
+    except (*load_errors, IndexError) as error:
+        message = f"not a wake word model among {', '.join(paths)}: {error}"
+        raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR) from error
+    finally:
+        np.random.set_state(global_noise)  # noqa: NPY002 - the same
+
+
+def _import_openwakeword() -> tuple[Any, Any]:
+    """Import openwakeword without its training code; return its ``AudioFeatures`` and its ``Model``.
+
+    The package imports its verifier's training function at once, and with it scikit-learn and scipy: 80 MB and nine
+    tenths of the import's time for something a daemon never calls. A module in its place keeps them away.
+    """
+    name = "openwakeword.custom_verifier_model"
+    if name not in sys.modules:
+        stand_in = types.ModuleType(name, "Stands in for openwakeword's training code, which speakerd does not load.")
+        stand_in.train_custom_verifier = _cannot_train  # type: ignore[attr-defined] # a module made by hand
+        sys.modules[name] = stand_in
+    from openwakeword.model import Model  # noqa: PLC0415 - the heavy import this file exists for
+    from openwakeword.utils import AudioFeatures  # noqa: PLC0415 - the same
+
+    return AudioFeatures, Model
+
+
+def _cannot_train(*_args: object, **_options: object) -> NoReturn:
+    """Stand in for the training of a verifier."""
+    raise NotImplementedError("speakerd leaves openwakeword's training code out; train in another environment")
+
+
+def _shorten_history(model: Any) -> None:
+    """Keep only the past that the next score depends on.
+
+    openWakeWord keeps ten seconds and copies them, sample by sample, for every chunk; the scores stay the same.
+    """
+    features = model.preprocessor
+    features.raw_data_buffer = deque(features.raw_data_buffer, maxlen=CHUNK_FRAMES + _STFT_OVERLAP_FRAMES)
+    features.melspectrogram_max_len = _EMBEDDING_ROWS
+    features.feature_buffer_max_len = max(model.model_inputs.values())
