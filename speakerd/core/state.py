@@ -1,0 +1,126 @@
+"""What is known of the conversation: its phase, its limits, its one frozen state.
+
+How one state follows from another is in ``conversation``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from speakerd.core.events import Device
+from speakerd.core.units import ResponseId
+
+
+class Phase(enum.Enum):
+    """Where the conversation stands."""
+
+    IDLE = "idle"
+    """Nothing leaves the machine; the wake word is awaited."""
+
+    LISTENING = "listening"
+    """The user has the word; audio goes to the service as soon as it can be reached."""
+
+    THINKING = "thinking"
+    """The user has ended; the service's answer is awaited."""
+
+    SPEAKING = "speaking"
+    """A reply is being played."""
+
+    FOLLOW_UP = "follow-up"
+    """The reply is over; for a while the user may go on without the wake word."""
+
+
+class LinkState(enum.Enum):
+    """What we know of the session with the service."""
+
+    DOWN = "down"
+    CONNECTING = "connecting"
+    UP = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the configuration allows; the only thing ``step`` knows about it."""
+
+    words: tuple[str, ...] = ("hey_jarvis",)
+    """Wake words, for the status line."""
+
+    barge_in_by_speech: bool = True
+    """Speech during a reply cuts it. Otherwise only the wake word does, and the service hears silence meanwhile."""
+
+    follow_up_s: float = 8.0
+    """How long to listen on after a reply; 0: never."""
+
+    max_turns: int = 20
+    """Turns per wake word."""
+
+    preroll_ms: int = 300
+    """How far before the detection the uplink starts: a detection comes up to 0.2 s after the word's end, so a command
+    said in the same breath is whole (measured on synthesised speech)."""
+
+    no_speech_s: float = 8.0
+    """How long to wait for the user to begin (guess, as long as the follow-up window)."""
+
+    utterance_s: float = 60.0
+    """How long one utterance may be; longer is a television (guess)."""
+
+    reply_s: float = 20.0
+    """How long to wait for the first audio of a reply (guess: services answer within two seconds)."""
+
+    stall_s: float = 10.0
+    """How long a reply that ran dry may take to go on (guess)."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is known. Written by ``step`` only; owned by the controller."""
+
+    phase: Phase = Phase.IDLE
+    """Where the conversation stands."""
+
+    link: LinkState = LinkState.DOWN
+    """The session with the service."""
+
+    muted: bool = False
+    """The owner does not want to be heard."""
+
+    lost: frozenset[Device] = field(default_factory=lambda: frozenset(Device))
+    """Sound cards that are not there; both until they were opened."""
+
+    user_speaking: bool = False
+    """Between the service's speech_started and speech_stopped."""
+
+    response_id: ResponseId | None = None
+    """The response whose audio is accepted."""
+
+    response_done: bool = False
+    """The service has nothing more to say in that response."""
+
+    audible: bool = False
+    """Audio of the response is playing or waiting."""
+
+    turn: int = 0
+    """Which turn since the wake word, from 1; 0 while idle."""
+
+    deadline: float | None = None
+    """When ``DeadlinePassed`` is due, in seconds on the monotonic clock."""
+
+    trouble: str | None = None
+    """The stable code of the last link error, until the service is reached again."""
+
+
+def status_line(state: State, limits: Limits) -> str:
+    """Return one true sentence about the state, for ``systemctl status``."""
+    if state.phase is not Phase.IDLE:
+        return f"in conversation, turn {state.turn}"
+    if Device.MICROPHONE in state.lost:
+        return "no microphone: retrying"
+    if Device.LOUDSPEAKER in state.lost:
+        return "no loudspeaker: retrying"
+    if state.muted:
+        return "muted"
+    words = " or ".join(f'"{word.replace("_", " ")}"' for word in limits.words)
+    if state.trouble is not None:
+        return f"listening for {words}; the service failed last time: {state.trouble}"
+    return f"listening for {words}"

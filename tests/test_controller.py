@@ -1,0 +1,150 @@
+"""The controller performs what the core decides, through its ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from speakerd.controller import Controller
+from speakerd.core.actions import Earcon
+from speakerd.core.events import (
+    AudioStarted,
+    Device,
+    DeviceFound,
+    Heard,
+    LinkLost,
+    LinkUp,
+    MuteChanged,
+    PlaybackDrained,
+    ResponseCreated,
+    ResponseDone,
+    SpeechStarted,
+    SpeechStopped,
+    StopRequested,
+    WakeWordDetected,
+)
+from speakerd.core.state import Limits, Phase
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
+from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink
+
+WAKE = WakeWordDetected("hey_jarvis", 0.9, Frames(48_000))
+R1 = ResponseId("resp_1")
+
+
+@dataclass
+class House:
+    """A controller with its surroundings."""
+
+    limits: Limits = field(default_factory=Limits)
+    uplink: FakeUplink = field(default_factory=FakeUplink)
+    loudspeaker: FakeLoudspeaker = field(default_factory=FakeLoudspeaker)
+    link: FakeLink = field(default_factory=FakeLink)
+    indicator: FakeIndicator = field(default_factory=FakeIndicator)
+    trace: FakeTrace = field(default_factory=FakeTrace)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self):
+        self.controller = Controller(
+            uplink=self.uplink,
+            loudspeaker=self.loudspeaker,
+            link=self.link,
+            indicator=self.indicator,
+            clock=self.clock,
+            trace=self.trace,
+            limits=self.limits,
+            call_at=self.clock.call_at,
+        )
+        self.post(DeviceFound(Device.MICROPHONE), DeviceFound(Device.LOUDSPEAKER))
+
+    def post(self, *events):
+        for event in events:
+            self.controller.post(event)
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+def test_wake_opens_uplink_and_link(house):
+    """The wake word reaches the ports as calls."""
+    house.post(WAKE)
+    assert house.uplink.calls == [("uplink.open", 48_000 - 7_200)]
+    assert house.link.calls == [("link.open",)]
+    assert house.loudspeaker.calls == [("earcon", Earcon.WAKE)]
+    assert house.indicator.calls[-1] == ("show", "in conversation, turn 1")
+
+
+def test_barge_in_carries_what_was_heard(house):
+    """Speech during a reply truncates at what the loudspeaker says was heard."""
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1))
+    house.loudspeaker.unheard_items = (Heard(ItemId("item_1"), Ms(740)),)
+    house.post(SpeechStarted())
+    assert house.loudspeaker.names()[-2:] == ["flush", "reject"]
+    assert house.link.calls[-1] == ("truncate", "item_1", 740)
+
+
+def test_half_duplex_and_cancel_reach_the_ports():
+    """Silence on the uplink and a cancel by wake word are performed."""
+    house = House(limits=Limits(barge_in_by_speech=False))
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1), WAKE)
+    assert ("uplink.silence",) in house.uplink.calls
+    assert ("cancel", R1) in house.link.calls
+
+
+def test_the_deadline_is_a_timer(house):
+    """When nothing is said in time, the conversation ends by itself."""
+    house.post(WAKE, LinkUp())
+    house.clock.advance(7.9)
+    assert house.controller.state.phase is Phase.LISTENING
+    house.clock.advance(0.2)
+    assert house.controller.state.phase is Phase.IDLE
+    assert house.link.calls[-1] == ("link.close",)
+    assert house.clock.armed is None
+
+
+def test_timer_is_forgotten_when_speech_plays(house):
+    """While a reply is audible there is no deadline."""
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1))
+    assert house.clock.armed is None
+    house.post(ResponseDone(R1, "completed"), PlaybackDrained())
+    assert house.clock.armed is not None
+
+
+def test_events_caused_by_actions_wait_their_turn(house):
+    """An event posted from within an action is handled after that event's actions are done."""
+    house.link.on_call = lambda call: house.post(LinkLost("link-refused")) if call == ("link.open",) else None
+    house.post(WAKE)
+    assert house.controller.state.phase is Phase.IDLE
+    assert house.loudspeaker.calls == [("earcon", Earcon.WAKE), ("earcon", Earcon.ERROR)]
+
+
+def test_a_failing_port_does_not_wedge_the_controller(house):
+    """An exception in a port leaves the controller able to take the next event."""
+
+    def fail(call):
+        raise RuntimeError(call)
+
+    house.link.on_call = fail
+    with pytest.raises(RuntimeError):
+        house.post(WAKE)
+    house.link.on_call = lambda call: None
+    house.post(StopRequested())
+    assert house.controller.state.phase is Phase.IDLE
+
+
+def test_transitions_are_traced(house):
+    """Every change of phase is one mark."""
+    house.post(WAKE, StopRequested())
+    marks = [fields for name, fields in house.trace.calls if name == "state"]
+    assert [(mark["before"], mark["after"], mark["on"]) for mark in marks] == [
+        ("idle", "listening", "WakeWordDetected"),
+        ("listening", "idle", "StopRequested"),
+    ]
+
+
+def test_status_line(house):
+    """The line is what the indicator shows."""
+    house.post(MuteChanged(muted=True))
+    assert house.controller.status_line() == "muted"
