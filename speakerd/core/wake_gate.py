@@ -1,0 +1,116 @@
+"""The trigger: from a stream of scores to detections, measured in audio, so that no clock is needed.
+
+What a score is made of is not known here. The engine's own trigger logic is not used: its patience never fires and its
+debounce fires twice (measured).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+STRICT_THRESHOLD = 0.7
+"""The least score while the loudspeaker plays (measured: own speech stays below, a person over it does not)."""
+
+STRICT_CHUNKS = 2
+"""Chunks in a row that must reach it while the loudspeaker plays (measured: costs 0.7 to 5 points of detection)."""
+
+QUIET_BELOW = 0.2
+"""A score under this says that an utterance is over (measured on 315 recordings)."""
+
+QUIET_S = 0.5
+"""For this long, because 41 of 100 utterances dip below the threshold in their middle (measured)."""
+
+NEAR_MISS = 0.5
+"""From this share of the threshold on, something was almost a wake word (guessed)."""
+
+_ROUNDING_S = 1e-6
+"""Sums of chunk lengths are not exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A wake word was said."""
+
+    model: str
+    """Which."""
+
+    score: float
+    """How sure, 0 to 1."""
+
+
+class WakeTrigger:
+    """Decides which scores are a wake word.
+
+    It fires on the first chunk that reaches the threshold. Then it is deaf until the refractory time is over *and*
+    every word was quiet for half a second since, so that one utterance fires once. While the loudspeaker plays, two
+    chunks in a row must reach a higher threshold.
+
+    A *near miss* is a stretch of chunks, heard while armed, that reached half the threshold and died away without
+    firing, whatever its peak: counted once, when it has died away.
+
+    Thread: one calls ``process``; ``threshold`` and ``refractory_s`` may be set from any other.
+    """
+
+    def __init__(self, threshold: float, refractory_s: float) -> None:
+        """Start armed.
+
+        Args:
+            threshold: The least score, above 0, at most 1.
+            refractory_s: The least time from one detection to the next, measured in audio.
+        """
+        self.threshold = threshold
+        self.refractory_s = refractory_s
+        self.near_misses = 0
+        self._armed = True
+        self._since_fired_s = 0.0
+        self._quiet_s = 0.0
+        self._streaks: dict[str, int] = {}
+        self._nearly = False
+
+    def process(self, scores: Mapping[str, float], chunk_s: float, playing: bool) -> Detection | None:
+        """Take the scores after another chunk of audio; return a detection if this chunk makes one.
+
+        Args:
+            scores: Each word's score.
+            chunk_s: How much audio the chunk was.
+            playing: The loudspeaker plays.
+        """
+        strict = max(self.threshold, STRICT_THRESHOLD)
+        self._streaks = {word: self._streaks.get(word, 0) + 1 for word in scores if scores[word] >= strict}
+        top = max(scores.values(), default=0.0)
+        if not self._armed and not self._rearm(top, chunk_s):
+            return None
+        if playing:
+            heard = [word for word, streak in self._streaks.items() if streak >= STRICT_CHUNKS]
+        else:
+            heard = [word for word, score in scores.items() if score >= self.threshold]
+        if heard:
+            return self._fire(max(heard, key=scores.__getitem__), scores)
+        self._watch_near_miss(top)
+        return None
+
+    def _rearm(self, top: float, chunk_s: float) -> bool:
+        """Account for a chunk after a detection; return whether the next one may come."""
+        self._since_fired_s += chunk_s
+        if self._quiet_s < QUIET_S - _ROUNDING_S:
+            # A threshold below the quiet level would otherwise let one utterance fire for ever.
+            self._quiet_s = self._quiet_s + chunk_s if top < min(QUIET_BELOW, self.threshold) else 0.0
+        quiet = self._quiet_s >= QUIET_S - _ROUNDING_S
+        self._armed = quiet and self._since_fired_s >= self.refractory_s - _ROUNDING_S
+        return self._armed
+
+    def _fire(self, word: str, scores: Mapping[str, float]) -> Detection:
+        """Disarm and return the detection."""
+        self._armed = False
+        self._since_fired_s = 0.0
+        self._quiet_s = 0.0
+        self._nearly = False
+        return Detection(word, scores[word])
+
+    def _watch_near_miss(self, top: float) -> None:
+        """Count a stretch that came near when it has died away."""
+        near = top >= NEAR_MISS * self.threshold
+        if self._nearly and not near:
+            self.near_misses += 1
+        self._nearly = near
