@@ -1,0 +1,72 @@
+# speakerd: everything a fresh machine needs is installed by the target that needs it.
+# Only make, git and python3 are expected to be there.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   ?= demo
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench install uninstall lock clean
+
+help: ## show this
+	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@echo
+	@echo "Start with: make demo"
+
+demo: $(VENV)/.local ## hold a whole conversation on this machine: no account, no network, no sound card
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/speakerd demo --out $(DEMO)
+
+test: $(VENV)/.dev ## run every test
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/python .ci/coverage_by_own_test.py
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.local ## measure the speaker and print the figures
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/speakerd bench
+
+install: ## put the service on this machine, under /opt/speakerd (as root)
+	@PYTHON="$(PYTHON)" sh systemd/install.sh
+
+uninstall: ## take the service away; PURGE=1 removes configuration and state as well (as root)
+	@PURGE="$(PURGE)" sh systemd/uninstall.sh
+
+lock: ## write the lock files anew from pyproject.toml (maintainers; needs uv)
+	@.lock/lock.sh
+
+clean: ## remove what was built here
+	rm -rf $(VENV) demo bench build dist
+
+# The environment in three layers, each stamped when it is complete.
+
+$(VENV)/.base: .lock/run.txt .lock/build.txt pyproject.toml
+	@PYTHON="$(PYTHON)" sh .ci/packages.sh build
+	@echo "==> environment in $(VENV) ($$($(PYTHON) --version))"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "==> packages of the daemon, by hash (about 60 MB)"
+	@$(PIP) --require-hashes --no-deps -r .lock/build.txt
+	@$(PIP) --require-hashes --no-deps --no-build-isolation -r .lock/run.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.local: $(VENV)/.base .lock/local.txt
+	@echo "==> ears and voice for a machine without an account, by hash (about 110 MB)"
+	@$(PIP) --require-hashes --no-deps --no-build-isolation -r .lock/local.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local .lock/dev.txt
+	@PYTHON="$(PYTHON)" sh .ci/packages.sh test
+	@echo "==> tools for tests and checks, by hash"
+	@$(PIP) --require-hashes --no-deps -r .lock/dev.txt
+	@touch $@
