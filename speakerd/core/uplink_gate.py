@@ -1,0 +1,86 @@
+"""The uplink gate: which wire frames leave for the session, as audio or as silence, in order and never twice.
+
+It reads from the pre-roll and hands pieces to whoever sends them. When to open and shut is the conversation's decision.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+
+from speakerd.core.preroll import Preroll
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ, Frames, ms_to_frames
+
+PIECE_MIN_FRAMES = ms_to_frames(20, WIRE_RATE_HZ)
+"""The least worth a message of its own (guess: one period)."""
+
+PIECE_MAX_FRAMES = ms_to_frames(40, WIRE_RATE_HZ)
+"""The most in one message, so that a burst does not hold up what follows it (guess)."""
+
+
+class _Mode(enum.Enum):
+    CLOSED = enum.auto()
+    LIVE = enum.auto()
+    SILENT = enum.auto()
+
+
+class UplinkGate:
+    """Lets microphone audio, silence or nothing through. Implements ``ports.Uplink``.
+
+    Args:
+        preroll: Where the frames are.
+        send: Takes pieces of 20 to 40 ms of wire audio; shorter ones only where the gate turns.
+    """
+
+    def __init__(self, preroll: Preroll, send: Callable[[bytes], None]) -> None:
+        self._preroll = preroll
+        self._send = send
+        self._mode = _Mode.CLOSED
+        self._next = 0
+
+    @property
+    def mode(self) -> str:
+        """``closed``, ``live`` or ``silent``."""
+        return self._mode.name.lower()
+
+    @property
+    def next_frame(self) -> Frames:
+        """No frame before this one will be sent any more."""
+        return Frames(self._next)
+
+    def open(self, from_frame: Frames | None) -> None:
+        """Let audio through live; from shut, start at a frame of the pre-roll (None: from now) and send it at once."""
+        if self._mode is _Mode.CLOSED:
+            wanted = self._preroll.end if from_frame is None else from_frame
+            self._next = max(wanted, self._next)
+        else:
+            self._emit(PIECE_MAX_FRAMES, least=1)
+        self._mode = _Mode.LIVE
+        self.pump()
+
+    def silence(self) -> None:
+        """Stream silence in place of the microphone; a gate that is shut stays shut."""
+        if self._mode is _Mode.LIVE:
+            self._emit(PIECE_MAX_FRAMES, least=1)
+            self._mode = _Mode.SILENT
+
+    def close(self) -> None:
+        """Let nothing through, not even what was waiting for its piece to fill."""
+        self._mode = _Mode.CLOSED
+
+    def pump(self) -> None:
+        """Send what the pre-roll has got since the last time."""
+        if self._mode is not _Mode.CLOSED:
+            self._emit(PIECE_MAX_FRAMES, least=PIECE_MIN_FRAMES)
+
+    def _emit(self, most: int, *, least: int) -> None:
+        # Frames that the pre-roll has already lost are lost: position goes on, audio cannot.
+        self._next = max(self._next, self._preroll.start)
+        while (waiting := self._preroll.end - self._next) >= least:
+            length = min(waiting, most)
+            if self._mode is _Mode.LIVE:
+                piece = self._preroll.read(self._next, self._next + length).tobytes()
+            else:
+                piece = bytes(length * SAMPLE_BYTES)
+            self._next += length
+            self._send(piece)
