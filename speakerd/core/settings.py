@@ -1,0 +1,286 @@
+"""The configuration's model: every key once, with its name, default, range and meaning.
+
+Reading YAML, files and environment variables lives in ``config.py``; rules between keys and the wording of complaints
+live in ``settings_check.py``. A key arrives here together with the capability behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+THRESHOLD_WORDS = {"sensitive": 0.35, "normal": 0.5, "strict": 0.7}
+"""What the three words of ``wake.threshold`` stand for (specified)."""
+
+
+def _switch(value: object) -> object:
+    """Take the words people write for a boolean; what is neither stays as it is and is refused by type."""
+    words = {"on": True, "yes": True, "off": False, "no": False}
+    return words.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _allowed(allowed: str) -> WrapValidator:
+    """Answer anything wrong with one sentence, where a union would give one complaint per member."""
+
+    def check(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ValueError(allowed) from error
+
+    return WrapValidator(check)
+
+
+def _matching(good: Callable[[str], bool], allowed: str) -> AfterValidator:
+    """Refuse text that is not good, in words that say what is."""
+
+    def check(value: str) -> str:
+        if not good(value):
+            raise ValueError(allowed)
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_language(code: str) -> bool:
+    return code.isascii() and code.isalpha() and code.islower() and len(code) in (2, 3)
+
+
+def _is_wake_model(model: str) -> bool:
+    name = model.replace("_", "").replace("-", "")
+    return (name.isascii() and name.isalnum()) or (model.startswith("/") and model.endswith(".onnx"))
+
+
+Switch = Annotated[bool, BeforeValidator(_switch)]
+"""True or false, also as on, off, yes, no."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200), _matching(str.isprintable, "one line of text")]
+"""A short name on one line."""
+
+AbsolutePath = Annotated[
+    str, _matching(lambda path: path.startswith("/") and path.isprintable(), "the absolute path of a file")
+]
+"""Where a file stands, from the root."""
+
+Language = Annotated[
+    str,
+    _matching(_is_language, "an ISO 639-1 code such as en or de"),
+    Field(json_schema_extra={"pattern": "^[a-z]{2,3}$"}),
+]
+"""A language's code."""
+
+WakeModel = Annotated[
+    str, _matching(_is_wake_model, "the name of a model such as hey_jarvis, or the absolute path of an .onnx file")
+]
+"""A wake word model."""
+
+WakeThreshold = Annotated[
+    Annotated[float, Field(gt=0, le=1)] | Literal["sensitive", "normal", "strict"],
+    _allowed("a number above 0 and up to 1, or sensitive (0.35), normal (0.5) or strict (0.7)"),
+]
+"""A score, or a word for one."""
+
+Channel = Annotated[
+    Annotated[int, Field(ge=0, le=31)] | Literal["auto"],
+    _allowed("auto, or the number of a channel, counted from 0, up to 31"),
+]
+"""One channel of a card."""
+
+
+class Section(BaseModel):
+    """A part of the file. Immutable; wrong types, unknown keys and infinite numbers are refused."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Assistant(Section):
+    """Who answers."""
+
+    voice: Name = "marin"
+    """Voice of the replies: alloy, ash, ballad, coral, echo, sage, shimmer, verse, marin, cedar, or a newer one."""
+
+    instructions: str = "You are a friendly speaker in a kitchen. Answer in one or two short sentences.\n"
+    """Character and task of the assistant, in plain words."""
+
+    language: Language = "en"
+    """ISO 639-1 code of the language of spoken notices, and the hint for transcription."""
+
+    speed: float = Field(default=1.0, ge=0.25, le=1.5)
+    """How fast it speaks, as a factor."""
+
+
+class Service(Section):
+    """Where the answers come from."""
+
+    provider: Literal["azure", "openai", "embedded"] = "embedded"
+    """Azure OpenAI, OpenAI, or the embedded service, which needs no account and no network."""
+
+    endpoint: str | None = None
+    """URL of the service; null: OpenAI's own, or an embedded service that speakerd starts itself.
+
+    Azure needs https://NAME.openai.azure.com. A ws:// or wss:// URL is taken as it is, plain ws:// only to loopback.
+    """
+
+    model: Name = "gpt-realtime"
+    """Realtime model; on Azure the deployment's name."""
+
+    transcription: Name | None = None
+    """Model (on Azure: deployment) that writes down what the user said; null: none."""
+
+    session: dict[str, Any] = Field(default_factory=dict)
+    """Extra fields of the Realtime session, passed on as they are."""
+
+
+class Auth(Section):
+    """How speakerd signs in. Secrets never stand in the file."""
+
+    method: Literal["api_key", "none"] = "none"
+    """A key from a file, or nothing (embedded service only)."""
+
+    api_key_file: AbsolutePath | None = None
+    """File that holds the key, readable by its owner and group only; null: the systemd credential api-key."""
+
+
+class Wake(Section):
+    """The wake word."""
+
+    models: tuple[WakeModel, ...] = Field(default=("hey_jarvis",), min_length=1, max_length=8, strict=False)
+    """Names of models, or absolute paths of .onnx files; any of them wakes."""
+
+    threshold: WakeThreshold = 0.5
+    """Score from which a wake word counts, 0 to 1, or sensitive (0.35), normal (0.5), strict (0.7)."""
+
+    refractory_s: float = Field(default=2.0, ge=0, le=60)
+    """Seconds after a detection in which no other counts."""
+
+    @property
+    def threshold_score(self) -> float:
+        """The threshold as a number, whatever way it was written."""
+        return THRESHOLD_WORDS[self.threshold] if isinstance(self.threshold, str) else self.threshold
+
+
+class TurnDetection(Section):
+    """How the service hears that the user has begun and finished, in the service's own names."""
+
+    type: Literal["server_vad", "semantic_vad"] = "server_vad"
+    """By silence, or by meaning."""
+
+    threshold: float = Field(default=0.5, ge=0, le=1)
+    """How sure server_vad must be that it hears speech, 0 to 1; more in a loud room."""
+
+    prefix_padding_ms: int = Field(default=300, ge=0, le=10_000)
+    """Milliseconds before the detected beginning that belong to the utterance (server_vad)."""
+
+    silence_duration_ms: int = Field(default=500, ge=0, le=10_000)
+    """Milliseconds of silence that end an utterance (server_vad)."""
+
+    eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    """How soon semantic_vad takes an utterance for finished."""
+
+    noise_reduction: Literal["near_field", "far_field", "none"] = "far_field"
+    """The service's filter: far_field for a microphone in the room, near_field for one at the mouth, or none."""
+
+
+class Conversation(Section):
+    """How a conversation runs."""
+
+    follow_up_s: float = Field(default=8, ge=0, le=300)
+    """Seconds to listen on without a wake word after a reply; 0: never."""
+
+    max_turns: int = Field(default=20, ge=1, le=1000)
+    """Most turns after one wake word."""
+
+    barge_in: Literal["auto", "speech", "wake_word", "off"] = "auto"
+    """What cuts a reply short: speech, only a wake word, nothing, or what echo cancellation allows (auto)."""
+
+
+class Capture(Section):
+    """The microphone."""
+
+    device: Name = "default"
+    """ALSA name of the card; speakerd devices lists them."""
+
+    channel: Channel = "auto"
+    """The channel to hear, counted from 0; auto chooses."""
+
+
+class Playback(Section):
+    """The loudspeaker."""
+
+    device: Name = "default"
+    """ALSA name of the card; speakerd devices lists them."""
+
+
+class Audio(Section):
+    """The sound cards."""
+
+    capture: Capture = Capture()
+    """The microphone."""
+
+    playback: Playback = Playback()
+    """The loudspeaker."""
+
+    echo_cancellation: Literal["auto", "on", "off"] = "auto"
+    """Take our own voice out of the microphone; auto: unless the card does it."""
+
+    earcons: Switch = True
+    """Play the short sounds that say what is going on."""
+
+
+class Log(Section):
+    """What the journal may hold."""
+
+    transcripts: Switch = False
+    """Write what was said to the journal."""
+
+
+class Settings(Section):
+    """The whole file; without a file every default holds."""
+
+    assistant: Assistant = Assistant()
+    """Who answers."""
+
+    service: Service = Service()
+    """Where the answers come from."""
+
+    auth: Auth = Auth()
+    """How speakerd signs in."""
+
+    wake: Wake = Wake()
+    """The wake word."""
+
+    turn_detection: TurnDetection = TurnDetection()
+    """How the service hears that the user has begun and finished."""
+
+    conversation: Conversation = Conversation()
+    """How a conversation runs."""
+
+    audio: Audio = Audio()
+    """The sound cards."""
+
+    log: Log = Log()
+    """What the journal may hold."""
+
+
+def schema_json() -> str:
+    """Return the JSON schema that gives editors completion, as ``config/speakerd.schema.json`` holds it."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "Generated from speakerd/core/settings.py; do not edit.",
+        **Settings.model_json_schema(),
+    }
+    return json.dumps(schema, indent=2) + "\n"
