@@ -1,0 +1,168 @@
+"""The wake thread: takes microphone audio out of its ring, has it scored, says when the wake word was heard.
+
+The ring is filled by the event loop; what a detection leads to is decided there too. The engine behind the scores is
+``detector.py``, the decision ``core/wake_gate.py``.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from speakerd.core.errors import SpeakerdError
+from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ
+from speakerd.core.wake_gate import WakeTrigger
+from speakerd.wake.detector import CHUNK_FRAMES, Detector
+
+
+class Ring(Protocol):
+    """The reading end of a ring of wake audio."""
+
+    @property
+    def available_bytes(self) -> int:
+        """Bytes that can be read now."""
+
+    def read(self, max_bytes: int) -> bytes:
+        """Take out up to that many bytes, oldest first."""
+
+
+class WakeWorker:
+    """Scores microphone audio in a thread of its own, as it comes.
+
+    The engine is made in the thread, so that nothing else waits for it; audio that comes meanwhile is scored
+    afterwards. The loop may set ``playing``, ``muted`` and ``skipped_frames`` at any time, and read the counters.
+
+    Thread: ``start``, ``stop``, ``notify`` and the attributes belong to the event loop; ``pump_once`` to the wake
+    thread, or to a caller that never starts one. The callbacks are called in the wake thread.
+    Ends: by ``stop``, or by an exception, which goes to ``on_failed``.
+    """
+
+    def __init__(
+        self,
+        *,
+        ring: Ring,
+        make_detector: Callable[[], Detector],
+        trigger: WakeTrigger,
+        on_detected: Callable[[str, float, int], None],
+        on_failed: Callable[[str, BaseException], None],
+        on_ready: Callable[[], None],
+    ) -> None:
+        """Take what the thread needs; nothing heavy happens yet.
+
+        Args:
+            ring: Microphone audio, S16LE mono at 16 kHz.
+            make_detector: Makes the engine; may take seconds.
+            trigger: Turns scores into detections.
+            on_detected: Takes word, score and the position of the end of the chunk that fired.
+            on_failed: Takes a stable code and what ended the thread.
+            on_ready: Called when the engine is there, before the first score.
+        """
+        self.playing = False
+        self.muted = False
+        self.chunks = 0
+        self.progress = 0
+        self.last_score = 0.0
+        self._ring = ring
+        self._make_detector = make_detector
+        self._trigger = trigger
+        self._on_detected = on_detected
+        self._on_failed = on_failed
+        self._on_ready = on_ready
+        self._detector: Detector | None = None
+        self._consumed_frames = 0
+        self._passed_frames = 0
+        self._skipped_frames = 0
+        self._gaps: deque[tuple[int, int]] = deque()
+        self._chunk_bytes = CHUNK_FRAMES * SAMPLE_BYTES
+        self._doorbell = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="wake", daemon=True)
+
+    @property
+    def near_misses(self) -> int:
+        """How often something was almost the wake word."""
+        return self._trigger.near_misses
+
+    @property
+    def position_frames(self) -> int:
+        """Where the audio scored so far ends: frames at 16 kHz since the start, gaps that lie before it included."""
+        return self._consumed_frames + self._passed_frames
+
+    @property
+    def skipped_frames(self) -> int:
+        """Frames in all that the loop dropped because the ring was full.
+
+        Raise it when they are dropped: they count into positions from the moment the audio before them is consumed.
+        """
+        return self._skipped_frames
+
+    @skipped_frames.setter
+    def skipped_frames(self, frames: int) -> None:
+        # The thread may take a chunk between the two readings: then the gap counts one chunk early, no more.
+        waiting_frames = self._ring.available_bytes // SAMPLE_BYTES
+        self._gaps.append((self._consumed_frames + waiting_frames, frames - self._skipped_frames))
+        self._skipped_frames = frames
+
+    def start(self) -> None:
+        """Start the thread, once."""
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """End the thread; return whether it ended in time (it is a daemon thread: the process can exit anyway)."""
+        self._stopping = True
+        self._doorbell.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def notify(self) -> None:
+        """Say that audio was put into the ring; the thread wakes up only when there is a whole chunk."""
+        if self._ring.available_bytes >= self._chunk_bytes:
+            self._doorbell.set()
+
+    def pump_once(self) -> bool:
+        """Score one chunk, if there is one; return whether there was. The first call makes the engine."""
+        detector = self._detector or self._load()
+        if self._ring.available_bytes < self._chunk_bytes:
+            return False
+        pcm = self._ring.read(self._chunk_bytes)
+        self._advance(len(pcm) // SAMPLE_BYTES)
+        if not self.muted:
+            self._score(detector, pcm)
+        self.progress += 1
+        return True
+
+    def _load(self) -> Detector:
+        detector = self._detector = self._make_detector()
+        self._chunk_bytes = detector.chunk_frames * SAMPLE_BYTES
+        self._on_ready()
+        return detector
+
+    def _advance(self, frames: int) -> None:
+        """Move the position on, over the gaps that lie before it now."""
+        self._consumed_frames += frames
+        while self._gaps and self._gaps[0][0] < self._consumed_frames:
+            self._passed_frames += self._gaps.popleft()[1]
+
+    def _score(self, detector: Detector, pcm: bytes) -> None:
+        scores = detector.score(np.frombuffer(pcm, dtype="<i2"))
+        self.chunks += 1
+        self.last_score = max(scores.values(), default=0.0)
+        detection = self._trigger.process(scores, detector.chunk_frames / WAKE_RATE_HZ, self.playing)
+        if detection is not None:
+            self._on_detected(detection.model, detection.score, self.position_frames)
+
+    def _run(self) -> None:
+        try:
+            self._load()
+            while not self._stopping:
+                while not self._stopping and self.pump_once():
+                    pass
+                self._doorbell.wait()
+                self._doorbell.clear()
+        except BaseException as error:  # noqa: BLE001 - the thread's outermost line: nothing may end it silently
+            self._on_failed(error.code if isinstance(error, SpeakerdError) else "wake-thread", error)

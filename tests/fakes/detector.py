@@ -1,0 +1,24 @@
+"""A wake word engine that answers with the scores a test wrote down."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+
+class FakeDetector:
+    """Answers with each score once, in order, then with 0; keeps every chunk it was given."""
+
+    chunk_frames = 1280
+
+    def __init__(self, scores: Iterable[float] = (), word: str = "hey_jarvis") -> None:
+        self.words: tuple[str, ...] = (word,)
+        self.heard: list[npt.NDArray[np.int16]] = []
+        self._scores = deque(scores)
+
+    def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
+        self.heard.append(chunk)
+        return {self.words[0]: self._scores.popleft() if self._scores else 0.0}

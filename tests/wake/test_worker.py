@@ -1,0 +1,222 @@
+"""The wake thread: chunks out of the ring, positions, mute, failures, and a thread that starts and ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pytest
+
+from speakerd.audio.ring import make_ring
+from speakerd.core.errors import Remedy, WakeError
+from speakerd.core.wake_gate import WakeTrigger
+from speakerd.wake.detector import Detector
+from speakerd.wake.worker import WakeWorker
+from tests.fakes.detector import FakeDetector
+
+CHUNK = 1280
+TIMEOUT_S = 10.0
+
+
+class Bench:
+    """A worker with a ring before it and a notebook behind it."""
+
+    def __init__(self, scores: Iterable[float] = (), make: Callable[[], Detector] | None = None) -> None:
+        self.detector = FakeDetector(scores)
+        self.notes: list[tuple[object, ...]] = []
+        self.noted = threading.Condition()
+        self.producer, consumer = make_ring(2 * CHUNK * 40)
+        self.worker = WakeWorker(
+            ring=consumer,
+            make_detector=make or (lambda: self.detector),
+            trigger=WakeTrigger(0.5, 2.0),
+            on_detected=lambda model, score, at: self.note("detected", model, score, at),
+            on_failed=lambda code, error: self.note("failed", code, error),
+            on_ready=lambda: self.note("ready"),
+        )
+
+    def note(self, *what: object) -> None:
+        with self.noted:
+            self.notes.append(what)
+            self.noted.notify_all()
+
+    def put(self, frames: int, value: int = 0) -> None:
+        """Put audio into the ring, as the loop does."""
+        assert self.producer.write(np.full(frames, value, dtype="<i2").tobytes()) == 2 * frames
+        self.worker.notify()
+
+    def drain(self) -> int:
+        """Do what the thread does; return how many chunks there were."""
+        count = 0
+        while self.worker.pump_once():
+            count += 1
+        return count
+
+    def wait_for(self, *what: object) -> None:
+        """Wait until a note has been made."""
+        with self.noted:
+            assert self.noted.wait_for(lambda: what in self.notes, TIMEOUT_S), self.notes
+
+
+def test_whole_chunks_only() -> None:
+    """A rest shorter than a chunk waits for the audio that completes it; nothing is lost or repeated."""
+    bench = Bench()
+    bench.put(CHUNK - 1, 1)
+    assert bench.drain() == 0
+    bench.put(CHUNK + 1, 2)
+    assert bench.drain() == 2
+    heard = np.concatenate(bench.detector.heard)
+    assert heard.dtype == np.int16
+    assert heard.tolist() == [1] * (CHUNK - 1) + [2] * (CHUNK + 1)
+
+
+def test_a_detection_tells_word_score_and_end_of_its_chunk() -> None:
+    """The position is the count of frames up to the end of the chunk that fired."""
+    bench = Bench([0.1, 0.2, 0.9, 0.9])
+    bench.put(4 * CHUNK)
+    bench.drain()
+    assert bench.notes == [("ready",), ("detected", "hey_jarvis", 0.9, 3 * CHUNK)]
+    assert bench.worker.position_frames == 4 * CHUNK
+
+
+def test_counters_tell_what_was_done() -> None:
+    """Chunks scored, the last score and near misses can be read from outside."""
+    bench = Bench([0.3, 0.0, 0.1])
+    bench.put(3 * CHUNK)
+    bench.drain()
+    worker = bench.worker
+    assert (worker.chunks, worker.progress, worker.last_score, worker.near_misses) == (3, 3, 0.1, 1)
+
+
+def test_muted_audio_is_consumed_and_not_scored() -> None:
+    """While muted nothing reaches the engine, and the position moves on."""
+    bench = Bench([0.9])
+    bench.worker.muted = True
+    bench.put(3 * CHUNK)
+    bench.drain()
+    assert (bench.detector.heard, bench.worker.chunks, bench.worker.progress) == ([], 0, 3)
+    bench.worker.muted = False
+    bench.put(CHUNK)
+    bench.drain()
+    assert bench.notes[-1] == ("detected", "hey_jarvis", 0.9, 4 * CHUNK)
+
+
+def test_playing_makes_the_trigger_strict() -> None:
+    """While the loudspeaker plays, one chunk over the threshold is not enough."""
+    bench = Bench([0.9, 0.0, 0.9, 0.9])
+    bench.worker.playing = True
+    bench.put(4 * CHUNK)
+    bench.drain()
+    assert bench.notes[1:] == [("detected", "hey_jarvis", 0.9, 4 * CHUNK)]
+
+
+def test_skipped_frames_count_from_where_they_are_missing() -> None:
+    """What was in the ring before a gap keeps its position; what comes after it is moved by the gap."""
+    bench = Bench()
+    bench.put(2 * CHUNK)
+    bench.worker.skipped_frames += 1000
+    bench.put(CHUNK)
+    positions = []
+    while bench.worker.pump_once():
+        positions.append(bench.worker.position_frames)
+    assert positions == [CHUNK, 2 * CHUNK, 3 * CHUNK + 1000]
+    assert bench.worker.skipped_frames == 1000
+
+
+def test_several_gaps_add_up() -> None:
+    """Each gap counts once, in its place."""
+    bench = Bench()
+    bench.worker.skipped_frames += 10
+    bench.put(CHUNK)
+    bench.worker.skipped_frames += 20
+    bench.put(CHUNK)
+    bench.worker.skipped_frames += 30
+    bench.drain()
+    assert bench.worker.position_frames == 2 * CHUNK + 30
+    assert bench.worker.skipped_frames == 60
+
+
+def test_the_engine_is_made_once() -> None:
+    """The first look makes the engine, and no later one does."""
+    made = []
+
+    def make() -> Detector:
+        made.append(FakeDetector())
+        return made[-1]
+
+    bench = Bench(make=make)
+    bench.drain()
+    bench.put(CHUNK)
+    bench.drain()
+    assert len(made) == 1
+    assert bench.notes == [("ready",)]
+
+
+def test_audio_that_comes_while_the_engine_loads_is_scored_afterwards() -> None:
+    """Nothing said during the seconds of loading is lost, and the loop is not held meanwhile."""
+    may_load = threading.Event()
+
+    def make() -> Detector:
+        assert may_load.wait(TIMEOUT_S)
+        return FakeDetector([0.0, 0.0, 0.95])
+
+    bench = Bench(make=make)
+    bench.worker.start()
+    bench.put(3 * CHUNK)
+    assert bench.notes == []
+    may_load.set()
+    bench.wait_for("detected", "hey_jarvis", 0.95, 3 * CHUNK)
+    assert bench.notes[0] == ("ready",)
+    assert bench.worker.stop(TIMEOUT_S)
+
+
+def test_the_thread_scores_what_comes_and_ends_when_told() -> None:
+    """The thread sleeps without audio, wakes up by notice, and ends by stop."""
+    bench = Bench([0.0, 0.8])
+    bench.worker.start()
+    bench.wait_for("ready")
+    for _ in range(8):
+        bench.put(CHUNK // 4)
+    bench.wait_for("detected", "hey_jarvis", 0.8, 2 * CHUNK)
+    assert bench.worker.stop(TIMEOUT_S)
+    assert bench.notes[2:] == []
+
+
+def test_stop_without_start_is_fine() -> None:
+    """A worker that was never started has ended."""
+    assert Bench().worker.stop(TIMEOUT_S)
+
+
+def test_a_thread_that_hangs_is_reported_by_stop() -> None:
+    """Stop gives up on a thread that does not come back, and says so."""
+    release = threading.Event()
+
+    def make() -> Detector:
+        release.wait(TIMEOUT_S)
+        return FakeDetector()
+
+    bench = Bench(make=make)
+    bench.worker.start()
+    assert not bench.worker.stop(0.0)
+    release.set()
+    assert bench.worker.stop(TIMEOUT_S)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (WakeError("wake-model-missing", "run: speakerd fetch-models", Remedy.OPERATOR), "wake-model-missing"),
+        (ValueError("odd"), "wake-thread"),
+    ],
+)
+def test_a_failure_is_told_with_its_code(error: Exception, code: str) -> None:
+    """Whatever ends the thread goes to the supervisor, with our code if it is ours."""
+
+    def make() -> Detector:
+        raise error
+
+    bench = Bench(make=make)
+    bench.worker.start()
+    bench.wait_for("failed", code, error)
+    assert bench.worker.stop(TIMEOUT_S)
