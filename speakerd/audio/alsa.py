@@ -1,0 +1,258 @@
+"""Open a PCM, learn what ALSA really gave, move one period: the only importer of ``alsaaudio``.
+
+pyalsaaudio opens whatever the card allows, silently: asked for 24 kHz mono, a card that knows only 16 kHz stereo opens
+at 16 kHz stereo (measured). So nothing here trusts what it asked for: ``info()`` is read back, and the rest of the
+program adapts to it. ALSA's own converters are never asked to change the rate, since they alias at 0 dB where the
+package with the good one is missing (measured).
+
+What pyalsaaudio 0.11 holds the interpreter's lock for: open, ``drop``, ``avail`` and ``close``; it lets go of it only
+while reading and writing. A sound server that hangs therefore freezes the whole process in ``open``, and only systemd's
+watchdog helps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import alsaaudio  # type: ignore[import-not-found,import-untyped,unused-ignore]  # pyalsaaudio ships no types
+
+from speakerd.audio.alsa_errors import error_while_opening, error_while_running
+from speakerd.core.errors import DeviceError, Remedy
+from speakerd.core.units import PERIOD_MS
+
+SampleFormat = Literal["S16_LE", "S32_LE"]
+
+SAMPLE_FORMATS: dict[str, SampleFormat] = {"S16_LE": "S16_LE", "S32_LE": "S32_LE"}
+"""What we can read and write, in the order in which we ask."""
+
+SAMPLE_BYTES = {"S16_LE": 2, "S32_LE": 4}
+
+PREFERRED_RATE_HZ = 48_000
+"""What nearly every card runs at by itself (specified for USB and HDMI, common on I2S)."""
+
+RATES_HZ = frozenset({8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000})
+"""The rates the resampler has a sane ratio to (specified)."""
+
+MAX_CHANNELS = 8
+"""The largest microphone arrays deliver this many (specified)."""
+
+PREFERRED_CHANNELS = 2
+"""More than a voice needs, but a mono PCM over ALSA's ``plug`` would mix a dead channel into a live one."""
+
+CAPTURE_PERIODS = 8
+"""160 ms of patience for a loop that comes late; costs no latency (measured)."""
+
+PLAYBACK_PERIODS = 4
+"""80 ms: what survives a busy Python thread (measured), all of it heard as latency."""
+
+
+@dataclass(frozen=True)
+class PcmFormat:
+    """What ALSA really gave."""
+
+    rate_hz: int
+    """Frames a second."""
+
+    channels: int
+    """Samples a frame."""
+
+    sample_format: SampleFormat
+    """How a sample is written down."""
+
+    period_frames: int
+    """What one read delivers, and what playback writes at once."""
+
+    buffer_frames: int
+    """What the card holds at most."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes a frame takes."""
+        return self.channels * SAMPLE_BYTES[self.sample_format]
+
+    @property
+    def period_bytes(self) -> int:
+        """Bytes a period takes."""
+        return self.period_frames * self.frame_bytes
+
+
+class CapturePcm(Protocol):
+    """A card that listens. Thread: one at a time; ``close`` after the thread that reads has ended."""
+
+    format: PcmFormat
+    """What ALSA gave."""
+
+    def read(self) -> tuple[int, bytes]:
+        """Wait for a period and return its frames and bytes, or a negative errno and ``b""``.
+
+        -EPIPE: an overrun; the next call goes on. A short count is possible, shortly before a card is lost.
+
+        Raises:
+            DeviceError: the card is gone (``device-lost``).
+        """
+
+    def close(self) -> None:
+        """Let go of the card, at once."""
+
+
+class PlaybackPcm(Protocol):
+    """A card that plays. Thread: one at a time; ``close`` after the thread that writes has ended."""
+
+    format: PcmFormat
+    """What ALSA gave."""
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Wait until whole frames fit and return how many were taken, or a negative errno.
+
+        -EPIPE: an underrun; nothing was taken, and the next call starts the stream again.
+
+        Raises:
+            DeviceError: the card is gone (``device-lost``).
+        """
+
+    def queued_frames(self) -> int:
+        """Return how many frames were written and not yet played."""
+
+    def drop(self) -> None:
+        """Throw away what is queued; the next write starts the stream again."""
+
+    def close(self) -> None:
+        """Throw away what is queued and let go of the card, at once."""
+
+
+class _AlsaCapture:
+    """A capture PCM of alsa-lib."""
+
+    def __init__(self, device: str, pcm: Any, pcm_format: PcmFormat) -> None:
+        self.format = pcm_format
+        self._device = device
+        self._pcm = pcm
+
+    def read(self) -> tuple[int, bytes]:
+        try:
+            frames, data = self._pcm.read()
+        except alsaaudio.ALSAAudioError as error:
+            raise _lost(self._device, self._pcm, error) from error
+        return frames, data
+
+    def close(self) -> None:
+        _shut(self._pcm)
+
+
+class _AlsaPlayback:
+    """A playback PCM of alsa-lib."""
+
+    def __init__(self, device: str, pcm: Any, pcm_format: PcmFormat) -> None:
+        self.format = pcm_format
+        self._device = device
+        self._pcm = pcm
+
+    def write(self, data: bytes | memoryview) -> int:
+        try:
+            return int(self._pcm.write(data))
+        except alsaaudio.ALSAAudioError as error:
+            raise _lost(self._device, self._pcm, error) from error
+
+    def queued_frames(self) -> int:
+        # avail() returns a negative errno as a number (an underrun, a lost card: nothing is queued then), and with
+        # some plugins more than the buffer for a moment.
+        avail = self._pcm.avail()
+        return 0 if avail < 0 else max(0, self.format.buffer_frames - int(avail))
+
+    def drop(self) -> None:
+        try:
+            self._pcm.drop()
+        except alsaaudio.ALSAAudioError as error:
+            raise _lost(self._device, self._pcm, error) from error
+
+    def close(self) -> None:
+        _shut(self._pcm)
+
+
+def _lost(device: str, pcm: Any, error: Exception) -> DeviceError:
+    return error_while_running(device, str(error), pcm.state())
+
+
+def _shut(pcm: Any) -> None:
+    # close() alone drains a playing stream first, which takes as long as the buffer, or for ever on a dead card.
+    with contextlib.suppress(alsaaudio.ALSAAudioError):
+        pcm.drop()
+    pcm.close()
+
+
+def open_capture(device: str) -> CapturePcm:
+    """Open a PCM for listening, at the card's own rate where that can be known.
+
+    Raises:
+        DeviceError: ``device-missing``, ``device-busy``, ``device-denied`` or ``device-format``.
+    """
+    return _AlsaCapture(device, *_open(alsaaudio.PCM_CAPTURE, device, CAPTURE_PERIODS))
+
+
+def open_playback(device: str) -> PlaybackPcm:
+    """Open a PCM for playing, at the card's own rate where that can be known.
+
+    Raises:
+        DeviceError: ``device-missing``, ``device-busy``, ``device-denied`` or ``device-format``.
+    """
+    return _AlsaPlayback(device, *_open(alsaaudio.PCM_PLAYBACK, device, PLAYBACK_PERIODS))
+
+
+def _open(direction: int, device: str, periods: int) -> tuple[Any, PcmFormat]:
+    """Open, look at what came, and ask once more where asking differently gives what we need."""
+    pcm = _open_once(direction, device, PREFERRED_RATE_HZ, "S16_LE", periods)
+    info = pcm.info()
+    period_frames = info["rate"] * PERIOD_MS // 1000
+    if info["format_name"] not in SAMPLE_FORMATS or info["period_size"] != period_frames:
+        # Another format may exist beside the one ALSA picked; the period was counted at a rate the card does not have.
+        _shut(pcm)
+        wanted = info["format_name"] if info["format_name"] in SAMPLE_FORMATS else "S32_LE"
+        pcm = _open_once(direction, device, info["rate"], wanted, periods)
+        info = pcm.info()
+    try:
+        return pcm, _usable_format(device, info)
+    except DeviceError:
+        _shut(pcm)
+        raise
+
+
+def _open_once(direction: int, device: str, rate_hz: int, sample_format: str, periods: int) -> Any:
+    try:
+        return alsaaudio.PCM(
+            type=direction,
+            mode=alsaaudio.PCM_NORMAL,
+            device=device,
+            rate=rate_hz,
+            channels=PREFERRED_CHANNELS,
+            format=getattr(alsaaudio, f"PCM_FORMAT_{sample_format}"),
+            periodsize=rate_hz * PERIOD_MS // 1000,
+            periods=periods,
+        )
+    except alsaaudio.ALSAAudioError as error:
+        raise error_while_opening(device, str(error)) from error
+
+
+def _usable_format(device: str, info: dict[str, Any]) -> PcmFormat:
+    sample_format = SAMPLE_FORMATS.get(info["format_name"])
+    if sample_format is None or info["rate"] not in RATES_HZ or info["channels"] > MAX_CHANNELS:
+        gave = f"{info['rate']} Hz, {info['channels']} channels, {info['format_name']}"
+        raise DeviceError("device-format", f"the sound device {device!r} runs at {gave}", Remedy.OPERATOR)
+    return PcmFormat(info["rate"], info["channels"], sample_format, info["period_size"], info["buffer_size"])
+
+
+_HandlerType = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
+
+_IGNORE_MESSAGE = _HandlerType(lambda *_message: None)
+"""Lives as long as the module, since C keeps a pointer to it."""
+
+
+def silence_alsa_messages() -> None:
+    """Keep alsa-lib from printing to stderr at every failed open; our own errors say it better.
+
+    The handler's varargs are not read, which the calling conventions of x86-64 and AArch64 allow.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another libasound: it chatters, nothing worse
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_IGNORE_MESSAGE)

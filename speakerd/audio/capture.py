@@ -1,0 +1,86 @@
+"""The capture thread's body: one period from the card into a ring.
+
+Resampling, echo cancelling and choosing a channel happen on the loop's side (``microphone.py``): here nothing is
+computed, so that the card is never kept waiting.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from speakerd.audio.alsa import CapturePcm
+from speakerd.audio.ring import Producer
+from speakerd.core.errors import DeviceError, Remedy
+
+IDLE_RESULTS_LIMIT = 6
+"""This many results in a row that moved no frame mean that the card is gone: PipeWire's plugin answers -EPIPE for ever
+after its server died, and a card that merely overran moves a period on the very next call (measured)."""
+
+
+class Capture:
+    """Reads one period a call from a card and puts it into a ring, whole frames only.
+
+    Thread: ``pump_once`` belongs to the capture thread; the counters are written by it alone and read by anyone.
+
+    Args:
+        pcm: The open card; stays the property of whoever opened it.
+        ring: Where its bytes go, as the card gave them.
+        doorbell: Called after each period that went in; must not block.
+
+    Attributes:
+        frames_total: Frames the card delivered, those that the ring refused included.
+        xruns: Overruns: the card had no room left because we came too late. Not an error.
+        refused_bytes: What did not fit into the ring, because the loop came too late.
+        progress: Grows with every call that returned; standing still means that the card hangs.
+    """
+
+    def __init__(self, pcm: CapturePcm, ring: Producer, doorbell: Callable[[], None]) -> None:
+        self._pcm = pcm
+        self._ring = ring
+        self._doorbell = doorbell
+        self._frame_bytes = pcm.format.frame_bytes
+        self._idle_results = 0
+        self.frames_total = 0
+        self.xruns = 0
+        self.refused_bytes = 0
+        self.progress = 0
+
+    @property
+    def resting(self) -> bool:
+        """Never: the microphone always listens."""
+        return False
+
+    def pump_once(self) -> None:
+        """Wait for one period of the card and pass it on.
+
+        Raises:
+            DeviceError: the card is gone (``device-lost``).
+        """
+        frames, data = self._pcm.read()
+        self.progress += 1
+        if frames > 0:
+            self._idle_results = 0
+            self.frames_total += frames
+            self._pass_on(data)
+            return
+        if frames == -errno.EPIPE:
+            self.xruns += 1
+        self._idle_results += 1
+        if frames not in (0, -errno.EPIPE) or self._idle_results >= IDLE_RESULTS_LIMIT:
+            raise DeviceError("device-lost", f"the microphone delivers nothing ({frames})", Remedy.RETRY)
+
+    def _pass_on(self, data: bytes) -> None:
+        # A split frame would swap the channels from here on, so the room is rounded down to whole frames.
+        room = self._ring.free_bytes // self._frame_bytes * self._frame_bytes
+        if room < len(data):
+            self.refused_bytes += len(data) - room
+            data = data[:room]
+        self._ring.write(data)
+        self._doorbell()
+
+    def wait_while_resting(self) -> None:
+        """Return at once: there is no rest."""
+
+    def interrupt(self) -> None:
+        """Do nothing: a read returns within a period by itself."""

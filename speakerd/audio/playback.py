@@ -1,0 +1,247 @@
+"""The playback thread's body: one period from a ring, or silence, to the card.
+
+What is played, where it comes from and which item is audible is the loop's business (``loudspeaker.py``). The thread
+counts frames and publishes what it counted; it writes silence when there is nothing else, so that the echo canceller's
+reference and the card's clock run on.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from speakerd.audio.alsa import PlaybackPcm
+from speakerd.audio.ring import Consumer, Producer
+from speakerd.core.errors import DeviceError, Remedy
+
+IDLE_RESULTS_LIMIT = 6
+"""This many writes in a row that moved no frame mean that the card is gone (see ``capture.py``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlayState:
+    """What the playback thread knew right after its last write; replaced as a whole.
+
+    Frames of content that were audible: ``content_frames - dropped_frames - max(0, queued_frames -
+    silence_tail_frames)``.
+    """
+
+    content_frames: int
+    """Frames from the ring that were written to the card since the start."""
+
+    silence_tail_frames: int
+    """Frames of silence written since the last frame of content."""
+
+    queued_frames: int
+    """Frames the card had not played yet, content and silence."""
+
+    at_s: float
+    """When that was, on the caller's clock."""
+
+    xruns: int
+    """Underruns: the card had nothing left because we came too late."""
+
+    starvations: int
+    """How often the ring ran dry in the middle of content."""
+
+    dropped_frames: int = 0
+    """Frames of content that the card threw away unplayed, by a flush or a rest, since the start."""
+
+
+class Playback:
+    """Takes one period a call from a ring, pads it with silence and writes it to a card.
+
+    Thread: ``pump_once`` and ``wait_while_resting`` belong to the playback thread; ``flush``, ``rest``, ``wake`` and
+    ``interrupt`` may be called from any; attributes are written by the thread and read by anyone, except
+    ``content_ends``.
+
+    Args:
+        pcm: The open card; stays the property of whoever opened it.
+        ring: Content in the card's own format, whole frames.
+        reference: Gets exactly the blocks that were written, for the echo canceller; None: nobody cancels.
+        doorbell: Called after each period in which content was written or still queued; must not block.
+        now: The clock of ``PlayState.at_s``.
+
+    Attributes:
+        state: What was known right after the last write.
+        flushed: The newest flush that has been completed.
+        progress: Grows with every call that returned; standing still means that the card hangs.
+        reference_refused_bytes: What the reference ring had no room for.
+        content_ends: Set by the loop when nothing follows what is in the ring, so that running dry is no starvation.
+    """
+
+    def __init__(
+        self,
+        pcm: PlaybackPcm,
+        ring: Consumer,
+        reference: Producer | None,
+        doorbell: Callable[[], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._pcm = pcm
+        self._ring = ring
+        self._reference = reference
+        self._doorbell = doorbell
+        self._now = now
+        self._format = pcm.format
+        self._silence = bytes(self._format.buffer_frames * self._format.frame_bytes)
+        self._primed = False
+        self._flowing = False  # the last period was content to its end
+        self._content_frames = 0
+        self._silence_tail_frames = 0
+        self._dropped_frames = 0
+        self._xruns = 0
+        self._starvations = 0
+        self._idle_results = 0
+        self._rest_wanted = False
+        self._bell = threading.Semaphore(0)
+        self._generations = itertools.count(1)
+        self._flushes: deque[int] = deque()
+        self.resting = False
+        self.flushed = 0
+        self.progress = 0
+        self.reference_refused_bytes = 0
+        self.content_ends = False
+        self.state = PlayState(0, 0, 0, now(), 0, 0)
+
+    def pump_once(self) -> None:
+        """Do what was asked for since the last call, then write one period; wait for nothing but the card.
+
+        Raises:
+            DeviceError: the card is gone (``device-lost``).
+        """
+        if self._flushes:
+            self._complete_flushes()
+        if self._rest_wanted:
+            if not self.resting:
+                self._silence_card()
+                self.resting = True
+            return
+        self.resting = False
+        content_was_queued = self.state.queued_frames > self._silence_tail_frames
+        block, content, tail = self._next_block()
+        self._note_starvation(content, len(block) // self._format.frame_bytes)
+        written = self._write(block)
+        self._content_frames += content
+        self._silence_tail_frames = tail if content else self._silence_tail_frames + written
+        self._publish()
+        if content or content_was_queued:
+            self._doorbell()
+
+    def flush(self) -> int:
+        """Ask the thread to throw away what is in the ring and in the card; returns the generation to wait for.
+
+        Content may go into the ring again once ``flushed`` has reached that generation, which takes one period at
+        most. Thread: any.
+        """
+        generation = next(self._generations)
+        self._flushes.append(generation)
+        self._bell.release()
+        return generation
+
+    def rest(self) -> None:
+        """Stop writing from the next period on: the card goes quiet and the thread sleeps. Thread: any."""
+        self._rest_wanted = True
+
+    def wake(self) -> None:
+        """Write again, at once. Thread: any."""
+        self._rest_wanted = False
+        self._bell.release()
+
+    def interrupt(self) -> None:
+        """Make ``wait_while_resting`` return. Thread: any."""
+        self._bell.release()
+
+    def wait_while_resting(self) -> None:
+        """Sleep until somebody asks for something; return at once unless resting."""
+        if self.resting:
+            self._bell.acquire()
+            self.progress += 1  # before anyone can see that the rest is over: the watch must not take it for a stall
+
+    def _complete_flushes(self) -> None:
+        newest = self.flushed
+        while self._flushes:
+            newest = max(newest, self._flushes.popleft())
+        self._ring.discard()
+        self._silence_card()
+        self.flushed = newest
+        self._doorbell()
+
+    def _silence_card(self) -> None:
+        # Dropped here, never from another thread: a write that sleeps in the kernel meanwhile would fail, and alsa-lib
+        # promises nothing for two threads on one handle of most plugins. drop() leaves the stream in SETUP and
+        # pyalsaaudio's next write() prepares it (read in its source), so nothing else is needed to go on.
+        if self._primed:
+            queued = self._pcm.queued_frames()
+            self._pcm.drop()
+            self._dropped_frames += max(0, queued - self._silence_tail_frames)
+        self._primed = False
+        self._flowing = False
+        self._publish()
+
+    def _next_block(self) -> tuple[bytes, int, int]:
+        """Return the bytes to write, how many frames of them are content, and how many frames of silence follow it."""
+        frame_bytes = self._format.frame_bytes
+        if self._primed:
+            data = self._ring.read(self._format.period_bytes)
+            padding = self._silence[len(data) : self._format.period_bytes]
+            return data + padding, len(data) // frame_bytes, len(padding) // frame_bytes
+        # The stream starts with the first frame written, so the first write fills the buffer, or there would be no
+        # cushion. Silence goes first: behind the content it would be a gap.
+        data = self._ring.read(len(self._silence))
+        self._primed = True
+        return self._silence[len(data) :] + data, len(data) // frame_bytes, 0
+
+    def _note_starvation(self, content_frames: int, block_frames: int) -> None:
+        """Count each time the ring runs dry behind content, unless the content was known to end."""
+        full = content_frames >= min(self._format.period_frames, block_frames)
+        if not full and (content_frames or self._flowing) and not self.content_ends:
+            self._starvations += 1
+        self._flowing = full
+
+    def _write(self, block: bytes) -> int:
+        """Write everything, refilling the cushion after an underrun; returns the frames written."""
+        frame_bytes = self._format.frame_bytes
+        frames = 0
+        left = memoryview(block)
+        while left:
+            moved = self._pcm.write(left)
+            self.progress += 1
+            if moved > 0:
+                self._idle_results = 0
+                self._append_reference(left[: moved * frame_bytes])
+                left = left[moved * frame_bytes :]
+                frames += moved
+                continue
+            self._idle_results += 1
+            if moved not in (0, -errno.EPIPE) or self._idle_results >= IDLE_RESULTS_LIMIT:
+                raise DeviceError("device-lost", f"the loudspeaker takes nothing ({moved})", Remedy.RETRY)
+            if moved == -errno.EPIPE:
+                self._xruns += 1
+                # Nothing of this block was taken and the buffer is empty: refill it, or the next period is late too.
+                left = memoryview(self._silence[len(left) :] + bytes(left))
+        return frames
+
+    def _append_reference(self, block: memoryview) -> None:
+        if self._reference is None:
+            return
+        # All or nothing: a split frame would swap the channels of the reference from here on.
+        if self._reference.free_bytes >= len(block):
+            self._reference.write(block)
+        else:
+            self.reference_refused_bytes += len(block)
+
+    def _publish(self) -> None:
+        self.state = PlayState(
+            content_frames=self._content_frames,
+            silence_tail_frames=self._silence_tail_frames,
+            queued_frames=self._pcm.queued_frames() if self._primed else 0,
+            at_s=self._now(),
+            xruns=self._xruns,
+            starvations=self._starvations,
+            dropped_frames=self._dropped_frames,
+        )
