@@ -30,6 +30,9 @@ _STFT_OVERLAP_FRAMES = 480
 _EMBEDDING_ROWS = 76
 """Rows of melspectrogram in one embedding (specified by the embedding model)."""
 
+_EMBEDDING_WIDTH = 96
+"""Numbers in one embedding (specified by the embedding model)."""
+
 _NOISE_SEED = 20
 """Any fixed number: openWakeWord fills its history with noise, and equal starts make equal scores (guessed)."""
 
@@ -74,9 +77,7 @@ class OpenWakeWord:
             raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
         self._model = _load_model([str(path) for path in words.values()], str(melspectrogram), str(embedding))
         for stem, word in self._words_by_stem.items():
-            if self._model.model_outputs[stem] != 1:
-                message = f"{words[word]} is not a wake word model: it has {self._model.model_outputs[stem]} outputs"
-                raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
+            _check_classifier(self._model.models[stem], words[word])
         _shorten_history(self._model)
 
     @classmethod
@@ -158,6 +159,14 @@ def _import_openwakeword() -> tuple[Any, Any]:
 def _cannot_train(*_args: object, **_options: object) -> NoReturn:
     """Stand in for the training of a verifier."""
     raise NotImplementedError("speakerd leaves openwakeword's training code out; train in another environment")
+
+
+def _check_classifier(session: Any, path: Path) -> None:
+    """Refuse a network that does not turn a stretch of embeddings into one score."""
+    takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
+    if (len(takes), takes[-1]) != (3, _EMBEDDING_WIDTH) or (len(gives), gives[-1]) != (2, 1):
+        message = f"{path} is not a wake word model: it turns {takes} into {gives}"
+        raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
 
 
 def _shorten_history(model: Any) -> None:
