@@ -18,7 +18,7 @@ import yaml
 
 from speakerd.core.errors import ConfigError
 from speakerd.core.settings import Settings
-from speakerd.core.settings_check import KeyPath, dotted, inspect
+from speakerd.core.settings_check import MAX_FINDINGS, KeyPath, dotted, inspect
 
 SYSTEM_PATH = Path("/etc/speakerd/speakerd.yaml")
 """Where the service's configuration stands (contract)."""
@@ -302,7 +302,7 @@ def _examine(text: str, name: str, env: Mapping[str, str]) -> tuple[Settings, li
         else:
             line, column = _place(document, finding.path, at_key=finding.at_key)
             problems.add(Problem(name, line, column, dotted(finding.path), finding.message))
-    return settings, sorted(problems), filled
+    return settings, sorted(problems)[: 2 * MAX_FINDINGS], filled
 
 
 def _fill(tree: dict[str, Any], env: Mapping[str, str]) -> dict[KeyPath, str]:

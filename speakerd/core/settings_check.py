@@ -134,8 +134,8 @@ def _without_planned(tree: Mapping[str, Any], at: KeyPath) -> tuple[dict[str, An
         elif isinstance(value, str) and value in _PLANNED_VALUES.get(name, ()):
             allowed = _allowed(_schema_at(path) or {})
             findings.append(Finding(path, f"{value} is planned but not in this version, allowed: {allowed}"))
-        elif "properties" in (section := _schema_at(path) or {}) and (value is None or isinstance(value, Mapping)):
-            good[key], inner = _without_planned(value or {}, path) if section else ({}, [])
+        elif (value is None or isinstance(value, Mapping)) and "properties" in (_schema_at(path) or {}):
+            good[key], inner = _without_planned(value or {}, path)
             findings += inner
         else:
             good[key] = value
@@ -212,9 +212,9 @@ def _allowed(schema: Mapping[str, Any]) -> str:
     if kind in {"number", "integer"}:
         article = "a whole number" if kind == "integer" else "a number"
         return f"{article} from {schema['minimum']} to {schema['maximum']}"
-    words = {"boolean": "true or false", "array": "a list", "object": "a mapping of keys", "null": "null"}
     if kind == "array":
         return f"a list of {schema['minItems']} to {schema['maxItems']}"
+    words = {"boolean": "true or false", "object": "a mapping of keys", "null": "null"}
     return words.get(str(kind), "text, in quotes if it looks like a number")
 
 

@@ -1,0 +1,106 @@
+"""The configuration's model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from speakerd.core.settings import Settings, schema_json
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def leaves(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Walk every key of the model."""
+    for name, field in model.model_fields.items():
+        yield f"{at}{name}", field
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from leaves(field.annotation, f"{at}{name}.")
+
+
+def test_nothing_configured_is_the_embedded_service_without_sign_in() -> None:
+    """Every key has a default, and the defaults need no account."""
+    settings = Settings()
+    assert (settings.service.provider, settings.auth.method) == ("embedded", "none")
+    assert (settings.assistant.voice, settings.service.model) == ("marin", "gpt-realtime")
+    assert settings.turn_detection.silence_duration_ms == 500
+    assert settings.conversation.follow_up_s == 8
+
+
+def test_every_key_says_what_it_is() -> None:
+    """Each key carries a description for editors, and a default."""
+    for name, field in leaves(Settings):
+        assert field.description, name
+        assert not field.is_required(), name
+
+
+def test_settings_do_not_change() -> None:
+    """Settings are immutable: a reload makes new ones."""
+    settings = Settings()
+    with pytest.raises(ValidationError):
+        settings.assistant.voice = "cedar"  # type: ignore[misc]  # what is tried is what must fail
+
+
+@pytest.mark.parametrize(
+    ("written", "score"), [("sensitive", 0.35), ("normal", 0.5), ("strict", 0.7), (0.61, 0.61), (1, 1.0)]
+)
+def test_a_wake_threshold_is_a_number_or_a_word_for_one(written: object, score: float) -> None:
+    """The words stand for the scores that the contract names."""
+    assert Settings.model_validate({"wake": {"threshold": written}}).wake.threshold_score == score
+
+
+@pytest.mark.parametrize(
+    ("written", "value"), [("on", True), ("Yes", True), ("off", False), ("NO", False), (True, True)]
+)
+def test_a_switch_takes_the_words_people_write(written: object, value: bool) -> None:
+    """On, off, yes and no are booleans where a boolean is asked for."""
+    assert Settings.model_validate({"audio": {"earcons": written}}).audio.earcons is value
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"assistant": {"speed": 1.51}},
+        {"assistant": {"speed": "1.0"}},
+        {"assistant": {"speed": float("inf")}},
+        {"assistant": {"voice": ""}},
+        {"assistant": {"voice": "two\nlines"}},
+        {"assistant": {"language": "english"}},
+        {"auth": {"api_key_file": "relative.key"}},
+        {"wake": {"models": []}},
+        {"wake": {"models": ["../escape"]}},
+        {"wake": {"models": ["relative/model.onnx"]}},
+        {"wake": {"threshold": 0}},
+        {"wake": {"threshold": True}},
+        {"wake": {"threshold": "loose"}},
+        {"turn_detection": {"silence_duration_ms": -1}},
+        {"turn_detection": {"silence_duration_ms": 0.5}},
+        {"conversation": {"max_turns": True}},
+        {"audio": {"capture": {"channel": -1}}},
+        {"audio": {"earcons": "perhaps"}},
+        {"audio": {"earcons": 1}},
+        {"unknown": {}},
+    ],
+)
+def test_what_is_not_allowed_is_refused(wrong: dict[str, Any]) -> None:
+    """No value is bent until it fits."""
+    with pytest.raises(ValidationError):
+        Settings.model_validate(wrong)
+
+
+def test_wake_models_are_names_or_absolute_paths() -> None:
+    """Both kinds of wake word model are taken, and any number up to eight."""
+    models = ["hey_jarvis", "hey-you_2", "/opt/words/computer.onnx"]
+    assert Settings.model_validate({"wake": {"models": models}}).wake.models == tuple(models)
+
+
+def test_the_schema_for_editors_is_fresh() -> None:
+    """The file in the checkout is what the model generates."""
+    assert (CHECKOUT / "config/speakerd.schema.json").read_text() == schema_json(), (
+        "run: python -c 'from speakerd.core.settings import schema_json; print(schema_json(), end=\"\")'"
+        " > config/speakerd.schema.json"
+    )
