@@ -8,7 +8,7 @@ DEMO   ?= demo
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench install uninstall lock clean
+.PHONY: help demo test check bench install lock clean
 
 help: ## show this
 	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
@@ -39,8 +39,6 @@ bench: $(VENV)/.local ## measure the speaker and print the figures
 install: ## put the service on this machine, under /opt/speakerd (as root)
 	@PYTHON="$(PYTHON)" sh systemd/install.sh
 
-uninstall: ## take the service away; PURGE=1 removes configuration and state as well (as root)
-	@PURGE="$(PURGE)" sh systemd/uninstall.sh
 
 lock: ## write the lock files anew from pyproject.toml (maintainers; needs uv)
 	@.lock/lock.sh
