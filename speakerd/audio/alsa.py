@@ -14,21 +14,31 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import alsaaudio  # type: ignore[import-not-found,import-untyped,unused-ignore]  # pyalsaaudio ships no types
 
 from speakerd.audio.alsa_errors import error_while_opening, error_while_running
+from speakerd.audio.card import CapturePcm, Direction, NativeFormat, PcmFormat, PlaybackPcm, SampleFormat
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.units import PERIOD_MS
 
-SampleFormat = Literal["S16_LE", "S32_LE"]
+__all__ = [
+    "CapturePcm",
+    "PcmFormat",
+    "PlaybackPcm",
+    "configured_pcms",
+    "mixer_controls",
+    "open_capture",
+    "open_playback",
+    "probe",
+    "silence_alsa_messages",
+]
+
+_DIRECTIONS: dict[Direction, int] = {"capture": alsaaudio.PCM_CAPTURE, "playback": alsaaudio.PCM_PLAYBACK}
 
 SAMPLE_FORMATS: dict[str, SampleFormat] = {"S16_LE": "S16_LE", "S32_LE": "S32_LE"}
 """What we can read and write, in the order in which we ask."""
-
-SAMPLE_BYTES = {"S16_LE": 2, "S32_LE": 4}
 
 PREFERRED_RATE_HZ = 48_000
 """What nearly every card runs at by itself (specified for USB and HDMI, common on I2S)."""
@@ -47,80 +57,6 @@ CAPTURE_PERIODS = 8
 
 PLAYBACK_PERIODS = 4
 """80 ms: what survives a busy Python thread (measured), all of it heard as latency."""
-
-
-@dataclass(frozen=True)
-class PcmFormat:
-    """What ALSA really gave."""
-
-    rate_hz: int
-    """Frames a second."""
-
-    channels: int
-    """Samples a frame."""
-
-    sample_format: SampleFormat
-    """How a sample is written down."""
-
-    period_frames: int
-    """What one read delivers, and what playback writes at once."""
-
-    buffer_frames: int
-    """What the card holds at most."""
-
-    @property
-    def frame_bytes(self) -> int:
-        """Bytes a frame takes."""
-        return self.channels * SAMPLE_BYTES[self.sample_format]
-
-    @property
-    def period_bytes(self) -> int:
-        """Bytes a period takes."""
-        return self.period_frames * self.frame_bytes
-
-
-class CapturePcm(Protocol):
-    """A card that listens. Thread: one at a time; ``close`` after the thread that reads has ended."""
-
-    format: PcmFormat
-    """What ALSA gave."""
-
-    def read(self) -> tuple[int, bytes]:
-        """Wait for a period and return its frames and bytes, or a negative errno and ``b""``.
-
-        -EPIPE: an overrun; the next call goes on. A short count is possible, shortly before a card is lost.
-
-        Raises:
-            DeviceError: the card is gone (``device-lost``).
-        """
-
-    def close(self) -> None:
-        """Let go of the card, at once."""
-
-
-class PlaybackPcm(Protocol):
-    """A card that plays. Thread: one at a time; ``close`` after the thread that writes has ended."""
-
-    format: PcmFormat
-    """What ALSA gave."""
-
-    def write(self, data: bytes | memoryview) -> int:
-        """Wait until whole frames fit and return how many were taken, or a negative errno.
-
-        -EPIPE: an underrun; nothing was taken, and the next call starts the stream again.
-
-        Raises:
-            DeviceError: the card is gone (``device-lost``).
-        """
-
-    def queued_frames(self) -> int:
-        """Return how many frames were written and not yet played."""
-
-    def drop(self) -> None:
-        """Throw away what is queued; the next write starts the stream again."""
-
-    def close(self) -> None:
-        """Throw away what is queued and let go of the card, at once."""
 
 
 class _AlsaCapture:
@@ -157,8 +93,10 @@ class _AlsaPlayback:
             raise _lost(self._device, self._pcm, error) from error
 
     def queued_frames(self) -> int:
-        # avail() returns a negative errno as a number (an underrun, a lost card: nothing is queued then), and with
-        # some plugins more than the buffer for a moment.
+        # avail() returns a negative errno as a number (an underrun, a lost card: nothing is queued then), with some
+        # plugins more than the buffer for a moment, and after drop() what it was before (all measured).
+        if self._pcm.state() == alsaaudio.PCM_STATE_SETUP:
+            return 0
         avail = self._pcm.avail()
         return 0 if avail < 0 else max(0, self.format.buffer_frames - int(avail))
 
@@ -201,12 +139,34 @@ def open_playback(device: str) -> PlaybackPcm:
     return _AlsaPlayback(device, *_open(alsaaudio.PCM_PLAYBACK, device, PLAYBACK_PERIODS))
 
 
+def probe(device: str, direction: Direction) -> NativeFormat:
+    """Open a PCM for a moment and tell what it gave, usable or not.
+
+    Raises:
+        DeviceError: it cannot be opened.
+    """
+    return _probe(_DIRECTIONS[direction], device)
+
+
+def configured_pcms(direction: Direction) -> list[str]:
+    """Return the names of ALSA's configuration that may go in a direction; some of them cannot be opened."""
+    return [str(name) for name in alsaaudio.pcms(_DIRECTIONS[direction])]
+
+
+def mixer_controls(card_index: int) -> list[str]:
+    """Return the names of a card's mixer controls; none where the card has no mixer."""
+    try:
+        return [str(name) for name in alsaaudio.mixers(cardindex=card_index)]
+    except alsaaudio.ALSAAudioError:
+        return []
+
+
 def _open(direction: int, device: str, periods: int) -> tuple[Any, PcmFormat]:
     """Open, look at what came, and ask once more where asking differently gives what we need."""
-    pcm = _open_once(direction, device, PREFERRED_RATE_HZ, "S16_LE", periods)
+    device, rate_hz = _without_conversion(direction, device)
+    pcm = _open_once(direction, device, rate_hz, "S16_LE", periods)
     info = pcm.info()
-    period_frames = info["rate"] * PERIOD_MS // 1000
-    if info["format_name"] not in SAMPLE_FORMATS or info["period_size"] != period_frames:
+    if info["format_name"] not in SAMPLE_FORMATS or info["period_size"] != _period_frames(info["rate"]):
         # Another format may exist beside the one ALSA picked; the period was counted at a rate the card does not have.
         _shut(pcm)
         wanted = info["format_name"] if info["format_name"] in SAMPLE_FORMATS else "S32_LE"
@@ -219,6 +179,30 @@ def _open(direction: int, device: str, periods: int) -> tuple[Any, PcmFormat]:
         raise
 
 
+def _without_conversion(direction: int, device: str) -> tuple[str, int]:
+    """Return what to open in place of ``plughw:…``, and the rate to ask for.
+
+    ``plughw`` gives any rate by ALSA's own converter. The bare card is as good wherever it speaks a format of ours;
+    where it does not, ``plughw`` may change the format, but at the card's rate.
+    """
+    if not device.startswith("plughw:"):
+        return device, PREFERRED_RATE_HZ
+    bare = device.removeprefix("plug")
+    native = _probe(direction, bare)
+    return (bare if native.sample_format in SAMPLE_FORMATS else device), native.rate_hz
+
+
+def _probe(direction: int, device: str) -> NativeFormat:
+    pcm = _open_once(direction, device, PREFERRED_RATE_HZ, "S16_LE", CAPTURE_PERIODS)
+    info = pcm.info()
+    _shut(pcm)
+    return NativeFormat(info["rate"], info["channels"], info["format_name"])
+
+
+def _period_frames(rate_hz: int) -> int:
+    return rate_hz * PERIOD_MS // 1000
+
+
 def _open_once(direction: int, device: str, rate_hz: int, sample_format: str, periods: int) -> Any:
     try:
         return alsaaudio.PCM(
@@ -228,7 +212,7 @@ def _open_once(direction: int, device: str, rate_hz: int, sample_format: str, pe
             rate=rate_hz,
             channels=PREFERRED_CHANNELS,
             format=getattr(alsaaudio, f"PCM_FORMAT_{sample_format}"),
-            periodsize=rate_hz * PERIOD_MS // 1000,
+            periodsize=_period_frames(rate_hz),
             periods=periods,
         )
     except alsaaudio.ALSAAudioError as error:

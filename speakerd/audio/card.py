@@ -1,0 +1,189 @@
+"""What an open sound card looks like to the rest of the program; nothing here knows ALSA's library."""
+
+A card is lost in three ways, and each ends the same here: a call raises, calls return without moving a frame (the
+thread's body raises then), a call never returns. What is done with the frames is the microphone's and the
+loudspeaker's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from speakerd.audio.alsa import PcmFormat
+from speakerd.audio.thread import AudioThread, Body
+from speakerd.core.errors import DeviceError, Remedy
+from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
+
+log = logging.getLogger("speakerd.audio")
+
+FIRST_LOOK_S = 0.02
+"""How often to look whether a card that was opened moves: nobody is heard before it is known (guess: a period)."""
+
+LOOK_S = 0.25
+"""How often to look whether it still does: a stall is one second (guess: often enough for that, cheap)."""
+
+BACK_OFF_S = (0.5, 5.0)
+"""First and longest wait before a card is opened again (guess: USB takes about a second to come back)."""
+
+STOP_S = 1.0
+"""How long a thread may take to end before it is abandoned; its calls take a period (guess)."""
+
+
+class Pcm(Protocol):
+    """An open card."""
+
+    format: PcmFormat
+    """What ALSA gave."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+P = TypeVar("P", bound=Pcm)
+
+
+class Card(Generic[P]):
+    """Keeps one card at work. Thread: event loop; opening and closing happen in worker threads.
+
+    Args:
+        device: Which end of the sound path it is.
+        open_pcm: Opens it; may block.
+        begin: Called with the open card; returns the body that its thread runs.
+        end: Called when that is over, before ``DeviceLost``.
+        on_event: Takes ``DeviceFound`` when frames move, ``DeviceLost`` once when they do not.
+        now: The monotonic clock.
+        back_off_s: First and longest wait before another attempt.
+
+    Attributes:
+        format: What ALSA gave, while the card is open.
+        losses: How often it was lost since it was first found.
+        trouble: What is wrong now, for people; None: nothing.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        *,
+        open_pcm: Callable[[], P],
+        begin: Callable[[P], Body],
+        end: Callable[[], None],
+        on_event: Callable[[Event], None],
+        now: Callable[[], float],
+        back_off_s: tuple[float, float] = BACK_OFF_S,
+    ) -> None:
+        self._device = device
+        self._open_pcm = open_pcm
+        self._begin = begin
+        self._end = end
+        self._on_event = on_event
+        self._now = now
+        self._back_off_s = back_off_s
+        self._abandoned: list[tuple[AudioThread, P]] = []
+        self._told_lost = False
+        self._wait_s = back_off_s[0]
+        self.format: PcmFormat | None = None
+        self.losses = 0
+        self.trouble: str | None = None
+
+    async def run(self) -> None:
+        """Keep the card at work.
+
+        Raises:
+            BaseException: what escaped from the thread, where it was not the card's fault.
+
+        Ends: by cancellation; the thread is stopped and the card closed then.
+        """
+        self._wait_s = self._back_off_s[0]
+        while True:
+            try:
+                await self._work(await self._open())
+            except DeviceError as error:
+                self._note_lost(error)
+            await asyncio.sleep(self._wait_s)
+            self._wait_s = min(2 * self._wait_s, self._back_off_s[1])
+
+    async def _open(self) -> P:
+        self._close_abandoned()
+        opening = asyncio.ensure_future(asyncio.to_thread(self._open_pcm))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The worker thread cannot be cancelled; a card that it still opens must not stay open.
+            with contextlib.suppress(DeviceError):
+                await asyncio.wait({opening}, timeout=STOP_S)
+                if opening.done():
+                    opening.result().close()
+            raise
+
+    async def _work(self, pcm: P) -> None:
+        """Let a thread work on an open card until that fails."""
+        loop = asyncio.get_running_loop()
+        failed: asyncio.Future[BaseException] = loop.create_future()
+
+        def fail(error: BaseException) -> None:
+            if not failed.done():
+                failed.set_result(error)
+
+        def on_failed(_name: str, error: BaseException) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: an abandoned thread came back too late
+                loop.call_soon_threadsafe(fail, error)
+
+        thread: AudioThread | None = None
+        try:
+            body = self._begin(pcm)
+            self.format = pcm.format
+            thread = AudioThread(f"speakerd-{self._device.value}", body, on_failed)
+            thread.start()
+            raise await self._watch(thread, body, failed)
+        finally:
+            await self._put_away(thread, pcm)
+            self.format = None
+            self._end()
+
+    async def _watch(self, thread: AudioThread, body: Body, failed: asyncio.Future[BaseException]) -> BaseException:
+        """Return why the card does not work any more; say when it begins to."""
+        found = False
+        while True:
+            done, _ = await asyncio.wait({failed}, timeout=LOOK_S if found else FIRST_LOOK_S)
+            if done:
+                return failed.result()
+            if not found and body.progress > 0:
+                found = True
+                self._note_found(realtime=thread.realtime)
+            if thread.stalled(self._now()):
+                return DeviceError("device-stalled", f"the {self._device.value} hangs", Remedy.RETRY)
+
+    async def _put_away(self, thread: AudioThread | None, pcm: P) -> None:
+        if thread is None or await asyncio.to_thread(thread.stop, STOP_S):
+            await asyncio.to_thread(pcm.close)
+        else:
+            # Closing it now would hang the whole process; it is closed when its thread comes back.
+            self._abandoned.append((thread, pcm))
+
+    def _close_abandoned(self) -> None:
+        still_hanging = []
+        for thread, pcm in self._abandoned:
+            if thread.alive:
+                still_hanging.append((thread, pcm))
+            else:
+                pcm.close()
+        self._abandoned = still_hanging
+
+    def _note_found(self, *, realtime: bool) -> None:
+        self._told_lost = False
+        self.trouble = None
+        self._wait_s = self._back_off_s[0]
+        log.info("%s is there: %s, real-time priority: %s", self._device.value, self.format, realtime)
+        self._on_event(DeviceFound(self._device))
+
+    def _note_lost(self, error: DeviceError) -> None:
+        self.trouble = str(error)
+        if not self._told_lost:
+            self._told_lost = True
+            self.losses += 1
+            log.warning("%s is not there, looking for it: %s (%s)", self._device.value, error, error.code)
+            self._on_event(DeviceLost(self._device))
