@@ -59,13 +59,12 @@ class OpenWakeWord:
 
     chunk_frames = CHUNK_FRAMES
 
-    def __init__(self, words: Mapping[str, Path], *, melspectrogram: Path, embedding: Path) -> None:
+    def __init__(self, words: Mapping[str, Path], features: tuple[Path, Path]) -> None:
         """Load the models.
 
         Args:
             words: The classifier of each wake word, by the name that ``score`` answers with.
-            melspectrogram: The melspectrogram model.
-            embedding: The embedding model.
+            features: The melspectrogram model and the embedding model.
 
         Raises:
             WakeError: ``wake-model-corrupt``: a file is not a model, or not of this kind.
@@ -75,7 +74,7 @@ class OpenWakeWord:
         if len(self._words_by_stem) != len(words):
             message = "two wake word models have the same file name; rename one: " + ", ".join(map(str, words.values()))
             raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
-        self._model = _load_model([str(path) for path in words.values()], str(melspectrogram), str(embedding))
+        self._model = _load_model(list(words.values()), *features)
         for stem, word in self._words_by_stem.items():
             _check_classifier(self._model.models[stem], words[word])
         _shorten_history(self._model)
@@ -87,9 +86,8 @@ class OpenWakeWord:
         Raises:
             WakeError: ``wake-model-missing`` or ``wake-model-corrupt``.
         """
-        melspectrogram, embedding = models.resolve_features()
         words = {name if name in models.WORDS else Path(name).stem: models.resolve(name) for name in names_or_paths}
-        return cls(words, melspectrogram=melspectrogram, embedding=embedding)
+        return cls(words, models.features())
 
     def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
         """Return how much each word was just said, 0 to 1, after another chunk of audio.
@@ -106,9 +104,10 @@ class OpenWakeWord:
         return {word: float(scores[stem]) for stem, word in self._words_by_stem.items()}
 
 
-def _load_model(paths: list[str], melspectrogram: str, embedding: str) -> Any:
+def _load_model(classifiers: Sequence[Path], melspectrogram: Path, embedding: Path) -> Any:
     """Return openwakeword's ``Model`` over these files, whichever release is installed."""
     features, model_class = _import_openwakeword()
+    paths = [str(path) for path in classifiers]
     from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415 - takes 50 MB, so as late as can be
 
     load_errors = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
@@ -117,16 +116,16 @@ def _load_model(paths: list[str], melspectrogram: str, embedding: str) -> Any:
         arguments: dict[str, Any] = {
             "wakeword_models": paths,
             "inference_framework": "onnx",  # the default, TensorFlow Lite, breaks on numpy 2
-            "melspec_model_path": melspectrogram,
-            "embedding_model_path": embedding,
+            "melspec_model_path": str(melspectrogram),
+            "embedding_model_path": str(embedding),
         }
     else:
         # It asks for CUDA first; that there is none is no news on a Pi.
         warnings.filterwarnings("ignore", message="Specified provider 'CUDAExecutionProvider'", category=UserWarning)
         arguments = {
             "wakeword_model_paths": paths,
-            "melspec_onnx_model_path": melspectrogram,
-            "embedding_onnx_model_path": embedding,
+            "melspec_onnx_model_path": str(melspectrogram),
+            "embedding_onnx_model_path": str(embedding),
         }
     global_noise = np.random.get_state()  # noqa: NPY002 - openwakeword draws from numpy's global generator
     np.random.seed(_NOISE_SEED)  # noqa: NPY002 - the same

