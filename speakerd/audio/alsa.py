@@ -19,7 +19,7 @@ from typing import Any
 import alsaaudio  # type: ignore[import-not-found,import-untyped,unused-ignore]  # pyalsaaudio ships no types
 
 from speakerd.audio.alsa_errors import error_while_opening, error_while_running
-from speakerd.audio.card import CapturePcm, Direction, NativeFormat, PcmFormat, PlaybackPcm, SampleFormat
+from speakerd.audio.pcm_types import CapturePcm, Direction, NativeFormat, PcmFormat, PlaybackPcm, SampleFormat
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.units import PERIOD_MS
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from speakerd.audio.card import CapturePcm
+from speakerd.audio.pcm_types import CapturePcm
 from speakerd.audio.ring import Producer
 from speakerd.core.errors import DeviceError, Remedy
 

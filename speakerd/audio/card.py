@@ -1,4 +1,4 @@
-"""What an open sound card looks like to the rest of the program; nothing here knows ALSA's library."""
+"""Keep one sound card at work: open it, watch it, open it again when it is lost.
 
 A card is lost in three ways, and each ends the same here: a call raises, calls return without moving a frame (the
 thread's body raises then), a call never returns. What is done with the frames is the microphone's and the

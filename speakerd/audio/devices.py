@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speakerd.audio import alsa
-from speakerd.audio.card import Direction, NativeFormat
+from speakerd.audio.pcm_types import Direction, NativeFormat
 from speakerd.core.errors import DeviceError
 
 PROC_ASOUND = Path("/proc/asound")
@@ -21,7 +21,10 @@ _PCM_LINE = re.compile(r"(?P<card>\d+)-(?P<device>\d+): (?P<id>[^:]*):(?P<name>[
 """A line of ``/proc/asound/pcm``: ``01-00: USB Audio : USB Audio : playback 1 : capture 1``."""
 
 _PLUMBING = frozenset(
-    "null lavrate samplerate speex speexrate jack oss upmix vdownmix usbstream sysdefault dmix dsnoop asym".split()
+    {
+        *("null", "asym", "dmix", "dsnoop", "sysdefault", "usbstream", "jack", "oss", "upmix", "vdownmix"),
+        *("lavrate", "samplerate", "speex", "speexrate"),
+    }
 )
 """PCMs of ALSA's own configuration that are parts to build others from, not places to listen or speak."""
 

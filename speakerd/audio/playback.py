@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from speakerd.audio.card import PlaybackPcm
+from speakerd.audio.pcm_types import PlaybackPcm
 from speakerd.audio.ring import Consumer, Producer
 from speakerd.core.errors import DeviceError, Remedy
 

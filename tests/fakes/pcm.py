@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from speakerd.audio.card import PcmFormat
+from speakerd.audio.pcm_types import PcmFormat
 from speakerd.core.errors import DeviceError, Remedy
 
 CARD_48K_STEREO = PcmFormat(rate_hz=48_000, channels=2, sample_format="S16_LE", period_frames=960, buffer_frames=3840)
