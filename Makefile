@@ -31,6 +31,7 @@ check: $(VENV)/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python .ci/state_diagram.py
 
 bench: $(VENV)/.local ## measure the speaker and print the figures
 	@$(BIN)/speakerd fetch-models
