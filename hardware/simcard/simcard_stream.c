@@ -57,10 +57,16 @@ static void erase_unheard(struct card *c)
 
 /* ---- the clock ---- */
 
+/*
+ * Where the card is. Capture moves on by whole periods, as a card that tells at its interrupts: snd_pcm_readi takes what
+ * little there is and waits only when there is nothing, so a finer pointer would make every read late and in pieces.
+ */
 static int64_t clock_frames(const struct card *c)
 {
 	int64_t frames = (int64_t)floor((room_now(&c->room) - c->start) * c->step);
 
+	if (c->direction == CAPTURE && frames > 0)
+		frames -= frames % (int64_t)c->io.period_size;
 	return frames > c->hw ? frames : c->hw;
 }
 
@@ -68,9 +74,12 @@ static int64_t clock_frames(const struct card *c)
 static void arm_timer(struct card *c, int64_t appl)
 {
 	struct itimerspec at = {0};
+	const int64_t period = c->io.period_size;
 	int64_t ns = 1, target = appl + (int64_t)c->avail_min; /* 1: long ago, readable at once */
 
-	if (c->direction == PLAYBACK)
+	if (c->direction == CAPTURE)
+		target = (target + period - 1) / period * period;
+	else
 		target = c->io.state == SND_PCM_STATE_DRAINING ? appl : target - (int64_t)c->io.buffer_size;
 	if (room_fault(&c->room, c->direction) == FAULT_STALL)
 		ns = room_time_ns(&c->room, room_now(&c->room) + STALL_POLL_FRAMES);
@@ -206,11 +215,11 @@ static void put_sample(struct card *c, const snd_pcm_channel_area_t *areas, snd_
 static void give_frames(struct card *c, const snd_pcm_channel_area_t *areas, snd_pcm_uframes_t offset, long n)
 {
 	const int silent = room_fault(&c->room, CAPTURE) == FAULT_ZEROS;
-	const long half = c->ip.half;
+	const long half = c->ip.half, chunk = c->ip.exact ? ROOM_CHUNK : GIVE_CHUNK;
 
-	for (long done = 0; done < n; done += GIVE_CHUNK) {
+	for (long done = 0; done < n; done += chunk) {
 		float x[2 * ROOM_CHUNK];
-		long some = n - done < GIVE_CHUNK ? n - done : GIVE_CHUNK;
+		long some = n - done < chunk ? n - done : chunk;
 		double p = c->start + (c->io.appl_ptr + done) / c->step - half;
 		int64_t base = (int64_t)floor(p) - half;
 		long wanted = (long)((int64_t)ceil(p + (some - 1) / c->step) + half + 1 - base);
