@@ -1,0 +1,279 @@
+"""One client's connection: its conversation, the threads that do the heavy work, and the way back to the client.
+
+The conversation decides; this carries out. Everything here runs on the event loop except the tier's ears, voice and
+detector, which work in an executor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol
+
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.embedded.conversation import Conversation
+from speakerd.embedded.faults import Faults
+from speakerd.embedded.items import Item
+from speakerd.embedded.parts import Heard, Prompt, Tier
+from speakerd.embedded.reply import Reply
+from speakerd.embedded.responding import Answer, Hear, Listen, Stop
+from speakerd.embedded.validate import Refusal
+
+_log = logging.getLogger("speakerd.embedded")
+
+_LISTEN_BYTES = WIRE_RATE_HZ * SAMPLE_BYTES
+"""The most audio the detector takes at once: a second, so that a turn inside a long append is told soon."""
+
+_BACKLOG_BYTES = 64 * 1024 * 1024
+"""How much may wait for a client that does not read before it is closed (guessed)."""
+
+
+class Socket(Protocol):
+    """What a connection needs of a WebSocket."""
+
+    async def recv(self) -> str | bytes:
+        """Return the next message."""
+
+    async def send(self, message: str) -> None:
+        """Send a message."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close with a close frame."""
+
+    def abort(self) -> None:
+        """Drop the connection without a close frame."""
+
+    def stall(self) -> None:
+        """Read nothing more, not even pings."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Farewell:
+    """Closes the connection when everything before it is sent."""
+
+    code: int
+    """Close code."""
+
+    reason: str
+    """Its reason."""
+
+
+class Connection:
+    """Serves one client until it leaves.
+
+    Args:
+        socket: The client; its methods raise ``EOFError`` once it is gone.
+        conversation: The session, not yet opened.
+        tier: Ears, brain and voice.
+        executor: Where heavy work is done.
+        pace: Seconds of answer sent for each second that passes.
+        faults: What goes wrong on purpose.
+        life_s: How long the session may last.
+        received: Told the size of every message that comes in.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        conversation: Conversation,
+        tier: Tier,
+        executor: Executor,
+        *,
+        pace: float,
+        faults: Faults,
+        life_s: float,
+        received: Callable[[int], None],
+    ) -> None:
+        self._socket = socket
+        self._conversation = conversation
+        self._tier = tier
+        self._executor = executor
+        self._pace = pace
+        self._faults = faults
+        self._life_s = life_s
+        self._received = received
+        self._outbox: asyncio.Queue[str | _Farewell] = asyncio.Queue()
+        self._backlog_bytes = 0
+        self._events_sent = 0
+        self._audio_deltas_sent = 0
+        self._heard: dict[str, asyncio.Task[Heard]] = {}
+        self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
+
+    async def serve(self) -> None:
+        """Speak with the client.
+
+        Ends:
+            When the client leaves, a fault or the session's age ends it, or by cancellation.
+        """
+        tasks: set[asyncio.Task[None]] = {
+            asyncio.create_task(self._read(), name="embedded-read"),
+            asyncio.create_task(self._write(), name="embedded-write"),
+            asyncio.create_task(self._expire(), name="embedded-expire"),
+        }
+        if self._faults.drop_after_s is not None:
+            tasks.add(asyncio.create_task(self._drop(self._faults.drop_after_s), name="embedded-drop"))
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        except EOFError:
+            _log.debug("client left")
+        finally:
+            work: list[asyncio.Task[Any]] = [
+                *tasks,
+                *self._heard.values(),
+                *(task for _, task in self._replies.values()),
+            ]
+            for task in work:
+                task.cancel()
+            await asyncio.gather(*work, return_exceptions=True)
+
+    async def _read(self) -> None:
+        """Take in the client's messages, one after the other."""
+        self._conversation.open()
+        self._flush()
+        while True:
+            raw = await self._socket.recv()
+            self._received(len(raw))
+            self._conversation.receive(raw)
+            for listen in self._flush():
+                await self._listen(listen.pcm)
+
+    async def _write(self) -> None:
+        """Send what waits, and let the faults have their way with it."""
+        while True:
+            message = await self._outbox.get()
+            if isinstance(message, _Farewell):
+                await self._socket.close(message.code, message.reason)
+                return
+            self._backlog_bytes -= len(message)
+            if '"response.output_audio.delta"' in message[:40]:
+                self._audio_deltas_sent += 1
+                if self._audio_deltas_sent == self._faults.drop_at_audio_delta:
+                    self._socket.abort()
+                    return
+            await self._socket.send(message)
+            self._events_sent += 1
+            if self._faults.close_after_events is not None and self._events_sent == self._faults.close_after_events[1]:
+                await self._socket.close(self._faults.close_after_events[0], "closed on purpose (fault switch)")
+                return
+            if self._events_sent == self._faults.stall_after_events:
+                self._socket.stall()
+                await asyncio.Event().wait()
+
+    async def _expire(self) -> None:
+        """End the session when its time is over, the way the service does."""
+        await asyncio.sleep(self._life_s)
+        sentence = f"Your session hit the maximum duration of {round(self._life_s / 60)} minutes."
+        self._conversation.refuse(Refusal("session_expired", sentence), None)
+        self._flush()
+        self._outbox.put_nowait(_Farewell(1001, sentence))
+        await asyncio.Event().wait()  # the writer ends the connection
+
+    async def _drop(self, delay_s: float) -> None:
+        """Fault: lose the connection after a while."""
+        await asyncio.sleep(delay_s)
+        self._socket.abort()
+
+    def _flush(self) -> list[Listen]:
+        """Send what the conversation says, start what it orders; return what the detector has yet to hear."""
+        listens: list[Listen] = []
+        while outputs := self._conversation.take():
+            for output in outputs:
+                match output:
+                    case Listen():
+                        listens.append(output)
+                    case Hear(item_id, pcm):
+                        self._heard[item_id] = asyncio.create_task(self._hear(item_id, pcm), name="embedded-hear")
+                    case Answer():
+                        self._answer(output)
+                    case Stop(response_id):
+                        self._stop(response_id)
+                    case event:
+                        self._post(event)
+        return listens
+
+    def _post(self, event: dict[str, Any]) -> None:
+        """Queue an event for the client."""
+        message = json.dumps(event)
+        self._backlog_bytes += len(message)
+        if self._backlog_bytes > _BACKLOG_BYTES:
+            _log.warning("a client does not read: dropping it")
+            self._socket.abort()
+            return
+        self._outbox.put_nowait(message)
+
+    async def _listen(self, pcm: bytes) -> None:
+        """Let the turn detector hear appended audio."""
+        loop = asyncio.get_running_loop()
+        for at in range(0, len(pcm), _LISTEN_BYTES):
+            feed = partial(self._conversation.turns.feed, pcm[at : at + _LISTEN_BYTES])
+            for event in await loop.run_in_executor(self._executor, feed):
+                self._conversation.turn(event)
+            self._flush()
+
+    async def _hear(self, item_id: str, pcm: bytes) -> Heard:
+        """Recognise what an item says and tell the conversation."""
+        heard = await asyncio.get_running_loop().run_in_executor(self._executor, self._tier.ears.hear, pcm)
+        self._conversation.heard(item_id, heard.text)
+        self._flush()
+        return heard
+
+    def _answer(self, order: Answer) -> None:
+        """Start filling a response."""
+        reply = Reply(
+            self._conversation,
+            order.response_id,
+            voice=self._tier.voice,
+            executor=self._executor,
+            pace=self._pace,
+            flush=self._flush,
+        )
+        task = asyncio.create_task(reply.run(partial(self._think, order)), name="embedded-reply")
+        self._replies[order.response_id] = (reply, task)
+        task.add_done_callback(partial(self._forget, order.response_id))
+
+    def _forget(self, response_id: str, task: asyncio.Task[None]) -> None:
+        """Let go of a reply that has ended; an error in it ends the connection."""
+        self._replies.pop(response_id, None)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("an answer failed", exc_info=task.exception())
+            self._socket.abort()
+
+    def _stop(self, response_id: str) -> None:
+        """Stop filling a response."""
+        reply, task = self._replies.pop(response_id)
+        task.cancel()
+        for _ in range(min(self._faults.late_deltas, len(reply.unsent))):
+            self._conversation.play_late(response_id, reply.unsent.popleft())
+
+    async def _think(self, order: Answer) -> str | None:
+        """Return what to say to the user's last item."""
+        item = next((i for i in reversed(order.items) if i.role == "user" or i.type != "message"), None)
+        response = self._conversation.running(order.response_id)
+        wish = response.wish if response is not None else None
+        heard = await self._heard_of(item) if item is not None else None
+        prompt = Prompt(
+            text=item.words if item is not None else "",
+            heard=heard,
+            instructions=wish.instructions if wish is not None and wish.own_instructions else None,
+            now=datetime.now().astimezone(),
+        )
+        return self._tier.brain.answer(prompt)
+
+    async def _heard_of(self, item: Item) -> Heard | None:
+        """Return what was heard of an item, or None when it is not spoken."""
+        if not item.audio:
+            return None
+        if item.item_id not in self._heard:
+            loop = asyncio.get_running_loop()
+            heard = await loop.run_in_executor(self._executor, self._tier.ears.hear, bytes(item.audio))
+            item.heard = heard.text
+            return heard
+        return await asyncio.shield(self._heard[item.item_id])

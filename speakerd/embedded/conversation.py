@@ -1,0 +1,209 @@
+"""One session as the service sees it: client events in, server events and orders out.
+
+Pure: no socket, clock, thread or chance. Whoever owns it carries out the orders (listen, hear, answer, stop) and tells
+it what came of them. Answers that run are in ``responding.py``; here is what a client can ask for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.embedded.items import Item, decode_audio, parse_item
+from speakerd.embedded.responding import Hear, Listen, Responding
+from speakerd.embedded.schema import CLIENT_EVENT
+from speakerd.embedded.session import check_modalities, turn_settings, updated
+from speakerd.embedded.turns import SpeechBegan, TurnEvent
+from speakerd.embedded.validate import Refusal
+
+LEAST_COMMIT_MS = 100
+"""Audio that a commit by hand needs (specified)."""
+
+LARGEST_APPEND_BYTES = 15 * 1024 * 1024
+"""Audio that one append may carry (specified)."""
+
+
+class Conversation(Responding):
+    """A session: its configuration, items, input buffer and responses."""
+
+    def open(self) -> None:
+        """Greet the client: ``session.created``."""
+        self.emit({"type": "session.created", "session": self.session})
+
+    def receive(self, raw: str | bytes) -> None:
+        """Take in one message of the client; a refusal becomes an ``error`` event and changes nothing."""
+        event_id: str | None = None
+        try:
+            event = _parse(raw)
+            candidate = event.get("event_id")
+            event_id = candidate if isinstance(candidate, str) else None
+            CLIENT_EVENT(event, "")
+            self._dispatch(event)
+        except Refusal as refusal:
+            self.refuse(refusal, event_id)
+
+    def turn(self, event: TurnEvent) -> None:
+        """Take in what the turn detector decided."""
+        if isinstance(event, SpeechBegan):
+            self._speech_began(event.audio_start_ms)
+        else:
+            self._speech_ended(event.audio_end_ms, event.pcm)
+
+    def _dispatch(self, event: dict[str, Any]) -> None:
+        """Do what an accepted event asks for; the schema knows no type that is not named here."""
+        handlers: dict[str, Callable[[dict[str, Any]], None]] = {
+            "session.update": self._update,
+            "input_audio_buffer.append": self._append,
+            "input_audio_buffer.commit": self._commit,
+            "input_audio_buffer.clear": self._clear,
+            "conversation.item.create": self._create_item,
+            "conversation.item.delete": self._delete,
+            "conversation.item.retrieve": self._retrieve,
+            "conversation.item.truncate": self._truncate,
+            "response.create": self._ask,
+            "response.cancel": self._cancel_asked,
+        }
+        handlers[event["type"]](event)
+
+    def _update(self, event: dict[str, Any]) -> None:
+        """Change the session as a whole or not at all."""
+        if self.refuse_updates > 0:
+            self.refuse_updates -= 1
+            raise Refusal("invalid_value", "This update is refused on purpose (fault switch).", "session")
+        self.session = updated(self.session, event["session"], spoken=self.has_spoken)
+        self.turns.configure(turn_settings(self.session))
+        self.emit({"type": "session.updated", "session": self.session})
+
+    def _append(self, event: dict[str, Any]) -> None:
+        pcm = decode_audio(event["audio"], "audio")
+        if len(pcm) > LARGEST_APPEND_BYTES:
+            sentence = f"Invalid 'audio': at most {LARGEST_APPEND_BYTES} bytes of audio may be appended at once."
+            raise Refusal("string_above_max_length", sentence, "audio")
+        self.order(Listen(pcm))
+
+    def _commit(self, _event: dict[str, Any]) -> None:
+        buffered_ms = self.turns.buffered_ms
+        if buffered_ms < LEAST_COMMIT_MS:
+            sentence = (
+                f"Error committing input audio buffer: buffer too small. Expected at least {LEAST_COMMIT_MS}ms of "
+                f"audio, but buffer only has {buffered_ms:.2f}ms of audio."
+            )
+            raise Refusal("input_audio_buffer_commit_empty", sentence)
+        self._add_spoken(self._spoken_item_id or self.make_id("item"), self.turns.commit())
+
+    def _clear(self, _event: dict[str, Any]) -> None:
+        self.turns.clear()
+        self._spoken_item_id = None
+        self.emit({"type": "input_audio_buffer.cleared"})
+
+    def _delete(self, event: dict[str, Any]) -> None:
+        self.history.remove(self._item(event["item_id"], "delet").item_id)
+        self.emit({"type": "conversation.item.deleted", "item_id": event["item_id"]})
+
+    def _retrieve(self, event: dict[str, Any]) -> None:
+        item = self._item(event["item_id"], "retriev")
+        self.emit({"type": "conversation.item.retrieved", "item": item.shown(with_audio=True)})
+
+    def _create_item(self, event: dict[str, Any]) -> None:
+        shown = event["item"]
+        if shown["type"] == "item_reference":
+            raise Refusal("invalid_value", "An item reference can only be the input of a response.", "item.type")
+        if shown["type"] == "function_call_output" and not self.history.has_call(shown["call_id"]):
+            sentence = f"No tool call found with call_id '{shown['call_id']}'."
+            raise Refusal("invalid_tool_call_output", sentence, "item.call_id")
+        item = parse_item(shown, shown.get("id") or self.make_id("item"))
+        if item.type == "function_call":
+            item.extra.setdefault("call_id", self.make_id("call"))
+        self.history.insert(item, event.get("previous_item_id"))
+        self.emit_item(item)
+        if item.audio and item.role == "user":
+            self.order(Hear(item.item_id, bytes(item.audio)))
+
+    def _item(self, item_id: str, doing: str) -> Item:
+        """Return an item, or refuse in the words of the operation."""
+        item = self.history.get(item_id)
+        if item is None:
+            sentence = f"Error {doing}ing item: the item with id '{item_id}' does not exist."
+            raise Refusal(f"item_{doing}e_invalid_item_id", sentence)
+        return item
+
+    def _truncate(self, event: dict[str, Any]) -> None:
+        """Forget what the user did not hear of an answer, and its transcript with it."""
+        audio_end_ms: int = event["audio_end_ms"]
+        item = self._item(event["item_id"], "truncat")
+        if item.role != "assistant" or not item.audio:
+            raise Refusal("unsupported_content_type", "Only model output audio messages can be truncated")
+        if audio_end_ms > item.audio_ms:
+            sentence = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
+            raise Refusal("invalid_value", sentence)
+        del item.audio[audio_end_ms * WIRE_RATE_HZ // 1000 * SAMPLE_BYTES :]
+        item.transcript = None
+        truncated = {"item_id": item.item_id, "content_index": 0, "audio_end_ms": audio_end_ms}
+        self.emit({"type": "conversation.item.truncated", **truncated})
+
+    def _ask(self, event: dict[str, Any]) -> None:
+        """Begin the response that the client asks for."""
+        params = event.get("response") or {}
+        if "output_modalities" in params:
+            check_modalities(params["output_modalities"], "response.output_modalities")
+        asked: list[Item] | None = None
+        if "input" in params:
+            asked = [self._input_item(shown, f"response.input[{n}]") for n, shown in enumerate(params["input"])]
+        self.respond(params, asked)
+
+    def _cancel_asked(self, event: dict[str, Any]) -> None:
+        self.cancel(event.get("response_id"))
+
+    def _input_item(self, shown: dict[str, Any], path: str) -> Item:
+        """Return an item of ``response.input``: one of the conversation, or one that is only for this response."""
+        if shown["type"] == "item_reference":
+            return self._item(shown["id"], "referenc")
+        return parse_item(shown, shown.get("id") or self.make_id("item"), path)
+
+    def _speech_began(self, audio_start_ms: int) -> None:
+        self._spoken_item_id = self.make_id("item")
+        began = {"audio_start_ms": audio_start_ms, "item_id": self._spoken_item_id}
+        self.emit({"type": "input_audio_buffer.speech_started", **began})
+        if self._detection().get("interrupt_response", True):
+            self.interrupt()
+
+    def _speech_ended(self, audio_end_ms: int, pcm: bytes) -> None:
+        item_id = self._spoken_item_id or self.make_id("item")
+        stopped = {"audio_end_ms": audio_end_ms, "item_id": item_id}
+        self.emit({"type": "input_audio_buffer.speech_stopped", **stopped})
+        self._add_spoken(item_id, pcm)
+        if self._detection().get("create_response", True):
+            self.respond_when_free()
+
+    def _detection(self) -> dict[str, Any]:
+        detection: dict[str, Any] | None = self.session["audio"]["input"]["turn_detection"]
+        return detection or {}
+
+    def _add_spoken(self, item_id: str, pcm: bytes) -> None:
+        """Make an item of committed audio and have it heard."""
+        self._spoken_item_id = None
+        item = Item(item_id, audio=bytearray(pcm))
+        self.history.append(item)
+        previous = self.history.previous_of(item_id)
+        self.emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": previous})
+        self.emit_item(item)
+        if self.session["audio"]["input"]["transcription"] is not None:
+            self.to_transcribe.add(item_id)
+        self.order(Hear(item_id, pcm))
+
+
+def _parse(raw: str | bytes) -> dict[str, Any]:
+    """Return the object in a message.
+
+    Raises:
+        Refusal: it is no JSON object.
+    """
+    try:
+        event = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Refusal("invalid_json", "The message is not valid JSON.") from None
+    if not isinstance(event, dict):
+        raise Refusal("invalid_type", "Invalid type for the event: expected an object.")
+    return event

@@ -1,0 +1,66 @@
+"""What can be made to go wrong on purpose, so that a client's reaction can be tested."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+FAULTS_VARIABLE = "SPEAKERD_EMULATE_FAULTS"
+"""Environment variable with faults as a JSON object of the fields below."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """Switches, read anew for every connection. All off by default."""
+
+    first_connections: int | None = None
+    """Only this many connections suffer, counted from the service's start; None: all of them."""
+
+    slow_handshake_s: float = 0.0
+    """Wait so long before the handshake is answered."""
+
+    http_status: int | None = None
+    """Answer the handshake with this status instead of 101."""
+
+    retry_after_s: int | None = None
+    """With ``http_status``: a Retry-After header."""
+
+    close_after_events: tuple[int, int] | None = None
+    """``(code, n)``: close with this code after the n-th server event."""
+
+    drop_after_s: float | None = None
+    """Abort the connection without a close frame so long after it was opened."""
+
+    drop_at_audio_delta: int | None = None
+    """Abort without a close frame in place of the k-th audio delta of the connection, counted from 1."""
+
+    refuse_updates: int = 0
+    """Refuse so many ``session.update`` of a connection."""
+
+    stall_after_events: int | None = None
+    """After so many server events say nothing more, read nothing, answer no ping; the connection stays open."""
+
+    late_deltas: int = 0
+    """After an answer was cancelled, send so many of its audio deltas all the same."""
+
+
+def parse_faults(source: str) -> Faults:
+    """Return the faults in a JSON object.
+
+    Raises:
+        ValueError: it is no such object, or names a fault that does not exist.
+    """
+    values: Any = json.loads(source)
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{FAULTS_VARIABLE} is not a JSON object")  # noqa: TRY004 - the text is wrong, not its type
+    names = {field.name for field in dataclasses.fields(Faults)}
+    unknown = sorted(set(values) - names)
+    if unknown:
+        raise ValueError(f"{FAULTS_VARIABLE} names no fault of ours: {', '.join(unknown)}; known: {sorted(names)}")
+    if isinstance(values.get("close_after_events"), list):
+        code, count = values["close_after_events"]
+        return Faults(**{**values, "close_after_events": (int(code), int(count))})
+    return Faults(**values)

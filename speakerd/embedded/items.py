@@ -1,0 +1,212 @@
+"""Conversation items and their order.
+
+Pure. An item knows the audio behind it, how the service shows it, and what it costs as input.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from speakerd.core.units import Ms, wire_bytes_to_ms
+from speakerd.embedded.validate import Refusal
+
+USER_MS_PER_TOKEN = 100
+"""Milliseconds of the user's audio in one token (specified)."""
+
+ASSISTANT_MS_PER_TOKEN = 50
+"""Milliseconds of the assistant's audio in one token (specified)."""
+
+_CHARACTERS_PER_TOKEN = 4
+"""English text, about (guessed; the service's tokenizer is not here)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A count of tokens by kind."""
+
+    text: int = 0
+    """Written ones."""
+
+    audio: int = 0
+    """Spoken ones."""
+
+    def __add__(self, other: Tokens) -> Tokens:
+        return Tokens(self.text + other.text, self.audio + other.audio)
+
+    @property
+    def total(self) -> int:
+        """Both kinds together."""
+        return self.text + self.audio
+
+
+def text_tokens(written: str) -> int:
+    """Return how many tokens a text is counted as."""
+    return -(-len(written) // _CHARACTERS_PER_TOKEN)
+
+
+@dataclass(slots=True)
+class Item:
+    """One message, function call or function call output."""
+
+    item_id: str
+    """Its name."""
+
+    type: str = "message"
+    """``message``, ``function_call`` or ``function_call_output``."""
+
+    status: str = "completed"
+    """``in_progress``, ``completed`` or ``incomplete``."""
+
+    role: str = "user"
+    """Of a message: ``user``, ``assistant`` or ``system``."""
+
+    texts: list[str] = field(default_factory=list)
+    """What was written, one for each text part."""
+
+    audio: bytearray | None = None
+    """Wire audio of a spoken part, or None when there is none."""
+
+    transcript: str | None = None
+    """What the audio says, as the client is shown it."""
+
+    heard: str | None = None
+    """What our own ears made of the audio, whether or not the client asked for a transcript."""
+
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Fields of the other types: name, call_id, arguments, output."""
+
+    @property
+    def audio_ms(self) -> Ms:
+        """Length of the audio, rounded down."""
+        return wire_bytes_to_ms(len(self.audio or b""))
+
+    @property
+    def words(self) -> str:
+        """Everything the item says, written or heard."""
+        return " ".join([*self.texts, self.heard or self.transcript or ""]).strip()
+
+    def tokens(self) -> Tokens:
+        """Return what the item costs as input."""
+        written = "".join(self.texts) + "".join(str(value) for value in self.extra.values())
+        if self.audio is None:
+            return Tokens(text_tokens(written + (self.transcript or "")))
+        if self.role == "assistant":
+            return Tokens(text_tokens(written + (self.transcript or "")), -(-self.audio_ms // ASSISTANT_MS_PER_TOKEN))
+        return Tokens(text_tokens(written), self.audio_ms // USER_MS_PER_TOKEN)
+
+    def shown(self, *, with_audio: bool = False) -> dict[str, Any]:
+        """Return the item as the service sends it.
+
+        Args:
+            with_audio: Include the audio itself, as ``conversation.item.retrieve`` does.
+        """
+        head = {"id": self.item_id, "type": self.type, "status": self.status}
+        if self.type != "message":
+            return {**head, **self.extra}
+        return {**head, "role": self.role, "content": self._content(with_audio=with_audio)}
+
+    def _content(self, *, with_audio: bool) -> list[dict[str, Any]]:
+        said = self.role == "assistant"
+        parts: list[dict[str, Any]] = [{"type": "output_text" if said else "input_text", "text": t} for t in self.texts]
+        if self.audio is not None:
+            part: dict[str, Any] = {"type": "output_audio" if said else "input_audio", "transcript": self.transcript}
+            if with_audio:
+                part["audio"] = base64.b64encode(self.audio).decode()
+            parts.append(part)
+        return parts
+
+
+def decode_audio(encoded: str, path: str) -> bytes:
+    """Return the bytes of a base64 string of wire audio.
+
+    Raises:
+        Refusal: it is not base64, or does not hold whole samples.
+    """
+    try:
+        pcm = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        sentence = f"Invalid '{path}': expected base64-encoded audio bytes, but got invalid base64."
+        raise Refusal("invalid_value", sentence, path) from None
+    if len(pcm) % 2:
+        sentence = f"Invalid '{path}': expected whole 16-bit samples, but got {len(pcm)} bytes."
+        raise Refusal("invalid_value", sentence, path)
+    return pcm
+
+
+def parse_item(shown: dict[str, Any], item_id: str, path: str = "item") -> Item:
+    """Return the item that a client described in a well-formed object.
+
+    Raises:
+        Refusal: its audio cannot be read.
+    """
+    if shown["type"] != "message":
+        extra: dict[str, Any] = {key: shown[key] for key in ("name", "call_id", "arguments", "output") if key in shown}
+        return Item(item_id, shown["type"], extra=extra)
+    item = Item(item_id, role=shown["role"])
+    for index, part in enumerate(shown["content"]):
+        if part["type"] == "input_audio":
+            pcm = decode_audio(part["audio"], f"{path}.content[{index}].audio")
+            item.audio = (item.audio or bytearray()) + pcm
+            item.transcript = part.get("transcript")
+        else:
+            item.texts.append(part["text"])
+    return item
+
+
+class History:
+    """The items of a conversation, in order."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def get(self, item_id: str) -> Item | None:
+        """Return an item by its name, or None."""
+        return self._items.get(item_id)
+
+    def previous_of(self, item_id: str) -> str | None:
+        """Return the name of the item before one, or None for the first."""
+        names = list(self._items)
+        place = names.index(item_id)
+        return names[place - 1] if place else None
+
+    def append(self, item: Item) -> None:
+        """Add an item at the end."""
+        self._items[item.item_id] = item
+
+    def insert(self, item: Item, after: str | None) -> None:
+        """Add an item after another one; ``root`` means at the front, None at the end.
+
+        Raises:
+            Refusal: the other item or the new one's own name is not as it should be.
+        """
+        if item.item_id in self._items:
+            sentence = f"Error adding item: the item with id '{item.item_id}' already exists."
+            raise Refusal("item_create_duplicate_item_id", sentence, "item.id")
+        if after not in (None, "root") and after not in self._items:
+            sentence = f"Error adding item: the previous item with id '{after}' does not exist."
+            raise Refusal("item_create_invalid_previous_item_id", sentence, "previous_item_id")
+        if after is None:
+            self.append(item)
+            return
+        names = list(self._items)
+        place = 0 if after == "root" else names.index(after) + 1
+        entries = list(self._items.items())
+        self._items = dict([*entries[:place], (item.item_id, item), *entries[place:]])
+
+    def remove(self, item_id: str) -> None:
+        """Forget an item."""
+        del self._items[item_id]
+
+    def has_call(self, call_id: str) -> bool:
+        """Return whether a function call of this name is there to be answered."""
+        return any(i.type == "function_call" and i.extra.get("call_id") == call_id for i in self)

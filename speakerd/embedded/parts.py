@@ -1,0 +1,102 @@
+"""What a tier is made of: ears, brain and voice, as Protocols, and what passes between them.
+
+The voice activity detector's Protocol stands beside its only user, in ``turns.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from speakerd.embedded.turns import Vad
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What ears made of a piece of audio."""
+
+    is_speech: bool
+    """False: silence or noise, which nobody answers."""
+
+    text: str = ""
+    """The words; empty when nothing was intelligible, or when these ears know no words."""
+
+    voiced_ms: int = 0
+    """How long somebody spoke, as far as these ears can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What there is to answer."""
+
+    text: str
+    """The user's words, written or heard; may be empty."""
+
+    heard: Heard | None = None
+    """Set when the user spoke, None when the user wrote or said nothing."""
+
+    instructions: str | None = None
+    """What the client asked of this one response; None when it asked nothing in particular."""
+
+    now: datetime | None = None
+    """Local time."""
+
+
+class Ears(Protocol):
+    """Recognises speech. Thread: any; heavy."""
+
+    def hear(self, pcm: bytes) -> Heard:
+        """Return what is said in a piece of wire audio."""
+
+
+class Brain(Protocol):
+    """Finds an answer. Thread: event loop; quick."""
+
+    def answer(self, prompt: Prompt) -> str | None:
+        """Return what to say, or None to say nothing."""
+
+
+class Voice(Protocol):
+    """Speaks. Thread: any; heavy."""
+
+    def sentences(self, text: str) -> list[str]:
+        """Return the text cut into the pieces that are spoken one by one."""
+
+    def speak(self, sentence: str, speed: float) -> bytes:
+        """Return one sentence as wire audio.
+
+        Args:
+            sentence: A piece that ``sentences`` returned.
+            speed: 1.0 is the voice's own; 0.25 to 1.5.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One way to be the service."""
+
+    name: str
+    """``scripted`` or ``neural``."""
+
+    new_vad: Callable[[], Vad]
+    """Makes a detector for one session."""
+
+    ears: Ears
+    """Shared by all sessions."""
+
+    brain: Brain
+    """Shared by all sessions."""
+
+    voice: Voice
+    """Shared by all sessions."""
+
+
+def in_slices(pcm: bytes, sizes: Iterator[int]) -> Iterator[bytes]:
+    """Cut wire audio into pieces of the sizes given, in bytes; the last one is what is left."""
+    offset = 0
+    while offset < len(pcm):
+        size = next(sizes)
+        yield pcm[offset : offset + size]
+        offset += size
