@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
-from speakerd.audio.alsa import PcmFormat
+from speakerd.audio.pcm_types import PcmFormat
 from speakerd.audio.thread import AudioThread, Body
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, DeviceFound, DeviceLost, Event

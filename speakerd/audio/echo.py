@@ -1,0 +1,131 @@
+"""Echo cancelling: takes out of the microphone what the loudspeaker put into it. The only importer of pywebrtc-audio.
+
+``EchoCanceller`` is the engine behind one small interface, so that another can take its place. ``EchoPath`` decides
+when it runs: never while nothing plays. Which far-end frame belongs to which near-end frame is ``reference.py``'s work.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from speakerd.core.units import WIRE_RATE_HZ
+
+Pcm = npt.NDArray[np.int16]
+
+BLOCK_FRAMES = WIRE_RATE_HZ // 100
+"""AEC3 works in 10 ms blocks and pads shorter ones with zeros, which would be gaps (specified)."""
+
+DELAY_FRAMES = 224
+"""How far AEC3's output lags its input at 24 kHz (measured by correlation: 224.2 frames, 9.3 ms)."""
+
+
+class EchoCanceller:
+    """WebRTC's AEC3 on wire audio. Thread: one at a time.
+
+    What comes out is in step with what went in: the first frame out belongs to the first frame in. A tail of at most
+    ``DELAY_FRAMES + BLOCK_FRAMES`` frames is held back; ``drain`` gives it, uncancelled.
+    """
+
+    def __init__(self) -> None:
+        # Imported late: it costs nothing until somebody plays something.
+        from pywebrtc_audio import AudioProcessor  # noqa: PLC0415 - see above
+
+        self._processor = AudioProcessor(sample_rate=WIRE_RATE_HZ, echo_cancellation=True)
+        self._near = np.zeros(0, np.int16)
+        self._far = np.zeros(0, np.int16)
+        self._tail = np.zeros(0, np.int16)
+        self._skip = DELAY_FRAMES
+
+    def process(self, near: Pcm, far: Pcm) -> Pcm:
+        """Return the next frames without their echo.
+
+        Args:
+            near: What the microphone heard.
+            far: What the loudspeaker played meanwhile or up to half a second before; as many frames.
+
+        Shape: (frames,), as many as went in, less or more by what is held back.
+        """
+        self._near = np.concatenate((self._near, near))
+        self._far = np.concatenate((self._far, far))
+        whole = len(self._near) // BLOCK_FRAMES * BLOCK_FRAMES
+        self._tail = np.concatenate((self._tail, near))
+        if not whole:
+            return np.zeros(0, np.int16)
+        out: Pcm = self._processor.process(self._near[:whole], self._far[:whole])
+        self._near, self._far = self._near[whole:], self._far[whole:]
+        skipped = min(self._skip, len(out))
+        self._skip -= skipped
+        out = out[skipped:]
+        self._tail = self._tail[len(out) :]
+        return out
+
+    def drain(self) -> Pcm:
+        """Return the frames held back, as they went in, and start over with the next; what was learnt is kept."""
+        tail, self._tail = self._tail, np.zeros(0, np.int16)
+        self._near = self._far = np.zeros(0, np.int16)
+        self._skip = DELAY_FRAMES
+        return tail
+
+    def reset(self) -> None:
+        """Forget what was learnt about the room, and the frames held back."""
+        self.drain()
+        self._processor.reset()
+
+
+class Canceller(Protocol):
+    """What ``EchoPath`` needs of an engine."""
+
+    def process(self, near: Pcm, far: Pcm) -> Pcm:
+        """Return the next frames without their echo."""
+
+    def drain(self) -> Pcm:
+        """Return the frames held back."""
+
+
+class Reference(Protocol):
+    """What ``EchoPath`` needs to know of the loudspeaker."""
+
+    def take(self, frames: int) -> Pcm | None:
+        """Return the far-end frames that belong to the next near-end frames; None: nothing has played for a while."""
+
+    def realign(self) -> None:
+        """The near end has a hole: count anew."""
+
+
+class EchoPath:
+    """Sends near-end audio through the canceller while something plays, and past it otherwise, without gap or repeat.
+
+    Thread: event loop.
+
+    Args:
+        canceller: The engine.
+        reference: What was played.
+    """
+
+    def __init__(self, canceller: Canceller, reference: Reference) -> None:
+        self._canceller = canceller
+        self._reference = reference
+        self._cancelling = False
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether the canceller is at work."""
+        return self._cancelling
+
+    def process(self, near: Pcm) -> Pcm:
+        """Return the next near-end frames, cancelled or not; up to 20 ms of them come with the next call."""
+        far = self._reference.take(len(near))
+        if far is not None:
+            self._cancelling = True
+            return self._canceller.process(near, far)
+        if self._cancelling:
+            self._cancelling = False
+            return np.concatenate((self._canceller.drain(), near))
+        return near
+
+    def realign(self) -> None:
+        """Say that the near end has lost frames."""
+        self._reference.realign()

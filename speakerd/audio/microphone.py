@@ -1,0 +1,214 @@
+"""The microphone's side of the loop: from the capture thread's ring to the wake word and the uplink.
+
+Every block takes the same way: decode, pick a channel, resample to the wire's rate, take the echo out, keep it in the
+pre-roll; from there to the uplink gate and, resampled once more, to the wake word, which listens always.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from speakerd.audio.capture import Capture
+from speakerd.audio.card import BACK_OFF_S, Card
+from speakerd.audio.doorbell import Doorbell
+from speakerd.audio.echo import Canceller, EchoPath, Pcm, Reference
+from speakerd.audio.pcm_types import CapturePcm, PcmFormat
+from speakerd.audio.ring import Consumer, make_ring
+from speakerd.core.errors import DeviceError, Remedy
+from speakerd.core.events import Device, Event
+from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
+from speakerd.core.preroll import Preroll
+from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
+from speakerd.core.uplink_gate import UplinkGate
+from speakerd.ports import Trace
+
+RING_S = 2.0
+"""What the capture ring holds: how long the loop may be busy before audio is refused (guess; a slow import)."""
+
+PREROLL_S = 10.0
+"""How far back an uplink may begin: longer than any network takes to connect (guess)."""
+
+LEVEL_S = 0.3
+"""What the level in ``status`` is measured over (guess: a syllable)."""
+
+
+@dataclass(slots=True)
+class _Input:
+    """What belongs to one opening of the card."""
+
+    ring: Consumer
+    """The card's bytes."""
+
+    format: PcmFormat
+    """What they mean."""
+
+    picker: ChannelPicker
+    """Chooses the channel."""
+
+    resampler: Resampler
+    """Makes wire frames."""
+
+    capture: Capture
+    """The thread's body, for its counters."""
+
+    losses: int = 0
+    """Overruns and refusals seen so far."""
+
+
+class Microphone:
+    """The microphone, and the gate from it to the session. Implements ``ports.Uplink``. Thread: event loop.
+
+    Args:
+        device: ALSA's name of the card.
+        channel: Which of its channels to hear, from 0, or ``auto``.
+        open_pcm: Opens the card; may block.
+        canceller: Takes our own voice out; None: nothing does.
+        far: What the loudspeaker plays, for the canceller.
+        wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire.
+        uplink: Takes wire audio that leaves for the session.
+        on_event: Takes ``DeviceFound`` and ``DeviceLost``.
+        now: The monotonic clock.
+        trace: The diary.
+        back_off_s: First and longest wait before the card is opened again.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str,
+        channel: int | Literal["auto"],
+        open_pcm: Callable[[str], CapturePcm],
+        canceller: Canceller | None,
+        far: Reference | None,
+        wake_feed: Callable[[bytes], None],
+        uplink: Callable[[bytes], None],
+        on_event: Callable[[Event], None],
+        now: Callable[[], float],
+        trace: Trace,
+        back_off_s: tuple[float, float] = BACK_OFF_S,
+    ) -> None:
+        self._device = device
+        self._channel = channel
+        self._echo = EchoPath(canceller, far) if canceller is not None and far is not None else None
+        self._wake_feed = wake_feed
+        self._uplink = uplink
+        self._trace = trace
+        self._preroll = Preroll(int(PREROLL_S * WIRE_RATE_HZ))
+        self._to_wake = Resampler(WIRE_RATE_HZ, WAKE_RATE_HZ)
+        self._gate = UplinkGate(self._preroll, self._send)
+        self._input: _Input | None = None
+        self._first_piece = False
+        self._card = Card(
+            Device.MICROPHONE,
+            open_pcm=lambda: open_pcm(device),
+            begin=self._begin,
+            end=self._end,
+            on_event=on_event,
+            now=now,
+            back_off_s=back_off_s,
+        )
+
+    async def run(self) -> None:
+        """Listen, and look for the card whenever it is not there.
+
+        Ends: by cancellation only; the card is closed then.
+        """
+        await self._card.run()
+
+    def open(self, from_frame: Frames | None) -> None:
+        """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice."""
+        if self._gate.mode == "closed":
+            self._first_piece = True
+        self._gate.open(from_frame)
+
+    def silence(self) -> None:
+        """Stream digital silence in place of the microphone."""
+        self._gate.silence()
+
+    def close(self) -> None:
+        """Let nothing through."""
+        self._gate.close()
+
+    @property
+    def position_frames(self) -> Frames:
+        """Wire frames heard since the start; goes on where it was when the card comes back."""
+        return self._preroll.end
+
+    def status(self) -> dict[str, Any]:
+        """Return what there is to know, as plain data."""
+        source, given = self._input, self._card.format
+        newest = self._preroll.end
+        return {
+            "device": self._device,
+            "found": given is not None,
+            "trouble": self._card.trouble,
+            "losses": self._card.losses,
+            "rate_hz": given.rate_hz if given else None,
+            "channels": given.channels if given else None,
+            "sample_format": given.sample_format if given else None,
+            "period_frames": given.period_frames if given else None,
+            "buffer_frames": given.buffer_frames if given else None,
+            "channel": source.picker.channel if source else self._channel,
+            "xruns": source.capture.xruns if source else 0,
+            "refused_bytes": source.capture.refused_bytes if source else 0,
+            "position_frames": newest,
+            "level_dbfs": round(rms_dbfs(self._preroll.read(newest - int(LEVEL_S * WIRE_RATE_HZ), newest)), 1),
+            "uplink": self._gate.mode,
+            "cancelling": self._echo.cancelling if self._echo else False,
+        }
+
+    def _begin(self, pcm: CapturePcm) -> Capture:
+        given = pcm.format
+        if self._channel != "auto" and not 0 <= self._channel < given.channels:
+            raise DeviceError(
+                "device-channel",
+                f"channel {self._channel} of {self._device!r}: it has {given.channels}, counted from 0",
+                Remedy.OPERATOR,
+            )
+        producer, consumer = make_ring(int(RING_S * given.rate_hz) * given.frame_bytes)
+        capture = Capture(pcm, producer, Doorbell(asyncio.get_running_loop(), self._drain).ring)
+        self._input = _Input(
+            ring=consumer,
+            format=given,
+            picker=ChannelPicker(self._channel, given.rate_hz),
+            resampler=Resampler(given.rate_hz, WIRE_RATE_HZ),
+            capture=capture,
+        )
+        return capture
+
+    def _end(self) -> None:
+        self._drain()  # what it heard last was heard
+        self._input = None
+        if self._echo is not None:
+            self._echo.realign()
+
+    def _drain(self) -> None:
+        """Take in what the capture thread has left."""
+        source = self._input
+        if source is None:
+            return
+        data = source.ring.read(source.ring.available_bytes)
+        losses = source.capture.xruns + source.capture.refused_bytes
+        if losses != source.losses:
+            source.losses = losses
+            if self._echo is not None:
+                self._echo.realign()
+        if data:
+            frames = decode(data, source.format.channels, source.format.sample_format)
+            self._take_in(source.resampler.process(source.picker.pick(frames)))
+
+    def _take_in(self, near: Pcm) -> None:
+        """Pass on wire frames. The session first: a person waits for it."""
+        wire = self._echo.process(near) if self._echo is not None else near
+        self._preroll.append(wire)
+        self._gate.pump()
+        self._wake_feed(self._to_wake.process(wire).tobytes())
+
+    def _send(self, piece: bytes) -> None:
+        if self._first_piece:
+            self._first_piece = False
+            self._trace.mark("uplink", from_frame=self._gate.next_frame - len(piece) // 2)
+        self._uplink(piece)
