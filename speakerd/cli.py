@@ -1,0 +1,254 @@
+"""The command line: names, help and exit codes. Every command's work lives elsewhere and is imported when asked for."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from speakerd import __version__
+from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
+
+OK, FAILED, USAGE, UNREACHABLE, SIGN_IN, CONFIGURATION = 0, 1, 2, 69, 77, 78
+"""Exit codes (contract). systemd does not restart on 78."""
+
+TRACE_VARIABLE = "SPEAKERD_TRACE"
+"""Names a file for the diary of everything that happens, transcripts included; used by the demo and the tests."""
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        command: Command = arguments.command
+        return command(arguments)
+    except SpeakerdError as error:
+        sys.stderr.write(f"speakerd: {error.code}: {error}\n")
+        return exit_code(error)
+    except KeyboardInterrupt:
+        return 130  # as a shell says it: ended by SIGINT
+    except BrokenPipeError:
+        # The reader of our output has left: nothing to tell anybody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def exit_code(error: SpeakerdError) -> int:
+    """Return the exit code for an error that ended a command."""
+    if isinstance(error, ConfigError) or error.remedy is Remedy.EXIT:
+        return CONFIGURATION
+    if error.code.startswith("wake-model"):
+        return CONFIGURATION  # a restart does not fetch it
+    if error.code == "daemon-unreachable":
+        return UNREACHABLE
+    return SIGN_IN if error.remedy is Remedy.REAUTHENTICATE else FAILED
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser, with help that teaches."""
+    parser = argparse.ArgumentParser(
+        prog="speakerd",
+        description="A smart speaker: say the wake word, it answers.",
+        epilog="First steps: 'speakerd demo' shows everything on this machine; 'speakerd check-config' before "
+        "'speakerd run'. Exit codes: 0 good, 1 a failed check, 2 usage, 69 the daemon cannot be reached, "
+        "77 sign-in needed, 78 configuration.",
+    )
+    parser.add_argument("--version", action="version", version=f"speakerd {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    for target in (parser, common):
+        top = target is parser
+        target.add_argument(
+            "-c",
+            "--config",
+            metavar="FILE",
+            type=Path,
+            default=None if top else argparse.SUPPRESS,
+            help="configuration (default: /etc/speakerd/speakerd.yaml, else config/speakerd.yaml)",
+        )
+        target.add_argument(
+            "--log-level",
+            choices=("debug", "info", "warning", "error"),
+            default="info" if top else argparse.SUPPRESS,
+            help="how much to say on standard error (default: info)",
+        )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, text: str, **options: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[common], help=text, description=options.get("more", text) + ".")
+        sub.set_defaults(command=command)
+        return sub
+
+    add("run", _run, "run the speaker in the foreground (what systemd starts)")
+    _add_conversation_commands(add)
+    checked = add("check-config", _check_config, "report every problem of a configuration at once")
+    checked.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the file to check")
+    add("devices", _devices, "list sound cards by stable name, with their own rates and channels")
+    add("fetch-models", _fetch_models, "fetch the wake word models, checked by digest, and show their licence")
+    status = add("status", _status, "ask the running daemon how it is")
+    status.add_argument("--json", action="store_true", help="everything, for programs")
+    for name, text in (
+        ("mute", "hear nothing until unmuted"),
+        ("unmute", "listen for the wake word again"),
+        ("stop", "fall silent and end the conversation"),
+        ("wake", "listen as if the wake word had been said"),
+    ):
+        add(name, _tell, text).set_defaults(request=name)
+    return parser
+
+
+def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    demo = add(
+        "demo",
+        _demo,
+        "hold a whole conversation on this machine",
+        more="Hold a whole conversation on this machine: no account, no network and no sound card are needed. A "
+        "synthesised voice speaks into a virtual card, the same daemon that runs on a Pi answers. Prints a timeline; "
+        "exits with 1 when the conversation did not work",
+    )
+    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("demo"), help="where to write (default: demo)")
+    demo.add_argument("--tier", choices=("auto", "scripted", "neural"), default="auto", help="of the service")
+    chat = add("chat", _chat, "type to the service, read and hear its replies; q quits")
+    chat.add_argument("--no-audio", action="store_true", help="do not play; print the size of each piece of audio")
+    chat.add_argument("--strict", action="store_true", help="stop at the first error event")
+    emulate = add(
+        "emulate",
+        _emulate,
+        "run the embedded Realtime service by itself",
+        more="Run the embedded Realtime service by itself: any Realtime client can talk to it",
+    )
+    emulate.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    emulate.add_argument("--port", type=int, default=8765, help="port to listen on; 0: any free one (default: 8765)")
+    emulate.add_argument("--tier", choices=("auto", "scripted", "neural"), default="auto", help="ears, mind and voice")
+    emulate.add_argument("--paced", action="store_true", help="send audio in real time instead of in a burst")
+    bench = add("bench", _bench, "measure the speaker on the virtual card and print the figures")
+    bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
+    bench.add_argument("--turns", type=int, default=5, help="conversations to hold (default: 5)")
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from speakerd import app, config
+    from speakerd.host import control, logs
+    from speakerd.host.trace import FileTrace, NoTrace
+
+    logs.set_up(arguments.log_level)
+    loaded = config.load(arguments.config, os.environ)
+    log = logging.getLogger("speakerd")
+    log.info("speakerd %s, configuration: %s", __version__, loaded.path or "defaults, no file")
+    for note in loaded.notes:
+        log.warning("%s", note)
+    diary = os.environ.get(TRACE_VARIABLE)
+    trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
+    socket = control.socket_path(os.environ)
+    asyncio.run(app.run(loaded.settings, environment=os.environ, trace=trace, socket=socket))
+    return OK
+
+
+def _check_config(arguments: argparse.Namespace) -> int:
+    from speakerd import config
+
+    file = arguments.file or arguments.config
+    problems = config.check_file(file, os.environ)
+    for problem in problems:
+        sys.stdout.write(f"{problem}\n")
+    if problems:
+        return CONFIGURATION
+    loaded = config.load(file, os.environ)
+    for note in loaded.notes:
+        sys.stdout.write(f"note: {note}\n")
+    sys.stdout.write(f"{loaded.path or 'no file, every default holds'}: good\n")
+    return OK
+
+
+def _devices(_arguments: argparse.Namespace) -> int:
+    from speakerd.audio import alsa, devices
+
+    alsa.silence_alsa_messages()
+    sys.stdout.write(devices.format_devices(devices.list_devices()) + "\n")
+    return OK
+
+
+def _fetch_models(_arguments: argparse.Namespace) -> int:
+    from speakerd.wake import models
+
+    models.fetch(models.WORDS, progress=lambda line: print(line, flush=True))  # noqa: T201 - this is its output
+    return OK
+
+
+def _emulate(arguments: argparse.Namespace) -> int:
+    from speakerd.embedded.emulate import emulate
+    from speakerd.host import logs
+
+    logs.set_up(arguments.log_level)
+
+    def announce(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(
+            emulate(
+                host=arguments.host,
+                port=arguments.port,
+                tier=arguments.tier,
+                paced=arguments.paced,
+                announce=announce,
+            )
+        )
+    return OK
+
+
+def _chat(arguments: argparse.Namespace) -> int:
+    from speakerd import config
+    from speakerd.chat import run_chat
+    from speakerd.host import logs
+
+    logs.set_up("warning" if arguments.log_level == "info" else arguments.log_level)
+    loaded = config.load(arguments.config, os.environ)
+    return asyncio.run(
+        run_chat(loaded.settings, environment=os.environ, audio=not arguments.no_audio, strict=arguments.strict)
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from speakerd.demo.show import show
+
+    return OK if show(arguments.out, arguments.tier, say=lambda line: print(line, flush=True)) else FAILED  # noqa: T201
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from speakerd.bench import bench
+
+    return OK if bench(arguments.out, arguments.turns, say=lambda line: print(line, flush=True)) else FAILED  # noqa: T201
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+
+    answer = client.request(control.socket_path(os.environ), "status")
+    if arguments.json:
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    else:
+        sys.stdout.write(client.format_status(answer) + "\n")
+    return OK
+
+
+def _tell(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+
+    answer = client.request(control.socket_path(os.environ), arguments.request)
+    sys.stdout.write(f"{answer['line']}\n")
+    return OK

@@ -1,0 +1,107 @@
+"""What the configuration makes of each part: the service's place, who we are to it, a session, the core's limits.
+
+The parts themselves are put together in ``app.py`` and ``chat.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+from speakerd.auth.api_key import ApiKey, NoCredentials
+from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.core.settings import Settings
+from speakerd.core.state import Limits
+from speakerd.ports import Credentials
+from speakerd.realtime.endpoint import Endpoint
+from speakerd.realtime.spec import SessionSpec
+
+
+def endpoint_of(settings: Settings, embedded_url: str | None = None) -> Endpoint:
+    """Return where the service is, by configuration.
+
+    Args:
+        settings: The configuration.
+        embedded_url: Where the embedded service that we started ourselves listens.
+    """
+    service = settings.service
+    return Endpoint.from_service(service.provider, service.endpoint or embedded_url, service.model)
+
+
+def credentials_of(settings: Settings, environment: Mapping[str, str]) -> Credentials:
+    """Return who we are to the service, by configuration."""
+    if settings.auth.method == "none":
+        return NoCredentials()
+    return ApiKey.from_settings(settings.auth.api_key_file, environment, azure=settings.service.provider == "azure")
+
+
+def spec_of(settings: Settings) -> SessionSpec:
+    """Return how we want a session to be, by configuration."""
+    assistant, detection = settings.assistant, settings.turn_detection
+    if detection.type == "server_vad":
+        turns: dict[str, object] = {
+            "type": "server_vad",
+            "threshold": detection.threshold,
+            "prefix_padding_ms": detection.prefix_padding_ms,
+            "silence_duration_ms": detection.silence_duration_ms,
+        }
+    else:
+        turns = {"type": "semantic_vad", "eagerness": detection.eagerness}
+    turns |= {"create_response": True, "interrupt_response": barges_in_by_speech(settings)}
+    return SessionSpec(
+        voice=assistant.voice,
+        instructions=assistant.instructions,
+        speed=assistant.speed,
+        language=assistant.language,
+        transcription_model=settings.service.transcription,
+        turn_detection=turns,
+        noise_reduction=None if detection.noise_reduction == "none" else detection.noise_reduction,
+        extra=settings.service.session,
+    )
+
+
+def barges_in_by_speech(settings: Settings) -> bool:
+    """Return whether speech may cut a reply: when told so, or when our own voice is taken out of the microphone."""
+    choice = settings.conversation.barge_in
+    return choice == "speech" or (choice == "auto" and settings.audio.echo_cancellation != "off")
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return what ``step`` may know of the configuration."""
+    return Limits(
+        words=tuple(Path(name).stem for name in settings.wake.models),
+        barge_in_by_speech=barges_in_by_speech(settings),
+        follow_up_s=settings.conversation.follow_up_s,
+        max_turns=settings.conversation.max_turns,
+    )
+
+
+@contextlib.asynccontextmanager
+async def service_of(
+    settings: Settings, on_ended: Callable[[SpeakerdError], None] | None = None
+) -> AsyncIterator[Endpoint]:
+    """Give the service's place; start the embedded service when the configuration leaves its place to us.
+
+    Args:
+        settings: The configuration.
+        on_ended: Told when the embedded service that we started ends by itself.
+    """
+    if settings.service.provider != "embedded" or settings.service.endpoint is not None:
+        yield endpoint_of(settings)
+        return
+    from speakerd.embedded.spawn import spawn  # noqa: PLC0415 - only when it is wanted
+
+    async with spawn("auto") as service, asyncio.TaskGroup() as group:
+
+        async def watch() -> None:
+            code = await service.wait()
+            if on_ended is not None:
+                on_ended(SpeakerdError("embedded-ended", f"the embedded service ended with {code}", Remedy.RETRY))
+
+        watching = group.create_task(watch(), name="embedded-watch")
+        try:
+            yield endpoint_of(settings, service.url)
+        finally:
+            watching.cancel()
