@@ -26,8 +26,9 @@ IDLE_RESULTS_LIMIT = 6
 class PlayState:
     """What the playback thread knew right after its last write; replaced as a whole.
 
-    Frames of content that were audible: ``content_frames - dropped_frames - max(0, queued_frames -
-    silence_tail_frames)``.
+    At any later moment at least ``content_frames - dropped_frames - max(0, queued_frames - played_since -
+    silence_tail_frames)`` frames of content have been heard, and never fewer than ``heard_frames``: the first is low
+    only while silence lies before content in the card, after a start, a flush or a gap.
     """
 
     content_frames: int
@@ -50,6 +51,9 @@ class PlayState:
 
     dropped_frames: int = 0
     """Frames of content that the card threw away unplayed, by a flush or a rest, since the start."""
+
+    heard_frames: int = 0
+    """Frames of content that the card had played by then, exactly; never goes back."""
 
 
 class Playback:
@@ -91,6 +95,9 @@ class Playback:
         self._silence = bytes(self._format.buffer_frames * self._format.frame_bytes)
         self._primed = False
         self._flowing = False  # the last period was content to its end
+        self._written_frames = 0
+        # Where in the stream of written frames the content lies that may still be queued: [start, end), oldest first.
+        self._content_spans: deque[tuple[int, int]] = deque()
         self._content_frames = 0
         self._silence_tail_frames = 0
         self._dropped_frames = 0
@@ -122,13 +129,15 @@ class Playback:
                 self.resting = True
             return
         self.resting = False
-        content_was_queued = self.state.queued_frames > self._silence_tail_frames
+        content_was_queued = bool(self._content_spans)
         block, content, tail = self._next_block()
         self._note_starvation(content, len(block) // self._format.frame_bytes)
         written = self._write(block)
-        self._content_frames += content
-        self._silence_tail_frames = tail if content else self._silence_tail_frames + written
-        self._publish()
+        if content:
+            self._note_content(content, tail)
+        else:
+            self._silence_tail_frames += written
+        self._publish(self._pcm.queued_frames())
         if content or content_was_queued:
             self._doorbell()
 
@@ -176,12 +185,13 @@ class Playback:
         # promises nothing for two threads on one handle of most plugins. drop() leaves the stream in SETUP and
         # pyalsaaudio's next write() prepares it (read in its source), so nothing else is needed to go on.
         if self._primed:
-            queued = self._pcm.queued_frames()
+            unheard_frames = self._unheard_frames(self._pcm.queued_frames())
             self._pcm.drop()
-            self._dropped_frames += max(0, queued - self._silence_tail_frames)
+            self._dropped_frames += unheard_frames
         self._primed = False
         self._flowing = False
-        self._publish()
+        self._content_spans.clear()
+        self._publish(0)
 
     def _next_block(self) -> tuple[bytes, int, int]:
         """Return the bytes to write, how many frames of them are content, and how many frames of silence follow it."""
@@ -216,6 +226,7 @@ class Playback:
                 self._append_reference(left[: moved * frame_bytes])
                 left = left[moved * frame_bytes :]
                 frames += moved
+                self._written_frames += moved
                 continue
             self._idle_results += 1
             if moved not in (0, -errno.EPIPE) or self._idle_results >= IDLE_RESULTS_LIMIT:
@@ -235,13 +246,32 @@ class Playback:
         else:
             self.reference_refused_bytes += len(block)
 
-    def _publish(self) -> None:
+    def _note_content(self, content_frames: int, tail_frames: int) -> None:
+        """Remember where the content lies that was just written, ``tail_frames`` before the end."""
+        end = self._written_frames - tail_frames
+        start = end - content_frames
+        if self._content_spans and self._content_spans[-1][1] == start:
+            start, _ = self._content_spans.pop()
+        self._content_spans.append((start, end))
+        self._content_frames += content_frames
+        self._silence_tail_frames = tail_frames
+
+    def _unheard_frames(self, queued_frames: int) -> int:
+        """Return how much of what is queued is content, and forget what has been played."""
+        played = self._written_frames - queued_frames
+        while self._content_spans and self._content_spans[0][1] <= played:
+            self._content_spans.popleft()
+        return sum(end - max(start, played) for start, end in self._content_spans)
+
+    def _publish(self, queued_frames: int) -> None:
+        heard = self._content_frames - self._dropped_frames - self._unheard_frames(queued_frames)
         self.state = PlayState(
             content_frames=self._content_frames,
             silence_tail_frames=self._silence_tail_frames,
-            queued_frames=self._pcm.queued_frames() if self._primed else 0,
+            queued_frames=queued_frames,
             at_s=self._now(),
             xruns=self._xruns,
             starvations=self._starvations,
             dropped_frames=self._dropped_frames,
+            heard_frames=heard,
         )

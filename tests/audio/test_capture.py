@@ -1,0 +1,113 @@
+"""The capture thread's body on a card that does as planned."""
+
+from __future__ import annotations
+
+import pytest
+
+from speakerd.audio.capture import IDLE_RESULTS_LIMIT, Capture
+from speakerd.audio.pcm_types import PcmFormat
+from speakerd.audio.ring import Consumer, make_ring
+from speakerd.core.errors import DeviceError, Remedy
+from tests.fakes.pcm import FakeCapturePcm, Short, Unplug, Xrun
+
+CARD = PcmFormat(rate_hz=16_000, channels=2, sample_format="S16_LE", period_frames=4, buffer_frames=32)
+PERIOD = CARD.period_bytes
+
+
+class Bench:
+    """A capture body between a fake card and a ring."""
+
+    def __init__(self, sound: bytes = b"", ring_bytes: int = 1024) -> None:
+        self.pcm = FakeCapturePcm(CARD, sound)
+        self.rings = 0
+        producer, self.out = make_ring(ring_bytes)
+        self.capture = Capture(self.pcm, producer, self._ring)
+
+    def _ring(self) -> None:
+        self.rings += 1
+
+    def heard(self) -> bytes:
+        consumer: Consumer = self.out
+        return consumer.read(consumer.available_bytes)
+
+
+def test_a_period_goes_into_the_ring_and_rings_the_bell() -> None:
+    """One call moves one period, as the card gave it."""
+    sound = bytes(range(2 * PERIOD))
+    bench = Bench(sound)
+    bench.capture.pump_once()
+    assert (bench.heard(), bench.rings) == (sound[:PERIOD], 1)
+    bench.capture.pump_once()
+    assert (bench.heard(), bench.rings, bench.capture.frames_total) == (sound[PERIOD:], 2, 8)
+
+
+def test_a_short_read_loses_nothing() -> None:
+    """Fewer frames than a period are passed on and counted as what they are."""
+    sound = bytes(range(2 * PERIOD))
+    bench = Bench(sound)
+    bench.pcm.plan.append(Short(3))
+    bench.capture.pump_once()
+    bench.capture.pump_once()
+    assert bench.heard() == sound[: 7 * CARD.frame_bytes]
+    assert bench.capture.frames_total == 7
+
+
+def test_an_overrun_is_a_count() -> None:
+    """The card overran: nothing to pass on, nothing to fail about, and the next call goes on."""
+    bench = Bench(b"\1" * PERIOD)
+    bench.pcm.plan.append(Xrun())
+    bench.capture.pump_once()
+    assert (bench.capture.xruns, bench.heard(), bench.rings) == (1, b"", 0)
+    bench.capture.pump_once()
+    assert bench.heard() == b"\1" * PERIOD
+
+
+def test_overruns_with_frames_between_them_are_never_a_loss() -> None:
+    """However often the reader is late, a card that moves frames is there."""
+    bench = Bench()
+    for _ in range(4 * IDLE_RESULTS_LIMIT):
+        bench.pcm.plan += [Xrun(), None]
+        bench.capture.pump_once()
+        bench.capture.pump_once()
+    assert bench.capture.xruns == 4 * IDLE_RESULTS_LIMIT
+
+
+@pytest.mark.parametrize("nothing", [Xrun(), Short(0)])
+def test_calls_that_move_nothing_for_ever_are_a_lost_card(nothing: Xrun | Short) -> None:
+    """A sound server that died answers for ever without a frame: that ends within a few calls."""
+    bench = Bench()
+    bench.pcm.plan += [nothing] * IDLE_RESULTS_LIMIT
+    for _ in range(IDLE_RESULTS_LIMIT - 1):
+        bench.capture.pump_once()
+    with pytest.raises(DeviceError) as lost:
+        bench.capture.pump_once()
+    assert (lost.value.code, lost.value.remedy) == ("device-lost", Remedy.RETRY)
+
+
+def test_an_unplugged_card_is_an_error() -> None:
+    """What the card raises leaves the body as it is."""
+    bench = Bench()
+    bench.pcm.plan.append(Unplug())
+    with pytest.raises(DeviceError, match="unplugged"):
+        bench.capture.pump_once()
+
+
+def test_a_full_ring_refuses_whole_frames() -> None:
+    """The channels stay in step when the loop is late: no frame is split."""
+    bench = Bench(bytes(range(2 * PERIOD)), ring_bytes=PERIOD + CARD.frame_bytes + 1)
+    bench.capture.pump_once()
+    bench.capture.pump_once()
+    assert bench.heard() == bytes(range(PERIOD + CARD.frame_bytes))
+    assert bench.capture.refused_bytes == PERIOD - CARD.frame_bytes
+    assert bench.capture.frames_total == 8
+
+
+def test_every_call_that_returns_is_progress() -> None:
+    """The watch tells a busy card from one that hangs by a counter, and the microphone never rests."""
+    bench = Bench()
+    bench.pcm.plan += [None, Xrun()]
+    bench.capture.pump_once()
+    bench.capture.pump_once()
+    bench.capture.wait_while_resting()
+    bench.capture.interrupt()
+    assert (bench.capture.progress, bench.capture.resting) == (2, False)
