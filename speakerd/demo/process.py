@@ -59,7 +59,7 @@ class Child:
         return None if self._process is None else self._process.returncode
 
     async def start(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> None:
-        """Start a command, its program as an absolute path, in a process group of its own, so that a terminal's Ctrl-C reaches us alone."""
+        """Start a command, named by its absolute path, in a process group of its own: Ctrl-C is for us alone."""
         with self.log.open("ab") as out:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-S", "-c", _LAUNCHER, str(os.getpid()), *command),
