@@ -192,7 +192,7 @@ class Resampler:
         self._total_in += len(block)
         due = self._total_in * self._up // self._down
         first_row, offset = divmod(self._total_out, self._row_out)
-        outputs = self._rows(inputs, -(-(due - first_row * self._row_out) // self._row_out))
+        outputs = self._rows(inputs, max(1, -(-(due - first_row * self._row_out) // self._row_out)))
         outputs = outputs[offset : offset + due - self._total_out]
         # Keep what the row that the next output belongs to looks at; its outputs that are out already are made again.
         self._tail = inputs[(due // self._row_out - first_row) * self._row_in :]
