@@ -1,0 +1,237 @@
+"""The neural tier's brain: a few intents, found by pattern in what was heard. Deterministic, offline, never inventing.
+
+What it cannot do it says, and it says what it heard, so that a person can tell deafness from ignorance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from speakerd.embedded.knowledge import CAPITALS, JOKE, STORY, UNIT_SPELLINGS, UNITS
+from speakerd.embedded.numerals import digits_for_words, spoken_number
+from speakerd.embedded.parts import Prompt
+
+Rule = Callable[[re.Match[str], Prompt], str | None]
+"""Makes an answer from a match, or None when it does not fit after all."""
+
+NOT_CAUGHT = "I did not catch that."
+"""For speech without intelligible words."""
+
+_NUMBER = r"(-?\d+(?:\.\d+)?)"
+
+_OPERATORS = {
+    "plus": "+",
+    "and": "+",
+    "minus": "-",
+    "times": "*",
+    "x": "*",
+    "multiplied by": "*",
+    "divided by": "/",
+    "over": "/",
+}
+
+
+_SIGNS = {"*": "times", "\u00d7": "times", "/": "divided by", "\u00f7": "divided by", "+": "plus", "%": "percent"}
+"""What people type between numbers."""
+
+
+class IntentBrain:
+    """Answers what it has a rule for."""
+
+    def answer(self, prompt: Prompt) -> str | None:
+        """Return what to say; None for noise and silence, which nobody answers."""
+        dictated = re.match(
+            r"\W*say(?: exactly)?(?: this)?\s*:\s*(.+)", prompt.instructions or "", re.DOTALL | re.IGNORECASE
+        )
+        if dictated:
+            return dictated[1].strip().strip('"')
+        if prompt.heard is not None and not prompt.heard.is_speech:
+            return None
+        said = normalised(prompt.text)
+        if not said:
+            return NOT_CAUGHT if prompt.heard is not None else _greeting()
+        for pattern, rule in _RULES:
+            match = pattern.search(said)
+            answer = rule(match, prompt) if match else None
+            if answer is not None:
+                return answer
+        verb = "heard" if prompt.heard is not None else "read"
+        return f"I {verb}: {_quoted(prompt.text)} I am running offline, so I cannot answer that."
+
+
+def normalised(text: str) -> str:
+    """Return a text ready for matching: lower case, no wake word, numbers in digits, no punctuation around words."""
+    lowered = text.lower().replace("’", "'").strip()  # noqa: RUF001 - the apostrophe that typesetters use
+    lowered = re.sub(r"^(?:hey|hi|ok|okay|hello)?[\s,]*jarvis\b[\s,.!?]*", "", lowered)
+    lowered = re.sub(r"(?<=\d),(?=\d{3}\b)", "", lowered)
+    for sign, word in _SIGNS.items():
+        lowered = re.sub(rf"(?<=\d) ?{re.escape(sign)}", f" {word} ", lowered)
+    lowered = re.sub(r"(?<=\d) - (?=\d)", " minus ", lowered)
+    lowered = digits_for_words(lowered)
+    lowered = re.sub(r"[^\w\s.'-]|\.(?!\d)", " ", lowered)
+    return re.sub(r"\s+", " ", lowered).strip()
+
+
+def _quoted(text: str) -> str:
+    """Return somebody's words as a sentence of their own."""
+    trimmed = text.strip()
+    return trimmed if trimmed.endswith((".", "!", "?")) else f"{trimmed}."
+
+
+def _greeting() -> str:
+    return "Hello. How can I help?"
+
+
+def _now(prompt: Prompt) -> datetime:
+    return prompt.now or datetime.now().astimezone()
+
+
+def _time(_match: re.Match[str], prompt: Prompt) -> str:
+    now = _now(prompt)
+    half = "AM" if now.hour < 12 else "PM"  # noqa: PLR2004 - noon
+    return f"It is {now.hour % 12 or 12}:{now.minute:02} {half}."
+
+
+def _date(match: re.Match[str], prompt: Prompt) -> str:
+    tomorrow = "tomorrow" in match.string
+    day = _now(prompt) + timedelta(days=1 if tomorrow else 0)
+    return f"{'Tomorrow' if tomorrow else 'Today'} is {day:%A}, {day:%B} {day.day}, {day.year}."
+
+
+def _arithmetic(match: re.Match[str], _prompt: Prompt) -> str:
+    left, operator, right = float(match[1]), _OPERATORS[match[2]], float(match[3])
+    if operator == "/" and right == 0:
+        return "Nothing can be divided by zero."
+    results = {"+": left + right, "-": left - right, "*": left * right}
+    value = results[operator] if operator in results else left / right
+    spoken = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}[operator]
+    return f"{spoken_number(left)} {spoken} {spoken_number(right)} is {spoken_number(value)}."
+
+
+def _percent(match: re.Match[str], _prompt: Prompt) -> str:
+    part, whole = float(match[1]), float(match[2])
+    return f"{spoken_number(part)} percent of {spoken_number(whole)} is {spoken_number(part * whole / 100)}."
+
+
+def _root(match: re.Match[str], _prompt: Prompt) -> str:
+    value = float(match[1])
+    if value < 0:
+        return "A negative number has no real square root."
+    return f"The square root of {spoken_number(value)} is {spoken_number(value**0.5)}."
+
+
+def _unit(word: str) -> tuple[str, float, str] | None:
+    """Return what a word measures, how large it is and its plural, or None."""
+    name = UNIT_SPELLINGS.get(word, word)
+    if name not in UNITS and name.endswith("s"):
+        name = UNIT_SPELLINGS.get(name[:-1], name[:-1])
+    return UNITS.get(name)
+
+
+def _convert(amount: float, source: str, target: str) -> str | None:
+    """Return an amount of one unit in another, or None when they measure different things."""
+    given, wanted = _unit(source), _unit(target)
+    if given is None or wanted is None or given[0] != wanted[0]:
+        return None
+    value = amount * given[1] / wanted[1]
+    verb = f"{given[2]} are"
+    if amount == 1:
+        verb = f"{UNIT_SPELLINGS.get(source, source).removesuffix('s')} is"
+    return f"{spoken_number(amount)} {verb} {spoken_number(value)} {wanted[2]}."
+
+
+def _how_many(match: re.Match[str], _prompt: Prompt) -> str | None:
+    amount = 1.0 if match[2] in ("a", "an") else float(match[2])
+    return _convert(amount, match[3], match[1])
+
+
+def _to_unit(match: re.Match[str], _prompt: Prompt) -> str | None:
+    return _convert(float(match[1]), match[2], match[3])
+
+
+def _temperature(match: re.Match[str], _prompt: Prompt) -> str | None:
+    degrees, source, target = float(match[1]), match[2], match[3]
+    if source[0] == target[0]:
+        return None
+    value = degrees * 9 / 5 + 32 if source[0] == "c" else (degrees - 32) * 5 / 9
+    names = {"c": "Celsius", "f": "Fahrenheit"}
+    return (
+        f"{spoken_number(degrees)} degrees {names[source[0]]} are "
+        f"{spoken_number(round(value, 1))} degrees {names[target[0]]}."
+    )
+
+
+def _capital(match: re.Match[str], _prompt: Prompt) -> str | None:
+    country = re.sub(r"^the ", "", match[1]).strip()
+    capital = CAPITALS.get(country)
+    return f"The capital of {match[1].title().replace('The ', 'the ')} is {capital}." if capital else None
+
+
+def _repeat(match: re.Match[str], prompt: Prompt) -> str | None:
+    start = re.search(r"repeat(?: this)?(?: after me)?[\s,:]+(.+)", prompt.text, re.DOTALL | re.IGNORECASE)
+    return _quoted(start[1]) if start else match[1]
+
+
+def _count(match: re.Match[str], _prompt: Prompt) -> str | None:
+    last = float(match[1])
+    if not 1 <= last <= 100 or last != int(last):  # noqa: PLR2004 - nobody listens longer
+        return None
+    numbers = [str(number) for number in range(1, int(last) + 1)]
+    rows = [", ".join(numbers[at : at + 10]) for at in range(0, len(numbers), 10)]
+    return ". ".join(rows) + "."
+
+
+def _always(answer: str) -> Rule:
+    """Return a rule that says the same whatever matched."""
+    return lambda _match, _prompt: answer
+
+
+def _cannot(what: str) -> Rule:
+    """Return a rule that says plainly what is not possible here."""
+    return _always(f"I am running offline, so I cannot {what}.")
+
+
+_TEMPERATURE_UNITS = r"(celsius|centigrade|fahrenheit|c|f)"
+
+_RULES: list[tuple[re.Pattern[str], Rule]] = [
+    (re.compile(pattern), rule)
+    for pattern, rule in (
+        (r"^(?:please )?repeat(?: this)?(?: after me)? (.+)", _repeat),
+        (r"\btime is it\b|\b(?:what's|what is|tell me|know) the (?:current )?time\b|^(?:the )?time$", _time),
+        (r"\b(?:what's|what is|what|which|tell me) (?:the |today's |tomorrow's )?(?:date|day)\b", _date),
+        (rf"{_NUMBER} percent of {_NUMBER}", _percent),
+        (rf"square root of {_NUMBER}", _root),
+        (rf"{_NUMBER} ?(plus|minus|times|x|multiplied by|divided by|over) ?{_NUMBER}", _arithmetic),
+        (rf"(?:sum of|add) {_NUMBER} (and) {_NUMBER}", _arithmetic),
+        (
+            rf"{_NUMBER} (?:degrees? )?{_TEMPERATURE_UNITS} (?:in|to|into) (?:degrees? )?{_TEMPERATURE_UNITS}\b",
+            _temperature,
+        ),
+        (rf"how many (\w+) (?:are|is|in|are in|is in|are there in|make) {_NUMBER[:-1]}|an?) (\w+)", _how_many),
+        (rf"{_NUMBER} (\w+) (?:in|to|into) (\w+)", _to_unit),
+        (r"capital (?:city )?of ((?:the )?[a-z ]+)", _capital),
+        (r"\bcount (?:up )?to (\d+)", _count),
+        (r"\bstory\b|\bfairy tale\b", _always(STORY)),
+        (r"\bjoke\b|\bmake me laugh\b", _always(JOKE)),
+        (
+            r"\bwho are you\b|\bwhat are you\b|\byour name\b|\bwhat can you do\b",
+            _always(
+                "I am the embedded voice of speakerd. I run on this machine, without a network. I know the time and "
+                "the date, arithmetic, units, some capitals, a joke and a story."
+            ),
+        ),
+        (r"\bweather\b|\bforecast\b|\bgoing to rain\b", _cannot("know the weather")),
+        (r"\bnews\b|\bheadlines\b", _cannot("know the news")),
+        (r"\b(?:play|music|song|radio)\b", _cannot("play music")),
+        (r"\b(?:timer|alarm|remind)\b", _always("I have no timers here, so I cannot set one.")),
+        (r"\b(?:volume|louder|quieter)\b", _always("I have no volume control here.")),
+        (r"^(?:please )?(?:stop|cancel|never mind|be quiet|shut up|quiet|enough)\b", _always("Okay.")),
+        (r"\b(?:thank you|thanks)\b", _always("You are welcome.")),
+        (r"\b(?:goodbye|good bye|bye|good night)\b", _always("Goodbye.")),
+        (r"\bhow are you\b", _always("I am running well, thank you.")),
+        (r"^(?:hello|hi|hey|good (?:morning|afternoon|evening))\b", lambda _match, _prompt: _greeting()),
+    )
+]
+"""Tried from the top; the first that has an answer wins."""
