@@ -113,7 +113,7 @@ class Speaker:
             uplink=self._microphone,
             loudspeaker=self._loudspeaker,
             link=self._link,
-            indicator=notifier,
+            indicator=self,
             clock=MonotonicClock(),
             trace=trace,
             limits=limits_of(settings),
@@ -172,6 +172,11 @@ class Speaker:
         """Make ``run`` end with this error. Thread: event loop."""
         self._failure = error
         self._stop.set()
+
+    def show(self, line: str) -> None:
+        """Show the status line, from when there is one: before all parts have come up it would be alarming."""
+        if all(self._ready.values()):
+            self._notifier.show(line)
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
@@ -264,7 +269,6 @@ class Speaker:
             self._notifier.show(self.controller.status_line())
 
     def _note_transcript(self, role: str, _item_id: str, text: str) -> None:
-        self._trace.mark("transcript", role=role, text=text)
         if self._settings.log.transcripts:
             log.info("%s: %s", role, text)
 
