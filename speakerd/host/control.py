@@ -94,6 +94,7 @@ class ControlServer:
         self._handlers = handlers
         self._idle_timeout_s = idle_timeout_s
         self._connections = 0
+        self._closing = False
 
     async def run(self) -> None:
         """Answer requests.
@@ -119,6 +120,7 @@ class ControlServer:
                     self.listening.set()
                     await asyncio.Event().wait()
                 finally:
+                    self._closing = True
                     server.close()
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -160,6 +162,9 @@ class ControlServer:
 
     def _welcome(self, group: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection, or turn it away when there are too many."""
+        if self._closing:  # it was being accepted when the server closed
+            writer.transport.abort()
+            return
         if self._connections >= MAX_CONNECTIONS:
             writer.write(_refusal("control-busy", f"more than {MAX_CONNECTIONS} connections"))
             writer.close()

@@ -60,4 +60,4 @@ def _systemd() -> Notify:
     """Load systemd's library, which only a unit needs."""
     from systemd.daemon import notify  # noqa: PLC0415 - see above
 
-    return cast(Notify, notify)
+    return cast("Notify", notify)

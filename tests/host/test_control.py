@@ -1,0 +1,231 @@
+"""The daemon's end of the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.host.control import MAX_CONNECTIONS, MAX_LINE_BYTES, ControlServer, check_directory, socket_path
+
+
+async def later(request: dict[str, Any]) -> dict[str, Any]:
+    """Answer after a turn of the loop."""
+    await asyncio.Event().wait() if request.get("never") else None
+    return {"line": "later"}
+
+
+def refuse(_request: dict[str, Any]) -> dict[str, Any]:
+    """Refuse with a code."""
+    raise SpeakerdError("muted", "the microphone is muted", Remedy.OPERATOR)
+
+
+HANDLERS = {"status": lambda request: {"line": "idle", "asked": request}, "wake": later, "say": refuse}
+
+
+@contextlib.asynccontextmanager
+async def serving(path: Path, **options: float) -> AsyncIterator[Path]:
+    """Run a server for the length of a block."""
+    server = ControlServer(path, HANDLERS, **options)
+    task = asyncio.create_task(server.run())
+    async with asyncio.timeout(10):
+        await asyncio.wait({asyncio.ensure_future(server.listening.wait()), task}, return_when="FIRST_COMPLETED")
+        if task.done():
+            await task
+        yield path
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def exchange(path: Path, *lines: bytes) -> list[dict[str, Any]]:
+    """Send lines on one connection, then its end, and read every answer."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"".join(lines))
+    writer.write_eof()
+    answers = [json.loads(line) async for line in reader]
+    writer.close()
+    return answers
+
+
+async def test_a_request_is_answered_on_one_line(tmp_path: Path) -> None:
+    """A handler gets the whole request, and what it returns stands beside ok."""
+    async with serving(tmp_path / "s") as path:
+        (answer,) = await exchange(path, b'{"command": "status", "verbose": 1}\n')
+    assert answer == {"ok": True, "line": "idle", "asked": {"command": "status", "verbose": 1}}
+
+
+async def test_a_connection_asks_as_often_as_it_likes(tmp_path: Path) -> None:
+    """Handlers may wait, answers keep the order, and the last line needs no end."""
+    async with serving(tmp_path / "s") as path:
+        answers = await exchange(path, b'{"command": "wake"}\n', b'{"command": "status"}')
+    assert [answer["line"] for answer in answers] == ["later", "idle"]
+
+
+async def test_a_refusal_carries_its_code(tmp_path: Path) -> None:
+    """An error of ours is an answer, not the end of the connection."""
+    async with serving(tmp_path / "s") as path:
+        refused, good = await exchange(path, b'{"command": "say"}\n', b'{"command": "status"}\n')
+    assert refused == {"ok": False, "code": "muted", "message": "the microphone is muted"}
+    assert good["ok"]
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b"hello", "control-request"),
+        (b"", "control-request"),
+        (b"\xff\xfe", "control-request"),
+        (b"[" * 60_000, "control-request"),
+        (b"9" * 5000, "control-request"),
+        (b"[1]", "control-request"),
+        (b'{"command": ["status"]}', "control-request"),
+        (b'{"command": "dance"}', "control-command"),
+    ],
+)
+async def test_nonsense_is_answered_and_survived(line: bytes, code: str, tmp_path: Path) -> None:
+    """Whatever a line holds, the next one on the same connection is answered."""
+    async with serving(tmp_path / "s") as path:
+        refused, good = await exchange(path, line + b"\n", b'{"command": "status"}\n')
+    assert (refused["ok"], refused["code"]) == (False, code)
+    assert good["ok"]
+
+
+async def test_a_line_without_end_is_cut_off(tmp_path: Path) -> None:
+    """Nobody makes us keep more than a line's worth, and others are served on."""
+    async with serving(tmp_path / "s") as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"x" * (MAX_LINE_BYTES + 10))
+        assert json.loads(await reader.readline())["code"] == "control-request"
+        assert await reader.read() == b""
+        writer.close()
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+
+
+async def test_there_are_only_so_many_connections(tmp_path: Path) -> None:
+    """One connection too many is told so, and a place that becomes free is given away again."""
+    async with serving(tmp_path / "s") as path:
+        open_ones = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
+        for reader, writer in open_ones:
+            writer.write(b'{"command": "status"}\n')
+            await reader.readline()
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert json.loads(await reader.readline())["code"] == "control-busy"
+        writer.close()
+        open_ones[0][1].write_eof()
+        assert await open_ones[0][0].read() == b""
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+        for _, writer in open_ones:
+            writer.close()
+
+
+async def test_a_silent_connection_is_closed(tmp_path: Path) -> None:
+    """A forgotten connection does not use up a place for ever."""
+    async with serving(tmp_path / "s", idle_timeout_s=0.01) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_someone_who_leaves_early_is_no_trouble(tmp_path: Path) -> None:
+    """A connection that goes before its answer does not disturb the next."""
+    async with serving(tmp_path / "s") as path:
+        for _ in range(3):
+            _, writer = await asyncio.open_unix_connection(path)
+            writer.write(b'{"command": "status"}\n' * 100)
+            writer.transport.abort()
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+
+
+async def test_only_owner_and_group_get_in_and_nothing_is_left(tmp_path: Path) -> None:
+    """The socket has mode 0660, and is gone when the daemon is, connections or not."""
+    async with serving(tmp_path / "new/s") as path:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"command": "status"}\n{"command": "wake", "never": true}\n')
+        await reader.readline()
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
+    assert not path.exists()
+
+
+async def test_a_dead_daemons_socket_is_replaced(tmp_path: Path) -> None:
+    """A crash does not keep the next start from listening."""
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "s"))
+    async with serving(tmp_path / "s") as path:
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+
+
+async def test_a_running_daemon_is_left_alone(tmp_path: Path) -> None:
+    """The second daemon ends with the reason, and the first goes on listening."""
+    async with serving(tmp_path / "s") as path:
+        with pytest.raises(SpeakerdError, match="another speakerd is running") as caught:
+            await ControlServer(path, HANDLERS).run()
+        assert caught.value.code == "control-busy"
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+
+
+async def test_a_successors_socket_is_not_removed(tmp_path: Path) -> None:
+    """At the end only what we made is removed."""
+    async with serving(tmp_path / "s") as path:
+        path.unlink()
+        path.write_text("somebody else's")
+    assert path.read_text() == "somebody else's"
+
+
+async def test_a_file_in_the_way_is_not_removed(tmp_path: Path) -> None:
+    """What is no socket is none of ours."""
+    (tmp_path / "s").write_text("mine")
+    with pytest.raises(SpeakerdError, match="is there and is no socket"):
+        await ControlServer(tmp_path / "s", HANDLERS).run()
+
+
+@pytest.mark.parametrize("name", ["missing/deep/s", "s" * 200])
+async def test_a_place_that_cannot_be_used_is_an_error_with_a_code(name: str, tmp_path: Path) -> None:
+    """A missing directory or a path too long for a socket is said."""
+    with pytest.raises(SpeakerdError) as caught:
+        await ControlServer(tmp_path / name, HANDLERS).run()
+    assert caught.value.code == "control-failed"
+
+
+def test_a_directory_that_everybody_may_change_is_refused(tmp_path: Path) -> None:
+    """A stranger could have put the socket there."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(SpeakerdError, match="is not ours alone"):
+        check_directory(tmp_path / "s")
+    tmp_path.chmod(0o1777)
+    check_directory(tmp_path / "s")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a directory to somebody else")
+def test_a_strangers_directory_in_a_shared_place_is_refused(tmp_path: Path) -> None:
+    """In /tmp anybody can be first; in /run only root makes directories."""
+    (tmp_path / "speakerd").mkdir()
+    os.chown(tmp_path / "speakerd", 12345, -1)
+    check_directory(tmp_path / "speakerd/s")
+    tmp_path.chmod(0o1777)
+    with pytest.raises(SpeakerdError, match="is not ours alone"):
+        check_directory(tmp_path / "speakerd/s")
+
+
+def test_the_sockets_place_follows_the_environment() -> None:
+    """The variable, systemd's directory, the user's own: the first that there is."""
+    everything = {"SPEAKERD_SOCKET": "/a/s", "RUNTIME_DIRECTORY": "/run/x:/run/y", "XDG_RUNTIME_DIR": "/run/user/7"}
+    assert socket_path(everything) == Path("/a/s")
+    assert socket_path({**everything, "SPEAKERD_SOCKET": ""}) == Path("/run/x/control.sock")
+    if Path("/run/speakerd").exists():
+        pytest.skip("/run/speakerd exists here and comes first")
+    assert socket_path({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/speakerd/control.sock")
+    assert socket_path({}) == Path(f"/tmp/speakerd-{os.getuid()}/control.sock")
