@@ -111,7 +111,11 @@ class _AlsaPlayback:
 
 
 def _lost(device: str, pcm: Any, error: Exception) -> DeviceError:
-    return error_while_running(device, str(error), pcm.state())
+    try:
+        state = pcm.state()
+    except alsaaudio.ALSAAudioError:  # closed
+        state = None
+    return error_while_running(device, str(error), state)
 
 
 def _shut(pcm: Any) -> None:

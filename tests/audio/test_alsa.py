@@ -1,0 +1,79 @@
+"""Opening PCMs of alsa-lib that need no card: what was asked for is not trusted, what fails is sorted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speakerd.audio import alsa
+from speakerd.audio.pcm_types import NativeFormat, PcmFormat
+from speakerd.core.errors import DeviceError, Remedy
+
+ALSA_CONF = Path("/usr/share/alsa/alsa.conf")
+
+pytestmark = pytest.mark.skipif(not ALSA_CONF.exists(), reason=f"alsa-lib has no configuration here ({ALSA_CONF})")
+
+
+@pytest.fixture(autouse=True)
+def alsa_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point alsa-lib at a configuration of two PCMs: alsa-lib looks at the variable at every open."""
+    path = tmp_path / "asound.conf"
+    path.write_text(f"<{ALSA_CONF}>\npcm.anything {{ type null }}\npcm.broken {{ type plug }}\n")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(path))
+    alsa.silence_alsa_messages()
+
+
+def test_a_period_is_20_ms_and_the_buffers_are_as_designed() -> None:
+    """48 kHz stereo, eight periods to listen and four to play."""
+    microphone, loudspeaker = alsa.open_capture("anything"), alsa.open_playback("anything")
+    assert microphone.format == PcmFormat(48_000, 2, "S16_LE", 960, 7680)
+    assert loudspeaker.format == PcmFormat(48_000, 2, "S16_LE", 960, 3840)
+    assert (loudspeaker.format.frame_bytes, loudspeaker.format.period_bytes) == (4, 3840)
+    microphone.close()
+    loudspeaker.close()
+
+
+def test_frames_move_both_ways() -> None:
+    """A read gives a period with its count; a write takes what it is given, after a drop too."""
+    microphone, loudspeaker = alsa.open_capture("anything"), alsa.open_playback("anything")
+    frames, data = microphone.read()
+    assert (frames, len(data)) == (960, 3840)
+    assert loudspeaker.write(bytes(3840)) == 960
+    loudspeaker.drop()
+    assert loudspeaker.queued_frames() == 0
+    assert loudspeaker.write(memoryview(bytes(3840))) == 960
+    microphone.close()
+    loudspeaker.close()
+
+
+def test_a_closed_pcm_is_a_lost_device() -> None:
+    """pyalsaaudio's complaint about a closed PCM carries the code of every other loss."""
+    microphone = alsa.open_capture("anything")
+    microphone.close()
+    with pytest.raises(DeviceError) as lost:
+        microphone.read()
+    assert lost.value.code == "device-lost"
+
+
+@pytest.mark.parametrize("device", ["nobody", "hw:31", "plughw:CARD=Nobody,DEV=0"])
+def test_a_device_that_is_not_there_is_missing(device: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """It may come back, the message names it, and alsa-lib prints nothing of its own."""
+    with pytest.raises(DeviceError) as missing:
+        alsa.open_playback(device)
+    assert (missing.value.code, missing.value.remedy) == ("device-missing", Remedy.RETRY)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_configuration_that_makes_no_sense_is_for_the_operator() -> None:
+    """Retrying does not help where the configuration is wrong."""
+    with pytest.raises(DeviceError) as wrong:
+        alsa.open_capture("broken")
+    assert (wrong.value.code, wrong.value.remedy) == ("device-format", Remedy.OPERATOR)
+
+
+def test_the_configuration_can_be_listed_and_probed() -> None:
+    """The list of devices rests on these; a machine without a mixer has no mixer controls."""
+    assert "anything" in alsa.configured_pcms("capture")
+    assert alsa.probe("anything", "playback") == NativeFormat(48_000, 2, "S16_LE")
+    assert alsa.mixer_controls(31) == []
