@@ -21,7 +21,7 @@ fi
 
 echo "==> $prefix ($($python --version), about 150 MB)"
 [ -x $prefix/bin/python ] || "$python" -m venv $prefix
-pip="$prefix/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps"
+pip="$prefix/bin/python -m pip --disable-pip-version-check install --quiet --use-pep517 --require-hashes --no-deps"
 $pip -r .lock/build.txt
 $pip --no-build-isolation -r .lock/local.txt
 $prefix/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --force-reinstall .
