@@ -1,0 +1,196 @@
+"""A card's life: found, lost in three ways, found again, put away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from speakerd.audio.capture import Capture
+from speakerd.audio.card import Card
+from speakerd.audio.ring import make_ring
+from speakerd.core.errors import DeviceError, Remedy
+from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
+from tests.fakes.cards import PacedCapturePcm
+from tests.fakes.pcm import Stall, Unplug
+
+FOUND, LOST = DeviceFound(Device.MICROPHONE), DeviceLost(Device.MICROPHONE)
+
+
+@dataclass
+class Bench:
+    """A card keeper that opens what the test has plugged in."""
+
+    plugged: list[PacedCapturePcm] = field(default_factory=list)
+    opened: list[PacedCapturePcm] = field(default_factory=list)
+    events: asyncio.Queue[Event] = field(default_factory=asyncio.Queue)
+    now_s: float = 0.0
+    look_takes_s: float = 0.0
+    ended: int = 0
+    attempts: int = 0
+    wrong: Callable[[], None] = lambda: None
+
+    def open_pcm(self) -> PacedCapturePcm:
+        self.attempts += 1
+        if not self.plugged:
+            raise DeviceError("device-missing", "there is no such sound device", Remedy.RETRY)
+        self.opened.append(self.plugged.pop(0))
+        return self.opened[-1]
+
+    def begin(self, pcm: PacedCapturePcm) -> Capture:
+        producer, _ = make_ring(2_000_000)
+        return Capture(pcm, producer, self.wrong)
+
+    def end(self) -> None:
+        self.ended += 1
+
+    def card(self) -> Card[PacedCapturePcm]:
+        return Card(
+            Device.MICROPHONE,
+            open_pcm=self.open_pcm,
+            begin=self.begin,
+            end=self.end,
+            on_event=self.events.put_nowait,
+            now=self.now,
+            back_off_s=(0.001, 0.004),
+        )
+
+    def now(self) -> float:
+        self.now_s += self.look_takes_s
+        return self.now_s
+
+    def plug(self) -> PacedCapturePcm:
+        pcm = PacedCapturePcm()
+        self.plugged.append(pcm)
+        return pcm
+
+
+@contextlib.asynccontextmanager
+async def running(bench: Bench) -> AsyncIterator[tuple[Card[PacedCapturePcm], asyncio.Task[None]]]:
+    """Run a keeper; at the end every card lets its thread go."""
+    card = bench.card()
+    task = asyncio.create_task(card.run())
+    try:
+        yield card, task
+    finally:
+        for pcm in bench.opened:
+            pcm.gate.allow_all()
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_a_card_is_found_when_its_first_frames_have_moved() -> None:
+    """An open card that delivers nothing is not there yet."""
+    bench = Bench()
+    pcm = bench.plug()
+    async with running(bench) as (card, _):
+        pcm.gate.allow(1)
+        assert await bench.events.get() == FOUND
+        assert card.format is pcm.format
+        assert card.trouble is None
+
+
+async def test_a_missing_card_is_reported_once_and_found_when_it_comes() -> None:
+    """Many attempts, one event; what is wrong can be read."""
+    bench = Bench()
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == LOST
+        assert card.trouble == "there is no such sound device"
+        bench.plug().gate.allow(1)
+        assert await bench.events.get() == FOUND
+        assert bench.attempts > 1
+        assert bench.events.empty()
+
+
+async def test_a_card_that_raises_is_closed_and_opened_again() -> None:
+    """Unplugged and back: lost, found, and the old PCM is let go."""
+    bench = Bench()
+    pcm, again = bench.plug(), bench.plug()
+    pcm.plan.extend([None, Unplug()])
+    pcm.gate.allow(1)
+    again.gate.allow(1)
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == FOUND
+        pcm.gate.allow(1)
+        assert await bench.events.get() == LOST
+        assert pcm.closed
+        assert bench.ended == 1
+        assert await bench.events.get() == FOUND
+        assert card.losses == 1
+
+
+async def test_a_card_that_hangs_is_abandoned_and_closed_when_it_comes_back() -> None:
+    """A call that never returns must not be closed under; it is closed once its thread has ended."""
+    bench = Bench()
+    release = threading.Event()
+    pcm = bench.plug()
+    pcm.plan.extend([None, Stall(release)])
+    pcm.gate.allow(2)
+    async with running(bench):
+        assert await bench.events.get() == FOUND
+        bench.look_takes_s = 0.6
+        assert await bench.events.get() == LOST
+        assert not pcm.closed
+        release.set()
+        await asyncio.to_thread(pcm.let_go.wait)
+        bench.look_takes_s = 0.0
+        bench.plug().gate.allow(1)
+        assert await bench.events.get() == FOUND
+
+
+async def test_what_is_not_the_cards_fault_escapes() -> None:
+    """A mistake of ours in the thread ends the keeper, loudly, and the card is closed."""
+    bench = Bench()
+
+    def wrong() -> None:
+        raise RuntimeError("a mistake")
+
+    bench.wrong = wrong
+    pcm = bench.plug()
+    pcm.gate.allow(1)
+    async with running(bench) as (_, task):
+        with pytest.raises(RuntimeError, match="a mistake"):
+            await task
+        assert pcm.closed
+
+
+async def test_cancelling_stops_the_thread_and_closes_the_card() -> None:
+    """Nothing of the card is left when the keeper is told to end."""
+    bench = Bench()
+    pcm = bench.plug()
+    pcm.gate.allow(1)
+    async with running(bench) as (_, task):
+        assert await bench.events.get() == FOUND
+        pcm.gate.allow_all()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pcm.closed
+        assert bench.ended == 1
+        assert bench.events.empty()
+
+
+async def test_a_card_that_opens_while_we_end_is_closed() -> None:
+    """The thread that opens cannot be cancelled; what it brings is let go."""
+    bench = Bench()
+    pcm = bench.plug()
+    opening, may_open = threading.Event(), threading.Event()
+    really_open = bench.open_pcm
+
+    def slow_open() -> PacedCapturePcm:
+        opening.set()
+        may_open.wait()
+        return really_open()
+
+    bench.open_pcm = slow_open  # type: ignore[method-assign] - a card that takes its time
+    async with running(bench) as (_, task):
+        await asyncio.to_thread(opening.wait)
+        task.cancel()
+        may_open.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pcm.closed

@@ -1,0 +1,167 @@
+"""The echo canceller: the echo goes, the frames stay in step, nothing is lost or doubled where it starts and ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from speakerd.audio.echo import BLOCK_FRAMES, DELAY_FRAMES, EchoCanceller, EchoPath, Pcm
+from speakerd.core.pcm import rms_dbfs
+from speakerd.core.units import WIRE_RATE_HZ
+
+LAG_FRAMES = 720
+"""The room: 30 ms, 6 dB down."""
+
+
+def noise(frames: int, seed: int, level: float = 2500.0) -> Pcm:
+    """Return noise in the band of speech whose loudness moves like speech."""
+    spectrum = np.fft.rfft(np.random.default_rng(seed).standard_normal(frames))
+    pitch_hz = np.fft.rfftfreq(frames, 1 / WIRE_RATE_HZ)
+    spectrum[(pitch_hz < 200) | (pitch_hz > 7000)] = 0
+    sound = np.fft.irfft(spectrum, frames)
+    loudness = 0.6 + 0.4 * np.sin(2 * np.pi * 4 * np.arange(frames) / WIRE_RATE_HZ)
+    return (sound / sound.std() * level * loudness).astype(np.int16)
+
+
+def echo_of(far: Pcm) -> Pcm:
+    """Return what the microphone hears of it."""
+    return np.concatenate((np.zeros(LAG_FRAMES), far[:-LAG_FRAMES] * 0.5)).astype(np.int16)
+
+
+def lag_of(out: Pcm, source: Pcm) -> int:
+    """Return by how many frames one sound lags the other, from half a second before to half a second after."""
+    size = 2 * len(source)
+    product = np.fft.rfft(out.astype(float), size) * np.conj(np.fft.rfft(source.astype(float), size))
+    peak = int(np.argmax(np.fft.irfft(product, size)))
+    return peak if peak < size // 2 else peak - size
+
+
+class FarEnd:
+    """A far end that is played back from a plan."""
+
+    def __init__(self, *blocks: Pcm | None) -> None:
+        self.blocks = list(blocks)
+        self.realignments = 0
+        self.asked_to_realign = 0
+
+    def take(self, frames: int) -> Pcm | None:
+        block = self.blocks.pop(0) if self.blocks else None
+        assert block is None or len(block) == frames
+        return block
+
+    def realign(self) -> None:
+        self.asked_to_realign += 1
+
+
+def test_takes_out_more_than_20_db_of_the_echo() -> None:
+    """After two seconds the echo of a loud reply is at least 20 dB weaker."""
+    far = noise(3 * WIRE_RATE_HZ, seed=1)
+    near = echo_of(far)
+    canceller = EchoCanceller()
+    out = np.concatenate([canceller.process(near[i : i + 480], far[i : i + 480]) for i in range(0, len(far), 480)])
+    assert rms_dbfs(near[-WIRE_RATE_HZ:]) - rms_dbfs(out[-WIRE_RATE_HZ:]) > 20
+
+
+@pytest.mark.parametrize("block_frames", [480, 441, 100])
+def test_what_comes_out_is_in_step_with_what_went_in(block_frames: int) -> None:
+    """The first frame out is the first frame in, whatever the blocks' sizes, and a bounded tail is held back."""
+    near = noise(WIRE_RATE_HZ, seed=2)
+    canceller = EchoCanceller()
+    out = np.concatenate(
+        [
+            canceller.process(near[i : i + block_frames], np.zeros_like(near[i : i + block_frames]))
+            for i in range(0, len(near), block_frames)
+        ]
+    )
+    assert abs(lag_of(out, near)) <= 1
+    assert DELAY_FRAMES <= len(near) - len(out) < DELAY_FRAMES + BLOCK_FRAMES
+    assert canceller.drain().tolist() == near[len(out) :].tolist()
+
+
+def test_starts_over_in_step_after_a_drain() -> None:
+    """What is processed after a drain begins with the first frame given after it."""
+    near = noise(WIRE_RATE_HZ, seed=3)
+    canceller = EchoCanceller()
+    canceller.process(near[:4900], np.zeros(4900, np.int16))
+    canceller.drain()
+    out = canceller.process(near[4900:], np.zeros(len(near) - 4900, np.int16))
+    assert abs(lag_of(out, near[4900:])) <= 1
+
+
+def test_a_reset_loses_no_frame() -> None:
+    """What the pipeline held comes out with the reset, and the rest follows in step."""
+    near = noise(WIRE_RATE_HZ, seed=4)
+    canceller = EchoCanceller()
+    first = canceller.process(near[:9700], np.zeros(9700, np.int16))
+    out = np.concatenate(
+        (first, canceller.reset(), canceller.process(near[9700:], np.zeros(len(near) - 9700, np.int16)))
+    )
+    assert abs(lag_of(out, near)) <= 1
+    assert abs(lag_of(out[12_000:], near[12_000:])) <= 1
+    assert len(canceller.drain()) == len(near) - len(out)
+
+
+def test_a_short_sound_at_another_delay_is_cancelled_after_a_reset() -> None:
+    """A fresh canceller holds down what one that has learnt another delay might let through."""
+    far = noise(2 * WIRE_RATE_HZ, seed=5)
+    near = echo_of(far)
+    canceller = EchoCanceller()
+    canceller.process(near, far)
+    canceller.reset()
+    late = np.concatenate((np.zeros(300, np.int16), near[: WIRE_RATE_HZ - 300]))
+    out = canceller.process(late, far[:WIRE_RATE_HZ])
+    assert rms_dbfs(late) - rms_dbfs(out) > 20
+
+
+def test_the_path_leaves_everything_alone_while_nothing_plays() -> None:
+    """Bypassed, every sample passes at once and unchanged."""
+    near = noise(960, seed=6)
+    path = EchoPath(EchoCanceller(), FarEnd())
+    assert path.process(near).tolist() == near.tolist()
+    assert not path.cancelling
+
+
+def test_the_path_neither_loses_nor_doubles_a_frame_where_the_canceller_comes_and_goes() -> None:
+    """Over bypass, canceller, bypass the stream keeps its length and its place in time."""
+    near = noise(WIRE_RATE_HZ, seed=7)
+    quiet = np.zeros(480, np.int16)
+    path = EchoPath(EchoCanceller(), FarEnd(*[None] * 10, *[quiet] * 20, *[None] * 20))
+    out = np.concatenate([path.process(near[i : i + 480]) for i in range(0, len(near), 480)])
+    assert len(out) == len(near)
+    assert out[: 480 * 10].tolist() == near[: 480 * 10].tolist()
+    assert out[480 * 30 :].tolist() == near[480 * 30 :].tolist()
+    middle = slice(480 * 12, 480 * 29)
+    assert abs(lag_of(out[middle], near[middle])) <= 1
+
+
+def test_the_path_lets_the_canceller_learn_anew_when_the_far_end_has_moved() -> None:
+    """A realignment resets the engine once, and no frame is lost over it."""
+
+    class Engine:
+        def __init__(self) -> None:
+            self.resets = 0
+
+        def process(self, near: Pcm, far: Pcm) -> Pcm:
+            return near[:-10]
+
+        def drain(self) -> Pcm:
+            return np.full(10, 1, np.int16)
+
+        def reset(self) -> Pcm:
+            self.resets += 1
+            return np.full(10, 2, np.int16)
+
+    engine, far_end = Engine(), FarEnd(*[np.zeros(480, np.int16)] * 3)
+    path = EchoPath(engine, far_end)
+    path.process(np.zeros(480, np.int16))
+    far_end.realignments = 1
+    assert path.process(np.zeros(480, np.int16)).tolist() == [2] * 10 + [0] * 470
+    path.process(np.zeros(480, np.int16))
+    assert engine.resets == 1
+
+
+def test_a_hole_in_the_near_end_is_told_to_the_far_end() -> None:
+    """The count must be set anew on the loudspeaker's side."""
+    far_end = FarEnd()
+    EchoPath(EchoCanceller(), far_end).realign()
+    assert far_end.asked_to_realign == 1
