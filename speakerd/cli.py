@@ -32,14 +32,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         command: Command = arguments.command
         return command(arguments)
     except SpeakerdError as error:
-        sys.stderr.write(f"speakerd: {error.code}: {error}\n")
-        return exit_code(error)
+        return _report(error)
+    except BaseExceptionGroup as group:
+        # Parts run side by side; the first of them that failed for a known reason tells it, a bug keeps its traceback.
+        known, unknown = group.split(SpeakerdError)
+        if known is None or unknown is not None:
+            raise
+        return _report(_first(known))
     except KeyboardInterrupt:
         return 130  # as a shell says it: ended by SIGINT
     except BrokenPipeError:
         # The reader of our output has left: nothing to tell anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+
+
+def _report(error: SpeakerdError) -> int:
+    sys.stderr.write(f"speakerd: {error.code}: {error}\n")
+    return exit_code(error)
+
+
+def _first(group: BaseExceptionGroup[SpeakerdError]) -> SpeakerdError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def exit_code(error: SpeakerdError) -> int:
