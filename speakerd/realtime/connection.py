@@ -175,6 +175,8 @@ class Connection:
         self._tell.on_event(LinkLost(error.code))
 
     async def _until_lost(self) -> None:
+        if self._overfull.is_set():
+            raise _too_far_behind()
         await self._dial.warm()  # a slow import is not the network's fault: the budget begins after it
         patience = Patience(self._now, self._sleep)
         while True:
@@ -182,8 +184,9 @@ class Connection:
                 await self._attempt(patience)
             except SpeakerdError as error:
                 was_up = self.session is not None and self.session.up
-                if was_up or not self.live:
-                    raise  # a session that was up is not replayed: the next conversation starts clean
+                # A session that was up is not replayed: the next conversation starts clean.
+                if was_up or self._overfull.is_set() or not self.live:
+                    raise
                 _log.info("no session yet: %s: %s", error.code, error)
                 self.session = None
                 self._outbox.rewind()
@@ -215,7 +218,7 @@ class Connection:
 
     async def _watch_backlog(self) -> None:
         await self._overfull.wait()
-        raise LinkError("link-lost", "the service takes no more audio: check the network", Remedy.RECONNECT)
+        raise _too_far_behind()
 
     async def _write(self, socket: Socket, session: Session) -> None:
         while True:
@@ -293,6 +296,10 @@ def _mark_event(mark: Callable[..., None], event: wire_events.ServerEvent) -> No
             mark("response.created", response_id=response_id)
         case wire_events.ResponseDone():
             mark("response.done", response_id=event.response_id, status=event.status)
+
+
+def _too_far_behind() -> LinkError:
+    return LinkError("link-lost", "the service takes no more audio: check the network", Remedy.RECONNECT)
 
 
 def first_of(failures: BaseExceptionGroup[SpeakerdError]) -> SpeakerdError:

@@ -65,10 +65,10 @@ def _by_system(error: Exception) -> LinkError:
             message = "the service's name cannot be resolved: check the network and service.endpoint"
             return LinkError("link-dns", message, Remedy.RETRY)
         case ssl.SSLCertVerificationError():
-            message = f"the service's certificate is not trusted: check the clock ({error.verify_message})"
+            message = f"the service's certificate is not trusted: check the clock ({error})"
             return LinkError("link-tls", message, Remedy.OPERATOR)
         case ssl.SSLError():
-            return LinkError("link-tls", f"no encrypted connection: {error.reason}", Remedy.RETRY)
+            return LinkError("link-tls", f"no encrypted connection: {error}", Remedy.RETRY)
         case ConnectionRefusedError():
             message = "nothing listens at the service's address: check service.endpoint"
             return LinkError("link-refused", message, Remedy.RETRY)

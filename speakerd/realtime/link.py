@@ -154,10 +154,10 @@ class RealtimeLink:
         spec: SessionSpec,
         on_event: Callable[[Event], None],
         on_audio: Callable[[ResponseId, ItemId, bytes], None],
-        on_response_audio_done: Callable[[ResponseId], None],
-        on_transcript: Callable[[str, str, str], None] | None,
         now: Callable[[], float],
         trace: Trace,
+        on_response_audio_done: Callable[[ResponseId], None] | None = None,
+        on_transcript: Callable[[str, str, str], None] | None = None,
         on_usage: Callable[[Usage], None] | None = None,
     ) -> None:
         self._dialler = SdkDialler(endpoint)
@@ -168,7 +168,7 @@ class RealtimeLink:
         self._listeners = Listeners(
             on_event=on_event,
             on_audio=on_audio,
-            on_response_audio_done=on_response_audio_done,
+            on_response_audio_done=on_response_audio_done or _nobody,
             on_transcript=on_transcript or _nobody,
             on_usage=self._count_usage,
             trace=trace,
@@ -280,5 +280,5 @@ class RealtimeLink:
             self._usage_listener(usage)
 
 
-def _nobody(_role: str, _item_id: str, _text: str) -> None:
-    """Hear a transcript nobody asked for."""
+def _nobody(*_said: object) -> None:
+    """Hear what nobody asked for."""

@@ -1,0 +1,110 @@
+"""Everything a link says, kept in order, and a way to wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from speakerd.core.errors import SpeakerdError
+from speakerd.core.events import Event
+from speakerd.realtime.link import Endpoint, RealtimeLink, SessionSpec
+
+PATIENCE_S = 5.0
+
+
+class Signer:
+    """Credentials that count how often they are asked."""
+
+    def __init__(self, *answers: Mapping[str, str] | SpeakerdError) -> None:
+        self._answers = list(answers)
+        self.asked = 0
+
+    async def headers(self) -> Mapping[str, str]:
+        self.asked += 1
+        if not self._answers:
+            return {"Authorization": f"Bearer token-{self.asked}"}
+        answer = self._answers.pop(0)
+        if isinstance(answer, SpeakerdError):
+            raise answer
+        return answer
+
+
+class Listener:
+    """Hears a link: core events, audio, transcripts, usage and the diary."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.audio: list[tuple[str, str, bytes]] = []
+        self.audio_done: list[str] = []
+        self.said: list[tuple[str, str, str]] = []
+        self.marks: list[tuple[str, dict[str, Any]]] = []
+        self._news = asyncio.Event()
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+        self._news.set()
+
+    def on_audio(self, response_id: str, item_id: str, pcm: bytes) -> None:
+        self.audio.append((response_id, item_id, pcm))
+        self._news.set()
+
+    def on_transcript(self, role: str, item_id: str, text: str) -> None:
+        self.said.append((role, item_id, text))
+
+    def mark(self, name: str, **fields: object) -> None:
+        self.marks.append((name, fields))
+        self._news.set()
+
+    def marked(self, name: str) -> list[dict[str, Any]]:
+        return [fields for mark, fields in self.marks if mark == name]
+
+    async def until(self, *wanted: Event) -> None:
+        """Wait until the link has told these events, as often as they are named."""
+        await self._until(lambda: all(self.events.count(event) >= wanted.count(event) for event in wanted))
+
+    async def until_audio(self, pieces: int) -> None:
+        """Wait until so many pieces of audio have come."""
+        await self._until(lambda: len(self.audio) >= pieces)
+
+    async def until_sent(self, size_bytes: int) -> None:
+        """Wait until so much audio was sent, over all attempts."""
+        await self._until(lambda: sum(mark["bytes"] for mark in self.marked("uplink")) >= size_bytes)
+
+    async def until_marked(self, name: str, times: int = 1) -> None:
+        """Wait until the diary has this so often."""
+        await self._until(lambda: len(self.marked(name)) >= times)
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not true():
+                self._news.clear()
+                await self._news.wait()
+
+
+@contextlib.asynccontextmanager
+async def running_link(
+    url: str, listener: Listener, *, signer: Signer | None = None, spec: SessionSpec | None = None
+) -> AsyncIterator[RealtimeLink]:
+    """Run a link to a server until the block ends; its end is a clean cancellation."""
+    link = RealtimeLink(
+        endpoint=Endpoint(url, "gpt-realtime"),
+        credentials=signer or Signer(),
+        spec=spec or SessionSpec(),
+        on_event=listener.on_event,
+        on_audio=listener.on_audio,
+        on_response_audio_done=listener.audio_done.append,
+        on_transcript=listener.on_transcript,
+        now=time.monotonic,
+        trace=listener,
+    )
+    await link.warm()
+    task = asyncio.create_task(link.run())
+    try:
+        yield link
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert task.cancelled()
