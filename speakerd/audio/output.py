@@ -95,8 +95,10 @@ class Output:
         if self._padded:
             return Frames(0)
         self._padded = True
-        self._put(np.zeros(self._delay_frames, np.int16))
-        return Frames(self._delay_frames)
+        # Once the delay for the last frame to come out, once more for the filter to stop ringing.
+        frames = 2 * self._delay_frames
+        self._put(np.zeros(frames, np.int16))
+        return Frames(frames)
 
     def flush(self) -> None:
         """Silence the card at once; over when ``flushing`` has become False and ``settle`` was called."""

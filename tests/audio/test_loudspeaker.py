@@ -1,0 +1,374 @@
+"""The loudspeaker: whole replies, in order, silent at once, and always sure of what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from speakerd.audio.echo import Pcm
+from speakerd.audio.loudspeaker import REST_AFTER_S, Loudspeaker
+from speakerd.audio.pcm_types import PcmFormat
+from speakerd.audio.playback import Playback
+from speakerd.core.actions import Earcon
+from speakerd.core.earcons import earcon_pcm
+from speakerd.core.events import AudioStarted, Device, DeviceFound, Event, Heard, PlaybackDrained
+from speakerd.core.pcm import Resampler
+from speakerd.core.units import ItemId, Ms, ResponseId
+from tests.fakes.cards import PacedPlaybackPcm
+from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm
+from tests.fakes.ports import FakeTrace
+
+R, S = ResponseId("resp_r"), ResponseId("resp_s")
+A, B = ItemId("item_a"), ItemId("item_b")
+PERIOD_S = 0.02
+CARD_24K = PcmFormat(rate_hz=24_000, channels=1, sample_format="S16_LE", period_frames=480, buffer_frames=1920)
+CARD_44K = PcmFormat(rate_hz=44_100, channels=2, sample_format="S32_LE", period_frames=882, buffer_frames=3528)
+
+
+def ramp(ms: int, start: int = 1) -> Pcm:
+    """Return wire audio whose frames count up."""
+    return np.arange(start, start + ms * 24).astype(np.int16)
+
+
+class Bench:
+    """A loudspeaker on a card whose periods pass by hand, without a thread."""
+
+    def __init__(self, card: PcmFormat = CARD_24K, *, earcons: bool = True) -> None:
+        self.now_s = 500.0
+        self.events: list[Event] = []
+        self.trace = FakeTrace()
+        self.pcm = FakePlaybackPcm(card)
+        self.speaker = Loudspeaker(
+            device="speaker",
+            open_pcm=lambda _device: self.pcm,
+            on_event=self.events.append,
+            now=lambda: self.now_s,
+            trace=self.trace,
+            earcons=earcons,
+        )
+        self.body: Playback | None = None
+
+    def plug(self) -> None:
+        """Open the card."""
+        self.body = self.speaker._begin(self.pcm)
+
+    async def periods(self, count: int) -> None:
+        """Let time pass, a period at once."""
+        if self.body is None:
+            self.plug()
+            assert self.body is not None
+        for _ in range(count):
+            self.now_s += PERIOD_S
+            self.body.pump_once()
+            await asyncio.sleep(0)
+            self.speaker._advance()  # the timers of the loop know another clock
+
+    def reply(self, ms: int, item_id: ItemId = A, start: int = 1, response_id: ResponseId = R) -> None:
+        """Let the session deliver a burst."""
+        self.speaker.enqueue(response_id, item_id, ramp(ms, start).tobytes())
+
+    @property
+    def heard(self) -> Pcm:
+        """All that came out, without the silence around it."""
+        pcm = np.frombuffer(bytes(self.pcm.heard), np.int16)
+        return np.trim_zeros(pcm)
+
+    def names(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
+
+
+async def test_a_burst_is_played_whole_and_without_a_gap() -> None:
+    """Two seconds that arrive at once come out as two seconds, frame by frame."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    for n in range(20):
+        bench.reply(100, start=1 + n * 2400)
+    await bench.periods(120)
+    assert bench.heard.tolist() == ramp(2000).tolist()
+    assert bench.events == [AudioStarted(R), PlaybackDrained()]
+
+
+async def test_the_ring_stays_short() -> None:
+    """However much waits, no more than the ring is out of our hands."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.reply(5000)
+    await bench.periods(2)
+    assert bench.speaker.status()["backlog_ms"] >= 5000 - 300 - 80 - 40
+
+
+@pytest.mark.parametrize("card", [CARD_24K, CARD_48K_STEREO, CARD_44K])
+async def test_what_comes_out_is_the_reply_at_the_cards_rate(card: PcmFormat) -> None:
+    """Resampled as one stream, the tail in the filter included, on every channel."""
+    bench = Bench(card)
+    bench.speaker.accept(R)
+    sound = np.random.default_rng(1).integers(-9000, 9000, 24 * 700).astype(np.int16)
+    await bench.periods(2)
+    bench.speaker.enqueue(R, A, sound.tobytes())
+    await bench.periods(60)
+    size = "<i4" if card.sample_format == "S32_LE" else "<i2"
+    frames = np.frombuffer(bytes(bench.pcm.heard), size).reshape(-1, card.channels)
+    one = frames[:, 0] >> (16 if card.sample_format == "S32_LE" else 0)
+    expected = Resampler(24_000, card.rate_hz).process(np.concatenate((sound, np.zeros(200, np.int16))))
+    assert np.trim_zeros(one).tolist() == np.trim_zeros(expected).tolist()
+    assert (frames == frames[:, :1]).all()
+
+
+async def test_audio_of_a_response_that_is_not_accepted_is_dropped_and_counted() -> None:
+    """Late deltas meet a shut gate."""
+    bench = Bench()
+    bench.reply(100)
+    bench.speaker.accept(R)
+    bench.speaker.reject(R)
+    bench.reply(100)
+    await bench.periods(20)
+    assert bench.events == []
+    assert len(bench.heard) == 0
+    assert bench.speaker.status()["late_bytes"] == 2 * 4800
+
+
+async def test_a_stretch_is_announced_once_and_again_after_it_ran_dry() -> None:
+    """The first audio says so; a reply that goes on after a silence says so again."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.reply(100)
+    bench.reply(100, start=2401)
+    assert bench.names() == ["AudioStarted"]
+    await bench.periods(30)
+    bench.reply(100)
+    await bench.periods(30)
+    assert bench.names() == ["AudioStarted", "PlaybackDrained", "AudioStarted", "PlaybackDrained"]
+
+
+async def test_drained_is_said_when_the_last_frame_has_come_out_of_the_card() -> None:
+    """Not while the card still holds some."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.reply(200)
+    while PlaybackDrained() not in bench.events:
+        assert len(bench.heard) < 200 * 24
+        await bench.periods(1)
+    assert len(bench.heard) == 200 * 24
+
+
+async def test_heard_is_counted_per_item_in_what_was_really_played() -> None:
+    """Written and still queued is not heard."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.reply(200, A)
+    bench.reply(200, B)
+    assert bench.speaker.unheard() == (Heard(A, Ms(0)), Heard(B, Ms(0)))
+    await bench.periods(4 + 5)  # the queue of silence, then 100 ms
+    assert bench.speaker.unheard() == (Heard(A, Ms(100)), Heard(B, Ms(0)))
+    bench.now_s += 0.0135
+    assert bench.speaker.unheard() == (Heard(A, Ms(113)), Heard(B, Ms(0)))
+    bench.now_s -= 0.0135
+    await bench.periods(10)
+    assert bench.speaker.unheard() == (Heard(B, Ms(100)),)
+    await bench.periods(10)
+    assert bench.speaker.unheard() == ()
+
+
+async def test_a_flush_silences_within_a_period_and_forgets() -> None:
+    """The card is dropped, the backlog is gone, nobody is told that it drained."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.reply(2000)
+    await bench.periods(20)
+    heard = len(bench.heard)
+    bench.speaker.flush()
+    assert bench.speaker.unheard() == ()
+    await bench.periods(30)
+    assert len(bench.heard) <= heard + 480
+    assert bench.names() == ["AudioStarted"]
+    assert bench.trace.names() == ["audible", "flush", "silent"]
+    assert not bench.speaker.is_playing
+
+
+async def test_what_follows_a_flush_is_played_from_its_beginning() -> None:
+    """The next reply loses nothing to the flush before it, and is counted from zero."""
+    bench = Bench(CARD_48K_STEREO)
+    bench.speaker.accept(R)
+    bench.reply(1000, A)
+    await bench.periods(20)
+    bench.speaker.reject(R)
+    bench.speaker.flush()
+    bench.speaker.accept(S)
+    sound = np.random.default_rng(2).integers(-9000, 9000, 24 * 300).astype(np.int16)
+    bench.speaker.enqueue(S, B, sound.tobytes())
+    await bench.periods(1)
+    before = len(bench.pcm.heard)
+    await bench.periods(2 + 5)
+    heard = bench.speaker.unheard()
+    assert heard[0].item_id == B
+    await bench.periods(40)
+    after = np.frombuffer(bytes(bench.pcm.heard[before:]), np.int16)[::2]
+    expected = Resampler(24_000, 48_000).process(np.concatenate((sound, np.zeros(100, np.int16))))
+    assert np.trim_zeros(after).tolist() == np.trim_zeros(expected).tolist()
+    assert bench.events[-1] == PlaybackDrained()
+
+
+async def test_a_flush_of_silence_disturbs_nothing() -> None:
+    """There is nothing to drop, so the card is left alone."""
+    bench = Bench()
+    await bench.periods(5)
+    bench.speaker.flush()
+    await bench.periods(2)
+    assert bench.pcm.drops == 0
+
+
+async def test_a_flush_twice_in_a_row_is_one_silence() -> None:
+    """A second flush before the thread has done the first changes nothing."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.reply(500)
+    await bench.periods(10)
+    bench.speaker.flush()
+    bench.speaker.flush()
+    bench.speaker.play_earcon(Earcon.WAKE)
+    await bench.periods(30)
+    earcon = np.trim_zeros(earcon_pcm(Earcon.WAKE))
+    assert bench.heard[-len(earcon) :].tolist() == earcon.tolist()
+
+
+async def test_an_earcon_goes_before_what_waits_and_belongs_to_nobody() -> None:
+    """It is heard first, moves no item, and its end is no end of a reply."""
+    bench = Bench()
+    bench.speaker.play_earcon(Earcon.END)  # without a card: dropped
+    await bench.periods(1)
+    bench.speaker.play_earcon(Earcon.WAKE)
+    await bench.periods(30)
+    assert bench.heard.tolist() == np.trim_zeros(earcon_pcm(Earcon.WAKE)).tolist()
+    assert bench.events == []
+    bench.speaker.accept(R)
+    bench.reply(1000)
+    bench.speaker.play_earcon(Earcon.ERROR)
+    await bench.periods(100)
+    in_the_ring_ms = 280
+    rest = ramp(1000 - in_the_ring_ms, 1 + in_the_ring_ms * 24)
+    total = np.concatenate((ramp(in_the_ring_ms), earcon_pcm(Earcon.ERROR), rest))
+    played = bench.heard[len(np.trim_zeros(earcon_pcm(Earcon.WAKE))) :]
+    assert np.trim_zeros(played).tolist() == total.tolist()
+    assert bench.speaker.unheard() == ()
+
+
+async def test_earcons_can_be_turned_off() -> None:
+    """No sound then."""
+    bench = Bench(earcons=False)
+    await bench.periods(1)
+    bench.speaker.play_earcon(Earcon.WAKE)
+    await bench.periods(20)
+    assert len(bench.heard) == 0
+
+
+async def test_a_crumb_waits_for_more_but_not_for_long() -> None:
+    """Ten milliseconds do not start a stretch at once; patience is short."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(1)
+    bench.reply(10)
+    await bench.periods(1)
+    assert bench.speaker.status()["backlog_ms"] == 10
+    await bench.periods(3)
+    assert bench.speaker.status()["backlog_ms"] == 0
+
+
+async def test_a_short_reply_that_is_complete_starts_at_once_and_is_no_starvation() -> None:
+    """Knowing the end, running dry is no accident."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(1)
+    bench.reply(10)
+    bench.speaker.end_of_audio(R)
+    bench.speaker.end_of_audio(S)
+    assert bench.speaker.status()["backlog_ms"] == 0
+    await bench.periods(20)
+    assert bench.speaker.status()["starvations"] == 0
+    assert bench.events == [AudioStarted(R), PlaybackDrained()]
+
+
+async def test_a_quiet_card_rests_and_wakes_with_the_next_reply() -> None:
+    """Two seconds after the last sound nothing is written any more; a reply is played at once."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(int(REST_AFTER_S / PERIOD_S) + 5)
+    assert bench.speaker.status()["resting"]
+    writes = len(bench.pcm.writes)
+    await bench.periods(5)
+    assert len(bench.pcm.writes) == writes
+    bench.reply(300)
+    assert not bench.speaker.status()["resting"]
+    await bench.periods(1)
+    assert bench.pcm.writes[-1] == ramp(300)[: len(bench.pcm.writes[-1]) // 2].tobytes()  # no silence goes first
+    await bench.periods(30)
+    assert bench.heard.tolist() == ramp(300).tolist()
+
+
+async def test_the_diary_knows_when_a_response_became_audible() -> None:
+    """Once per response, when its first frame came out of the card."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.reply(300)
+    bench.reply(100, B)
+    while not bench.trace.calls:
+        assert len(bench.heard) == 0
+        await bench.periods(1)
+    assert 0 < len(bench.heard) <= 480
+    await bench.periods(40)
+    assert bench.trace.calls == [("audible", {"response_id": R}), ("drained", {})]
+
+
+async def test_what_was_being_said_is_forgotten_with_the_card() -> None:
+    """A card that comes back does not go on in mid-sentence."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.reply(2000)
+    await bench.periods(10)
+    assert bench.speaker.is_playing
+    bench.speaker._end()
+    assert not bench.speaker.is_playing
+    assert bench.speaker.unheard() == ()
+    bench.pcm = FakePlaybackPcm(CARD_48K_STEREO)
+    bench.plug()
+    await bench.periods(20)
+    assert not any(bench.pcm.heard)
+    assert bench.events == [AudioStarted(R)]
+
+
+async def test_a_reply_that_comes_before_the_card_waits_for_it() -> None:
+    """Audio is not lost to a card that opens a moment later."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.speaker.enqueue(R, A, b"")
+    bench.reply(100)
+    assert bench.speaker.is_playing
+    await bench.periods(20)
+    assert bench.heard.tolist() == ramp(100).tolist()
+
+
+async def test_runs_in_a_thread_and_ends() -> None:
+    """Found when frames move, closed when told to end."""
+    found = asyncio.Event()
+    pcm = PacedPlaybackPcm(CARD_24K)
+    speaker = Loudspeaker(
+        device="speaker",
+        open_pcm=lambda _device: pcm,
+        on_event=lambda event: found.set() if event == DeviceFound(Device.LOUDSPEAKER) else None,
+        now=lambda: 0.0,
+        trace=FakeTrace(),
+        earcons=True,
+    )
+    task = asyncio.create_task(speaker.run())
+    pcm.gate.allow(1)
+    await asyncio.wait_for(found.wait(), 5)
+    pcm.gate.allow_all()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert pcm.closed

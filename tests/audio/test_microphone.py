@@ -1,0 +1,233 @@
+"""The microphone: every frame to the wake word, the right ones to the session, whatever the card is like."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from speakerd.audio.capture import Capture
+from speakerd.audio.echo import Pcm
+from speakerd.audio.microphone import Microphone
+from speakerd.audio.pcm_types import PcmFormat
+from speakerd.core.errors import DeviceError
+from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
+from speakerd.core.pcm import Resampler, encode
+from speakerd.core.units import Frames
+from tests.fakes.cards import PacedCapturePcm
+from tests.fakes.pcm import CARD_48K_STEREO, FakeCapturePcm, Unplug, Xrun
+from tests.fakes.ports import FakeTrace
+
+CARD_16K_MONO = PcmFormat(rate_hz=16_000, channels=1, sample_format="S16_LE", period_frames=320, buffer_frames=2560)
+CARD_44K_S32 = PcmFormat(rate_hz=44_100, channels=2, sample_format="S32_LE", period_frames=882, buffer_frames=7056)
+
+
+def codes(frames: int) -> Pcm:
+    """Return a sound in which every stretch is different."""
+    return np.random.default_rng(7).integers(-8000, 8000, frames).astype(np.int16)
+
+
+class Engine:
+    """A canceller that only marks what went through it."""
+
+    def process(self, near: Pcm, far: Pcm) -> Pcm:
+        return near + far
+
+    def drain(self) -> Pcm:
+        return np.zeros(0, np.int16)
+
+    def reset(self) -> Pcm:
+        return np.zeros(0, np.int16)
+
+
+class Far:
+    """A far end that is silent until told otherwise."""
+
+    def __init__(self) -> None:
+        self.level: int | None = None
+        self.realignments = 0
+        self.holes = 0
+
+    def take(self, frames: int) -> Pcm | None:
+        return None if self.level is None else np.full(frames, self.level, np.int16)
+
+    def realign(self) -> None:
+        self.holes += 1
+
+
+class Bench:
+    """A microphone on a card whose periods pass by hand, without a thread."""
+
+    def __init__(self, pcm: FakeCapturePcm | None = None, channel: int | str = 0) -> None:
+        self.wake = bytearray()
+        self.sent: list[bytes] = []
+        self.events: list[Event] = []
+        self.far = Far()
+        self.trace = FakeTrace()
+        self.pcm = pcm or FakeCapturePcm()
+        self.microphone = Microphone(
+            device="mic",
+            channel=channel,  # type: ignore[arg-type] - "auto" comes as a plain string
+            open_pcm=lambda _device: self.pcm,
+            canceller=Engine(),
+            far=self.far,
+            wake_feed=self.wake.extend,
+            uplink=self.sent.append,
+            on_event=self.events.append,
+            now=lambda: 0.0,
+            trace=self.trace,
+        )
+        self.capture: Capture | None = None
+
+    async def periods(self, count: int) -> None:
+        """Let so many periods pass."""
+        if self.capture is None:
+            self.capture = self.microphone._begin(self.pcm)
+        for _ in range(count):
+            self.capture.pump_once()
+            await asyncio.sleep(0)
+
+    @property
+    def uplink(self) -> Pcm:
+        return np.frombuffer(b"".join(self.sent), np.int16)
+
+
+async def test_nothing_leaves_before_the_gate_is_opened() -> None:
+    """The wake word hears everything, the session nothing."""
+    bench = Bench()
+    await bench.periods(10)
+    assert bench.sent == []
+    assert len(bench.wake) == 10 * 320 * 2
+    assert bench.microphone.position_frames == 4800
+
+
+@pytest.mark.parametrize("card", [CARD_48K_STEREO, CARD_16K_MONO, CARD_44K_S32])
+async def test_every_cards_audio_arrives_resampled_whole_and_in_order(card: PcmFormat) -> None:
+    """Rates, channels and sample formats end where the wire begins; the wake word gets two frames for three."""
+    sound = codes(card.period_frames * 30)
+    bench = Bench(FakeCapturePcm(card, encode(sound, card.channels, card.sample_format)))
+    bench.microphone.open(Frames(0))
+    await bench.periods(30)
+    expected = Resampler(card.rate_hz, 24_000).process(sound)
+    assert bench.uplink.tolist() == expected.tolist()
+    wake = Resampler(24_000, 16_000).process(expected)
+    assert bench.wake == wake.tobytes()
+
+
+async def test_a_late_opening_sends_the_pre_roll_then_goes_on_live() -> None:
+    """A burst from the wanted frame, then live, in pieces of 20 to 40 ms, without gap or repeat."""
+    sound = codes(960 * 40)
+    bench = Bench(FakeCapturePcm(sound=encode(sound, 2, "S16_LE")))
+    await bench.periods(20)
+    bench.microphone.open(Frames(1000))
+    assert sum(map(len, bench.sent)) >= (9600 - 1000 - 480) * 2
+    await bench.periods(20)
+    assert bench.uplink.tolist() == Resampler(48_000, 24_000).process(sound)[1000:].tolist()
+    assert {480 <= len(piece) // 2 <= 960 for piece in bench.sent} == {True}
+    assert bench.trace.calls == [("uplink", {"from_frame": 1000})]
+
+
+async def test_silence_and_close_keep_the_room_to_itself() -> None:
+    """Silenced, zeros pass; closed, nothing does; the wake word hears on."""
+    bench = Bench(FakeCapturePcm(sound=encode(codes(960 * 30), 2, "S16_LE")))
+    bench.microphone.open(None)
+    await bench.periods(10)
+    bench.microphone.silence()
+    before = len(bench.sent)
+    await bench.periods(10)
+    assert sum(map(len, bench.sent[before:])) == 4800 * 2
+    assert not any(map(any, bench.sent[before:]))
+    bench.microphone.close()
+    before = len(bench.sent)
+    await bench.periods(10)
+    assert len(bench.sent) == before
+    assert len(bench.wake) == 30 * 320 * 2
+
+
+async def test_several_periods_at_once_are_taken_at_once() -> None:
+    """A loop that comes late finds all that waits."""
+    bench = Bench()
+    await bench.periods(1)
+    assert bench.capture is not None
+    for _ in range(5):
+        bench.capture.pump_once()
+    await asyncio.sleep(0)
+    assert bench.microphone.position_frames == 6 * 480
+
+
+async def test_the_canceller_is_in_the_way_only_while_something_plays() -> None:
+    """What the engine makes of it reaches the wake word and the session alike."""
+    bench = Bench()
+    bench.microphone.open(None)
+    await bench.periods(2)
+    bench.far.level = 5
+    await bench.periods(2)
+    bench.far.level = None
+    await bench.periods(2)
+    assert bench.uplink.tolist() == [0] * 960 + [5] * 960 + [0] * 960
+    assert not bench.microphone.status()["cancelling"]
+
+
+async def test_an_overrun_sets_the_far_end_anew() -> None:
+    """Frames are missing; the count cannot be right any more."""
+    bench = Bench()
+    bench.pcm.plan.extend([None, Xrun(), None])
+    await bench.periods(3)
+    assert bench.far.holes == 1
+    assert bench.microphone.status()["xruns"] == 1
+
+
+async def test_positions_go_on_when_the_card_comes_back() -> None:
+    """A frame's number is never used twice, and what was sent stays sent."""
+    bench = Bench()
+    bench.microphone.open(None)
+    await bench.periods(10)
+    bench.microphone._end()
+    assert bench.microphone.status()["channel"] == 0
+    bench.pcm, bench.capture = FakeCapturePcm(CARD_16K_MONO), None
+    await bench.periods(10)
+    assert bench.microphone.position_frames == 9600
+    assert len(bench.uplink) == 9600
+    assert len(bench.wake) == 9600 * 2 // 3 * 2
+
+
+async def test_a_channel_that_the_card_has_not_is_the_operators_business() -> None:
+    """Asking for the third channel of two is said, not crashed on."""
+    with pytest.raises(DeviceError, match="it has 2, counted from 0") as caught:
+        await Bench(channel=2).periods(1)
+    assert caught.value.code == "device-channel"
+
+
+async def test_auto_finds_the_channel_with_the_sound() -> None:
+    """Half of a stereo microphone is often not connected."""
+    sound = np.zeros((960 * 60, 2), np.int16)
+    sound[:, 1] = codes(len(sound))
+    bench = Bench(FakeCapturePcm(sound=sound.tobytes()), channel="auto")
+    await bench.periods(60)
+    assert bench.microphone.status()["channel"] == 1
+    assert bench.microphone.status()["level_dbfs"] > -30
+
+
+async def test_runs_finds_loses_and_ends() -> None:
+    """The whole life in a thread: found with the first frames, lost when unplugged, closed when told to end."""
+    bench = Bench(PacedCapturePcm())
+    assert isinstance(bench.pcm, PacedCapturePcm)
+    seen = asyncio.Event()
+    bench.events = []
+    bench.microphone._card._on_event = lambda event: (bench.events.append(event), seen.set())[1]
+    task = asyncio.create_task(bench.microphone.run())
+    bench.pcm.gate.allow(3)
+    await asyncio.wait_for(seen.wait(), 5)
+    assert bench.events == [DeviceFound(Device.MICROPHONE)]
+    assert bench.microphone.status()["rate_hz"] == 48_000
+    seen.clear()
+    bench.pcm.plan.append(Unplug())
+    bench.pcm.gate.allow(1)
+    await asyncio.wait_for(seen.wait(), 5)
+    assert bench.events[-1] == DeviceLost(Device.MICROPHONE)
+    assert bench.microphone.status()["found"] is False
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert bench.pcm.closed
