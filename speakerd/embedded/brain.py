@@ -51,7 +51,7 @@ class IntentBrain:
             return None
         said = normalised(prompt.text)
         if not said:
-            return NOT_CAUGHT if prompt.heard is not None else _greeting()
+            return NOT_CAUGHT if prompt.heard is not None and not prompt.text.strip() else _greeting()
         for pattern, rule in _RULES:
             match = pattern.search(said)
             answer = rule(match, prompt) if match else None

@@ -1,0 +1,96 @@
+"""The intent brain: what it answers, and what it says it cannot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from speakerd.embedded.brain import NOT_CAUGHT, IntentBrain, normalised
+from speakerd.embedded.parts import Heard, Prompt
+
+NOW = datetime(2026, 11, 22, 14, 5)  # noqa: DTZ001 - a clock on a wall has no zone
+
+
+def answer(text: str) -> str | None:
+    return IntentBrain().answer(Prompt(text, Heard(is_speech=True, text=text), now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What time is it?", "It is 2:05 PM."),
+        ("Hey Jarvis, what time is it?", "It is 2:05 PM."),
+        ("Jarvis, what's the time?", "It is 2:05 PM."),
+        ("What's the date today?", "Today is Sunday, November 22, 2026."),
+        ("What day is it tomorrow?", "Tomorrow is Monday, November 23, 2026."),
+        ("What is twelve times seven?", "12 times 7 is 84."),
+        ("What is 12*7", "12 times 7 is 84."),
+        ("1,200 plus one hundred and five", "1200 plus 105 is 1305."),
+        ("What is 10 divided by 4?", "10 divided by 4 is 2.5."),
+        ("5 - 3", "5 minus 3 is 2."),
+        ("7 divided by 0", "Nothing can be divided by zero."),
+        ("What's 15% of 80?", "15 percent of 80 is 12."),
+        ("Square root of 16?", "The square root of 16 is 4."),
+        ("How many miles are ten kilometers?", "10 kilometers are 6.21 miles."),
+        ("How many feet are in a mile?", "1 mile is 5280 feet."),
+        ("Convert 5 pounds to kilograms.", "5 pounds are 2.27 kilograms."),
+        ("What is 100 degrees Fahrenheit in Celsius?", "100 degrees Fahrenheit are 37.8 degrees Celsius."),
+        ("What is the capital of France?", "The capital of France is Paris."),
+        ("What's the capital of the Netherlands?", "The capital of the Netherlands is Amsterdam."),
+        ("Repeat after me: Good morning, World!", "Good morning, World!"),
+        ("Count to five.", "1, 2, 3, 4, 5."),
+        ("Thanks!", "You are welcome."),
+        ("Stop.", "Okay."),
+        ("Hello.", "Hello. How can I help?"),
+        ("Hey Jarvis!", "Hello. How can I help?"),
+    ],
+)
+def test_questions_have_answers(question: str, expected: str) -> None:
+    """Each intent answers as it should, with or without the wake word before it."""
+    assert answer(question) == expected
+
+
+@pytest.mark.parametrize("question", ["What's the weather in Paris?", "Set a timer for five minutes.", "Play music."])
+def test_what_is_not_possible_is_said(question: str) -> None:
+    """What needs a network or a tool is refused in words, never pretended."""
+    said = answer(question)
+    assert said is not None
+    assert "cannot" in said
+
+
+def test_the_unknown_is_repeated() -> None:
+    """What no rule fits is told back, so that a person knows it was heard."""
+    assert answer("Why is the sky blue?") == (
+        "I heard: Why is the sky blue? I am running offline, so I cannot answer that."
+    )
+
+
+def test_story_is_long_enough_to_interrupt() -> None:
+    """A story takes more than 20 s at 16 characters a second, in several sentences."""
+    said = answer("Tell me a long story.")
+    assert said is not None
+    assert len(said) > 20 * 16
+    assert said.count(". ") > 5
+
+
+def test_noise_is_not_answered() -> None:
+    """What is no speech gets no answer; speech without words gets an honest one."""
+    assert IntentBrain().answer(Prompt("", Heard(is_speech=False))) is None
+    assert IntentBrain().answer(Prompt("", Heard(is_speech=True))) == NOT_CAUGHT
+
+
+def test_a_client_can_dictate() -> None:
+    """A response whose instructions say what to say says it."""
+    assert IntentBrain().answer(Prompt("", instructions='Say exactly: "Your tea is ready."')) == "Your tea is ready."
+
+
+def test_nothing_written_is_greeted() -> None:
+    """A response without any input is a greeting."""
+    assert IntentBrain().answer(Prompt("")) == "Hello. How can I help?"
+
+
+def test_normalised_text_has_no_wake_word() -> None:
+    """The wake word in front is not part of the question, the name in the middle is."""
+    assert normalised("Hey, Jarvis. What's up?") == "what's up"
+    assert normalised("Is Jarvis here?") == "is jarvis here"

@@ -1,0 +1,44 @@
+"""The scripted tier's parts."""
+
+from __future__ import annotations
+
+from speakerd.embedded.parts import Heard, Prompt
+from speakerd.embedded.scripted import ScriptedBrain, ScriptedEars, ScriptedVoice
+from tests.fakes.embedded import silence, sound
+
+
+def test_ears_measure_how_long_it_was_loud() -> None:
+    """Sound is speech, silence is not."""
+    heard = ScriptedEars().hear(silence(320) + sound(640) + silence(320))
+    assert heard == Heard(is_speech=True, voiced_ms=640)
+    assert not ScriptedEars().hear(silence(500)).is_speech
+
+
+def test_brain_goes_round_its_script() -> None:
+    """Replies are used in turn and begin anew."""
+    brain = ScriptedBrain(["one", "two"])
+    assert [brain.answer(Prompt("x")) for _ in range(3)] == ["one", "two", "one"]
+
+
+def test_brain_without_a_script_is_honest() -> None:
+    """It tells what reached it, and answers no noise."""
+    brain = ScriptedBrain()
+    assert brain.answer(Prompt("", Heard(True, voiced_ms=640))) == "You said something for 640 milliseconds."
+    assert brain.answer(Prompt("hi")) == "You wrote: hi"
+    assert brain.answer(Prompt("", Heard(False))) is None
+    assert brain.answer(Prompt("")) == "Hello."
+
+
+def test_voice_is_as_long_as_its_text() -> None:
+    """Twice the text is twice the sound, twice the speed half of it."""
+    voice = ScriptedVoice()
+    sentence = "This takes a while to say."
+    length = len(voice.speak(sentence, 1.0))
+    assert 1000 <= length / 48 <= 2000
+    assert abs(len(voice.speak(sentence * 2, 1.0)) - 2 * length) < 48 * 200
+    assert len(voice.speak(sentence, 2.0)) == length // 2
+
+
+def test_voice_cuts_at_sentences() -> None:
+    """Each sentence is spoken by itself."""
+    assert ScriptedVoice().sentences(" One. Two?  Three") == ["One.", "Two?", "Three"]

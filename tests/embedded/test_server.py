@@ -1,0 +1,224 @@
+"""The server on a real socket: the handshake, the pace, the counters and the faults."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from speakerd.core.errors import SpeakerdError
+from speakerd.embedded.faults import Faults
+from speakerd.embedded.server import EmbeddedService, check_handshake, make_id
+from speakerd.embedded.tiers import scripted
+
+AUTH = {"Authorization": "Bearer local"}
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[EmbeddedService]:
+    async with EmbeddedService(scripted(["A reply that takes a few seconds to hum. And it has two sentences."])) as it:
+        yield it
+
+
+def session(service: EmbeddedService, **options: Any) -> connect:
+    return connect(f"{service.url}/realtime?model=m", additional_headers=AUTH, compression=None, **options)
+
+
+async def events(socket: ClientConnection, until: str) -> list[dict[str, Any]]:
+    """Return the events up to the first of a type."""
+    seen = []
+    while not seen or seen[-1]["type"] != until:
+        seen.append(json.loads(await socket.recv()))
+    return seen
+
+
+async def ask(socket: ClientConnection) -> None:
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    await socket.send(json.dumps({"type": "conversation.item.create", "item": item}))
+    await socket.send(json.dumps({"type": "response.create"}))
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        ("/v1/realtime?model=m", AUTH, None),
+        ("/openai/v1/realtime?deployment=m", {"api-key": "k"}, None),
+        ("/v1/realtime?model=m&api-key=k", {}, None),
+        ("/v1/realtime?model=m", {}, 401),
+        ("/v1/realtime?model=m", {"Authorization": "Bearer "}, 401),
+        ("/openai/realtime?api-version=2025-04-01-preview&deployment=m", {"api-key": "k"}, 401),
+        ("/v1/chat", AUTH, 404),
+        ("/v1/realtime", AUTH, 400),
+    ],
+)
+def test_handshake_is_checked(target: str, headers: dict[str, str], status: int | None) -> None:
+    """Path, authorisation, model and the absence of an api-version decide who comes in."""
+    problem = check_handshake(target, headers.get)
+    assert (problem[0] if problem else None) == status
+
+
+async def test_handshake_without_authorisation_is_401(service: EmbeddedService) -> None:
+    """The refusal is an HTTP status with the service's kind of body, and counts as no connection."""
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{service.url}/realtime?model=m")
+    assert refused.value.response.status_code == 401
+    assert json.loads(refused.value.response.body or b"")["error"]["code"] == "invalid_api_key"
+    assert service.connections == 0
+
+
+async def test_beta_header_is_refused_as_the_service_does(service: EmbeddedService) -> None:
+    """The retired dialect gets an error event and close 4000."""
+    headers = {**AUTH, "OpenAI-Beta": "realtime=v1"}
+    async with connect(f"{service.url}/realtime?model=m", additional_headers=headers) as socket:
+        (error,) = await events(socket, "error")
+        assert error["error"]["code"] == "beta_api_shape_disabled"
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 4000
+
+
+async def test_written_turn_streams_words_ahead_of_sound(service: EmbeddedService) -> None:
+    """A reply comes as deltas of 100 to 600 ms, the transcript never behind, and adds up to the whole."""
+    async with session(service) as socket:
+        await ask(socket)
+        seen = await events(socket, "response.done")
+    sizes = [len(base64.b64decode(e["delta"])) // 48 for e in seen if e["type"] == "response.output_audio.delta"]
+    assert all(size <= 600 for size in sizes)
+    assert sizes[0] == 100
+    words = [e["delta"] for e in seen if e["type"] == "response.output_audio_transcript.delta"]
+    assert "".join(words) == "A reply that takes a few seconds to hum. And it has two sentences."
+    first_sound = next(n for n, e in enumerate(seen) if e["type"] == "response.output_audio.delta")
+    assert seen[first_sound - 1]["type"] == "response.output_audio_transcript.delta"
+    assert [e["type"] for e in seen][:3] == ["session.created", "conversation.item.added", "conversation.item.done"]
+
+
+async def test_counters_tell_what_arrived(service: EmbeddedService) -> None:
+    """Connections and received bytes are counted, so that a test can prove silence."""
+    assert (service.connections, service.bytes_received) == (0, 0)
+    async with session(service) as socket:
+        await events(socket, "session.created")
+        assert (service.connections, service.bytes_received) == (1, 0)
+        await socket.send('{"type":"input_audio_buffer.clear"}')
+        await events(socket, "input_audio_buffer.cleared")
+        assert service.bytes_received == 35
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_fault_http_status(service: EmbeddedService, status: int) -> None:
+    """A handshake can be refused on purpose, for the first connections only."""
+    service.faults = Faults(http_status=status, retry_after_s=7, first_connections=1)
+    with pytest.raises(InvalidStatus) as refused:
+        await session(service)
+    assert refused.value.response.status_code == status
+    assert refused.value.response.headers["Retry-After"] == "7"
+    async with session(service) as socket:
+        await events(socket, "session.created")
+
+
+async def test_fault_link_lost_in_the_middle_of_an_answer(service: EmbeddedService) -> None:
+    """The connection can vanish without a close frame in place of an audio delta."""
+    service.faults = Faults(drop_at_audio_delta=3)
+    async with session(service) as socket:
+        await ask(socket)
+        for _ in range(2):
+            await events(socket, "response.output_audio.delta")
+        with pytest.raises(ConnectionClosed) as lost:
+            await events(socket, "response.output_audio.delta")
+        assert lost.value.rcvd is None
+
+
+async def test_fault_drop_after_a_while(service: EmbeddedService) -> None:
+    """The connection can vanish after a time."""
+    service.faults = Faults(drop_after_s=0.01)
+    async with session(service) as socket:
+        with pytest.raises(ConnectionClosed) as lost:
+            await events(socket, "response.done")
+        assert lost.value.rcvd is None
+
+
+async def test_fault_close_after_events(service: EmbeddedService) -> None:
+    """The service can close with a code after the n-th event."""
+    service.faults = Faults(close_after_events=(1011, 1))
+    async with session(service) as socket:
+        await events(socket, "session.created")
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 1011
+
+
+async def test_fault_stall(service: EmbeddedService) -> None:
+    """A stalled service keeps the connection and says nothing, not even pong."""
+    service.faults = Faults(stall_after_events=1)
+    async with session(service, close_timeout=0.1) as socket:
+        await events(socket, "session.created")
+        pong = await socket.ping()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pong, 0.1)
+
+
+async def test_fault_late_deltas_after_an_interruption(service: EmbeddedService) -> None:
+    """Audio of a cancelled response can still arrive after its end."""
+    service.faults = Faults(late_deltas=2)
+    async with session(service) as socket:
+        await ask(socket)
+        await events(socket, "response.output_audio.delta")
+        await socket.send('{"type":"response.cancel"}')
+        seen = await events(socket, "rate_limits.updated")
+        assert seen[-2]["response"]["status"] == "cancelled"
+        late = [json.loads(await socket.recv()) for _ in range(2)]
+        assert [e["type"] for e in late] == ["response.output_audio.delta"] * 2
+        assert {e["response_id"] for e in late} == {seen[-2]["response"]["id"]}
+
+
+async def test_session_ends_when_its_time_is_over() -> None:
+    """An old session gets an error and close 1001."""
+    async with EmbeddedService(scripted(), life_s=0.05) as service, session(service) as socket:
+        seen = await events(socket, "error")
+        assert seen[-1]["error"]["code"] == "session_expired"
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 1001
+
+
+async def test_clients_wait_for_the_tier() -> None:
+    """A client that comes while the tier is loading is let in when it is there."""
+    async with EmbeddedService(scripted) as service, session(service) as socket:
+        await events(socket, "session.created")
+
+
+async def test_real_time_pace_is_real_time() -> None:
+    """At pace 1 a second of sound takes a second."""
+    async with EmbeddedService(scripted(["Hum a little."]), pace=1.0) as service, session(service) as socket:
+        await ask(socket)
+        await events(socket, "response.output_audio.delta")
+        started = asyncio.get_running_loop().time()
+        seen = await events(socket, "response.output_audio.done")
+        took_s = asyncio.get_running_loop().time() - started
+    sound_s = sum(len(base64.b64decode(e["delta"])) for e in seen if "audio.delta" in e["type"]) / 48000
+    last_s = len(base64.b64decode(next(e for e in reversed(seen) if "audio.delta" in e["type"])["delta"])) / 48000
+    assert took_s >= sound_s - last_s - 0.01
+
+
+async def test_only_the_loopback_is_served() -> None:
+    """Another address is refused before anything is opened."""
+    with pytest.raises(SpeakerdError, match="loopback"):
+        EmbeddedService(scripted(), host="0.0.0.0")
+
+
+async def test_taken_port_is_an_operators_error(service: EmbeddedService) -> None:
+    """Two services cannot share a port."""
+    with pytest.raises(SpeakerdError, match="cannot listen"):
+        async with EmbeddedService(scripted(), port=service.port):
+            pass
+
+
+def test_ids_have_the_services_lengths() -> None:
+    """Names are a prefix and 21 characters, those of calls 16."""
+    assert len(make_id("item").removeprefix("item_")) == 21
+    assert len(make_id("call").removeprefix("call_")) == 16
