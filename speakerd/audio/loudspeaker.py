@@ -129,6 +129,7 @@ class Loudspeaker:
             self._patience_ends_s = self._now() + START_PATIENCE_S
         self._backlog.append(Piece(item_id, response_id, frames))
         self._playhead.received(item_id, len(frames))
+        gate.complete = False  # an item was, but the response has another
         if not gate.announced:
             gate.announced = True
             self._on_event(AudioStarted(response_id))

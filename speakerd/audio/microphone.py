@@ -21,7 +21,7 @@ from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, Event
 from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
 from speakerd.core.preroll import Preroll
-from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
+from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
 
@@ -210,5 +210,5 @@ class Microphone:
     def _send(self, piece: bytes) -> None:
         if self._first_piece:
             self._first_piece = False
-            self._trace.mark("uplink", from_frame=self._gate.next_frame - len(piece) // 2)
+            self._trace.mark("uplink.open", from_frame=self._gate.next_frame - len(piece) // SAMPLE_BYTES)
         self._uplink(piece)

@@ -292,6 +292,19 @@ async def test_a_short_reply_that_is_complete_starts_at_once_and_is_no_starvatio
     assert bench.events == [AudioStarted(R), PlaybackDrained()]
 
 
+async def test_a_response_with_another_item_is_not_complete_after_the_first() -> None:
+    """Audio that follows takes back what was said about the end."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(1)
+    bench.reply(200, A)
+    bench.speaker.end_of_audio(R)
+    bench.reply(200, B)
+    await bench.periods(40)
+    assert bench.speaker.status()["starvations"] == 1
+    assert bench.heard.tolist() == np.concatenate((ramp(200), ramp(200))).tolist()
+
+
 async def test_a_quiet_card_rests_and_wakes_with_the_next_reply() -> None:
     """Two seconds after the last sound nothing is written any more; a reply is played at once."""
     bench = Bench()

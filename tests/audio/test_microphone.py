@@ -125,7 +125,7 @@ async def test_a_late_opening_sends_the_pre_roll_then_goes_on_live() -> None:
     await bench.periods(20)
     assert bench.uplink.tolist() == Resampler(48_000, 24_000).process(sound)[1000:].tolist()
     assert {480 <= len(piece) // 2 <= 960 for piece in bench.sent} == {True}
-    assert bench.trace.calls == [("uplink", {"from_frame": 1000})]
+    assert bench.trace.calls == [("uplink.open", {"from_frame": 1000})]
 
 
 async def test_silence_and_close_keep_the_room_to_itself() -> None:
