@@ -1,0 +1,35 @@
+"""The state says of itself what is true, in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from speakerd.core.events import Device
+from speakerd.core.state import Limits, Phase, State, status_line
+
+LIMITS = Limits(words=("hey_jarvis", "alexa"))
+NOTHING_LOST = frozenset()
+
+
+def test_before_the_cards_were_opened():
+    """A new state has neither card."""
+    assert State().lost == frozenset(Device)
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        (State(lost=NOTHING_LOST), 'listening for "hey jarvis" or "alexa"'),
+        (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3"),
+        (State(lost=NOTHING_LOST, muted=True), "muted"),
+        (State(lost=frozenset({Device.MICROPHONE})), "no microphone: retrying"),
+        (State(lost=frozenset({Device.LOUDSPEAKER})), "no loudspeaker: retrying"),
+        (
+            State(lost=NOTHING_LOST, trouble="link-dns"),
+            'listening for "hey jarvis" or "alexa"; the service failed last time: link-dns',
+        ),
+    ],
+)
+def test_status_line(state, line):
+    """Each state has its sentence."""
+    assert status_line(state, LIMITS) == line
