@@ -25,6 +25,7 @@ struct room_header {
 	uint64_t frames[2]; /* card frames whose moment passed while the stream ran */
 	uint64_t xruns[2], opens[2];
 };
+_Static_assert(sizeof(struct room_header) == 104, "the header is a file format");
 
 struct room {
 	int fd;

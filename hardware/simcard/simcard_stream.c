@@ -44,11 +44,11 @@ static void render(struct card *c, int64_t first, int64_t last)
 	}
 }
 
-/* What was written but not yet heard never happened. */
-static void erase_unheard(struct card *c)
+/* What was written but is not heard by now never happened. */
+static void erase_unheard(struct card *c, double now)
 {
 	static const int16_t silence[ROOM_CHUNK];
-	int64_t first = (int64_t)ceil(room_now(&c->room)), end = c->written_end;
+	int64_t first = (int64_t)floor(now), end = c->direction == PLAYBACK ? c->written_end : 0;
 
 	for (; first < end; first += ROOM_CHUNK)
 		room_write_speaker(&c->room, first, end - first < ROOM_CHUNK ? end - first : ROOM_CHUNK, silence);
@@ -61,9 +61,9 @@ static void erase_unheard(struct card *c)
  * Where the card is. Capture moves on by whole periods, as a card that tells at its interrupts: snd_pcm_readi takes what
  * little there is and waits only when there is nothing, so a finer pointer would make every read late and in pieces.
  */
-static int64_t clock_frames(const struct card *c)
+static int64_t clock_frames(const struct card *c, double now)
 {
-	int64_t frames = (int64_t)floor((room_now(&c->room) - c->start) * c->step);
+	int64_t frames = (int64_t)floor((now - c->start) * c->step);
 
 	if (c->direction == CAPTURE && frames > 0)
 		frames -= frames % (int64_t)c->io.period_size;
@@ -85,7 +85,7 @@ static void arm_timer(struct card *c, int64_t appl)
 		ns = room_time_ns(&c->room, room_now(&c->room) + STALL_POLL_FRAMES);
 	else if (c->running && target > 0)
 		ns = room_time_ns(&c->room, c->start + target / c->step) + 1000;
-	else if (!c->running && c->direction == CAPTURE)
+	else if (!c->running && c->direction == CAPTURE && c->io.state != SND_PCM_STATE_DISCONNECTED)
 		ns = 0; /* nothing will come until the stream starts */
 	at.it_value.tv_sec = ns / 1000000000;
 	at.it_value.tv_nsec = ns % 1000000000;
@@ -94,22 +94,21 @@ static void arm_timer(struct card *c, int64_t appl)
 
 static void halt(struct card *c)
 {
-	if (c->running && c->direction == PLAYBACK)
-		erase_unheard(c);
+	if (c->running)
+		erase_unheard(c, room_now(&c->room));
 	c->running = c->stalled = 0;
 }
 
 /* The clock stops while stalled and runs on afterwards; what was waiting to be played is heard then. */
-static void follow_stall(struct card *c)
+static void follow_stall(struct card *c, double now)
 {
 	int stall = room_fault(&c->room, c->direction) == FAULT_STALL;
 
 	if (stall && !c->stalled) {
-		c->stalled_at = room_now(&c->room);
-		if (c->direction == PLAYBACK)
-			erase_unheard(c);
+		c->stalled_at = now;
+		erase_unheard(c, now);
 	} else if (!stall && c->stalled) {
-		c->start += ceil(room_now(&c->room) - c->stalled_at);
+		c->start += ceil(now - c->stalled_at);
 		if (c->direction == PLAYBACK)
 			render(c, c->hw, c->io.appl_ptr);
 	}
@@ -150,6 +149,7 @@ static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
 {
 	struct card *c = io->private_data;
 	int64_t hw, appl = io->appl_ptr, queue;
+	double now;
 
 	if (room_fault(&c->room, c->direction) == FAULT_ENODEV && io->state != SND_PCM_STATE_DISCONNECTED) {
 		halt(c);
@@ -161,8 +161,9 @@ static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
 	}
 	if (!c->running)
 		return c->hw % c->boundary;
-	hw = c->stalled ? c->hw : clock_frames(c);
-	follow_stall(c);
+	now = room_now(&c->room);
+	hw = c->stalled ? c->hw : clock_frames(c, now);
+	follow_stall(c, now);
 	queue = c->direction == PLAYBACK ? appl - hw : hw - appl;
 	if (c->direction == PLAYBACK && queue <= 0 && io->state == SND_PCM_STATE_DRAINING)
 		hw = appl;
@@ -273,7 +274,7 @@ static int on_poll_revents(snd_pcm_ioplug_t *io, struct pollfd *pfd, unsigned in
 	struct card *c = io->private_data;
 	const unsigned short ready = c->direction == PLAYBACK ? POLLOUT : POLLIN;
 	uint32_t fault = room_fault(&c->room, c->direction);
-	int64_t hw = c->running && !c->stalled ? clock_frames(c) : c->hw;
+	int64_t hw = c->running && !c->stalled ? clock_frames(c, room_now(&c->room)) : c->hw;
 	int64_t avail = c->direction == PLAYBACK ? hw + (int64_t)io->buffer_size - (int64_t)io->appl_ptr
 						 : hw - (int64_t)io->appl_ptr;
 
