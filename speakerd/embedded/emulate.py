@@ -84,7 +84,7 @@ def how_to(url: str, port: int) -> list[str]:
     return [
         "",
         "speakerd:   in speakerd.yaml",
-        f"              service: {{provider: openai, endpoint: {url}, model: gpt-realtime}}",
+        f'              service: {{provider: embedded, endpoint: "{url}"}}',
         "              auth: {method: none}",
         "Python:     the Realtime quick start as it stands, with",
         f'              client = AsyncOpenAI(websocket_base_url="{root}/openai/v1", api_key="local")',

@@ -129,8 +129,6 @@ class Reply:
             self._flush()
             if self._conversation.running(self._response_id) is None:
                 return False
-        for word in words:
-            self._conversation.say(self._response_id, word)
         return True
 
     async def _keep_pace(self) -> None:

@@ -44,6 +44,9 @@ _MESSAGE_BYTES = 24 * 1024 * 1024
 _WORKERS = 4
 """Threads for detectors, ears and voice; a recognition must not hold up another session's turn detection (guessed)."""
 
+_CLOSE_S = 1.0
+"""How long a client may take to say goodbye; on the loopback a tenth is plenty (guessed)."""
+
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -161,6 +164,7 @@ class EmbeddedService:
                 select_subprotocol=lambda _socket, _offered: None,
                 compression=None,
                 max_size=_MESSAGE_BYTES,
+                close_timeout=_CLOSE_S,
             )
         except OSError as error:
             self._loading.cancel()

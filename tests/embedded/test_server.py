@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from speakerd.core.errors import SpeakerdError
 from speakerd.embedded.faults import Faults
+from speakerd.embedded.parts import Prompt
 from speakerd.embedded.server import EmbeddedService, check_handshake, make_id
 from speakerd.embedded.tiers import scripted
 
@@ -96,6 +98,52 @@ async def test_written_turn_streams_words_ahead_of_sound(service: EmbeddedServic
     first_sound = next(n for n, e in enumerate(seen) if e["type"] == "response.output_audio.delta")
     assert seen[first_sound - 1]["type"] == "response.output_audio_transcript.delta"
     assert [e["type"] for e in seen][:3] == ["session.created", "conversation.item.added", "conversation.item.done"]
+
+
+async def test_written_answer(service: EmbeddedService) -> None:
+    """With the text modality the answer is written word by word."""
+    async with session(service) as socket:
+        await socket.send(json.dumps({"type": "response.create", "response": {"output_modalities": ["text"]}}))
+        seen = await events(socket, "response.done")
+    words = [e["delta"] for e in seen if e["type"] == "response.output_text.delta"]
+    assert "".join(words) == "A reply that takes a few seconds to hum. And it has two sentences."
+
+
+async def test_answer_stops_when_its_tokens_are_used_up(service: EmbeddedService) -> None:
+    """After max_output_tokens nothing more comes, and the next response can begin."""
+    async with session(service) as socket:
+        await socket.send(json.dumps({"type": "response.create", "response": {"max_output_tokens": 20}}))
+        seen = await events(socket, "rate_limits.updated")
+        assert seen[-2]["response"]["status"] == "incomplete"
+        await socket.send('{"type":"response.create"}')
+        assert [e["type"] for e in await events(socket, "response.created")] == ["response.created"]
+
+
+async def test_audio_given_to_one_response_is_heard(service: EmbeddedService) -> None:
+    """A response can answer to audio that is no part of the conversation."""
+    part = {"type": "input_audio", "audio": base64.b64encode(bytes(48_000)).decode()}
+    given = [{"type": "message", "role": "user", "content": [part]}]
+    async with session(service) as socket:
+        await socket.send(json.dumps({"type": "response.create", "response": {"conversation": "none", "input": given}}))
+        seen = await events(socket, "response.done")
+    assert seen[-1]["response"]["output"] == []  # it was silent
+
+
+async def test_failing_answer_ends_the_connection_only() -> None:
+    """What goes wrong inside drops that client; the service serves on."""
+
+    class Broken:
+        def answer(self, prompt: Prompt) -> str | None:
+            raise RuntimeError("broken on purpose")
+
+    tier = dataclasses.replace(scripted(), brain=Broken())
+    async with EmbeddedService(tier) as service:
+        async with session(service) as socket:
+            await ask(socket)
+            with pytest.raises(ConnectionClosed):
+                await events(socket, "response.done")
+        async with session(service) as socket:
+            await events(socket, "session.created")
 
 
 async def test_counters_tell_what_arrived(service: EmbeddedService) -> None:

@@ -1,0 +1,61 @@
+"""Items and their order."""
+
+from __future__ import annotations
+
+import pytest
+
+from speakerd.embedded.items import History, Item, Tokens, decode_audio, parse_item
+from speakerd.embedded.validate import Refusal
+
+
+def test_tokens_follow_the_audio() -> None:
+    """A user's audio is counted down to 100 ms, an assistant's up to 50 ms."""
+    pcm = bytearray(48 * 2796)
+    assert Item("a", audio=pcm).tokens() == Tokens(0, 27)
+    assert Item("b", role="assistant", audio=pcm, transcript="1234567").tokens() == Tokens(2, 56)
+    assert Item("c", texts=["12345"]).tokens() == Tokens(2, 0)
+
+
+def test_an_item_is_shown_as_the_service_shows_it() -> None:
+    """Roles choose the content's type; the audio itself comes only when asked for."""
+    item = Item("a", role="assistant", audio=bytearray(2), transcript="Hi")
+    assert item.shown()["content"] == [{"type": "output_audio", "transcript": "Hi"}]
+    assert item.shown(with_audio=True)["content"][0]["audio"] == "AAA="
+    call = Item("b", "function_call", extra={"name": "f", "call_id": "c", "arguments": "{}"})
+    assert call.shown() == {
+        "id": "b",
+        "type": "function_call",
+        "status": "completed",
+        "name": "f",
+        "call_id": "c",
+        "arguments": "{}",
+    }
+
+
+def test_spoken_items_are_parsed() -> None:
+    """A client may create an item with audio and text."""
+    content = [{"type": "input_text", "text": "see"}, {"type": "input_audio", "audio": "AAA=", "transcript": "x"}]
+    item = parse_item({"type": "message", "role": "user", "content": content}, "a")
+    assert (item.texts, item.audio, item.words) == (["see"], bytearray(2), "see x")
+
+
+def test_half_samples_are_refused() -> None:
+    """Audio has two bytes a sample."""
+    with pytest.raises(Refusal, match="whole"):
+        decode_audio("AA==", "audio")
+
+
+def test_history_keeps_the_order_it_is_told() -> None:
+    """Items go to the end, to the front, or after another; wrong places are refused."""
+    history = History()
+    history.insert(Item("b"), None)
+    history.insert(Item("a"), "root")
+    history.insert(Item("c"), "b")
+    history.insert(Item("b2"), "b")
+    assert [item.item_id for item in history] == ["a", "b", "b2", "c"]
+    assert (history.previous_of("a"), history.previous_of("c")) == (None, "b2")
+    for item, after in ((Item("a"), None), (Item("z"), "nowhere")):
+        with pytest.raises(Refusal):
+            history.insert(item, after)
+    history.remove("b")
+    assert len(history) == 3
