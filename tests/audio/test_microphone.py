@@ -96,10 +96,24 @@ class Bench:
 async def test_nothing_leaves_before_the_gate_is_opened() -> None:
     """The wake word hears everything, the session nothing."""
     bench = Bench()
-    await bench.periods(10)
+    await bench.periods(12)
     assert bench.sent == []
-    assert len(bench.wake) == 10 * 320 * 2
-    assert bench.microphone.position_frames == 4800
+    assert len(bench.wake) == 12 * 320 * 2
+    assert bench.microphone.position_frames == 12 * 480
+
+
+async def test_the_loop_is_woken_once_for_all_that_the_wake_word_looks_at() -> None:
+    """While nobody waits, four periods are taken at once, once 80 ms are whole; an open gate waits for none."""
+    bench = Bench()
+    positions = []
+    for _ in range(9):
+        await bench.periods(1)
+        positions.append(bench.microphone.position_frames)
+    assert positions == [480, 480, 480, 1920, 1920, 1920, 1920, 3840, 3840]
+    bench.microphone.open(None)
+    assert bench.microphone.position_frames == 9 * 480
+    await bench.periods(1)
+    assert len(bench.uplink) == 480
 
 
 @pytest.mark.parametrize("card", [CARD_48K_STEREO, CARD_16K_MONO, CARD_44K_S32])
@@ -140,14 +154,15 @@ async def test_silence_and_close_keep_the_room_to_itself() -> None:
     assert not any(map(any, bench.sent[before:]))
     bench.microphone.close()
     before = len(bench.sent)
-    await bench.periods(10)
+    await bench.periods(8)
     assert len(bench.sent) == before
-    assert len(bench.wake) == 30 * 320 * 2
+    assert len(bench.wake) == 28 * 320 * 2
 
 
 async def test_several_periods_at_once_are_taken_at_once() -> None:
     """A loop that comes late finds all that waits."""
     bench = Bench()
+    bench.microphone.open(None)
     await bench.periods(1)
     assert bench.capture is not None
     for _ in range(5):
@@ -173,7 +188,7 @@ async def test_an_overrun_sets_the_far_end_anew() -> None:
     """Frames are missing; the count cannot be right any more."""
     bench = Bench()
     bench.pcm.plan.extend([None, Xrun(), None])
-    await bench.periods(3)
+    await bench.periods(5)
     assert bench.far.holes == 1
     assert bench.microphone.status()["xruns"] == 1
 
