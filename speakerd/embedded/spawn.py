@@ -68,7 +68,8 @@ class SpawnedService:
     """
 
     def __init__(self, tier: TierName = "auto", *, command: tuple[str, ...] | None = None) -> None:
-        ours = (sys.executable, "-m", "speakerd", "emulate", "--host", "127.0.0.1", "--port", "0", "--tier", tier)
+        where = ("--host", "127.0.0.1", "--port", "0")
+        ours = (sys.executable, "-m", "speakerd", "emulate", *where, "--tier", tier, "--log-level", "warning")
         self._command = command or ours
         self._process: asyncio.subprocess.Process | None = None
         self._drain: asyncio.Task[None] | None = None
