@@ -157,8 +157,8 @@ class Loudspeaker:
         self._forget()
         self._trace.mark("flush", audible=audible)
         if output is not None and audible:
-            output.flush()
             self._settling = True
+            output.flush()
 
     def unheard(self) -> tuple[Heard, ...]:
         """Return the reply items not yet wholly heard, in playing order, with what was heard of each."""
@@ -198,7 +198,14 @@ class Loudspeaker:
 
     def _begin(self, pcm: PlaybackPcm) -> Playback:
         loop = asyncio.get_running_loop()
-        output = Output(pcm, Doorbell(loop, self._advance).ring, self._now)
+        bell = Doorbell(loop, self._advance)
+
+        def ring_when_wanted() -> None:  # Thread: playback
+            # Waking the loop costs more than what it does then, and in the middle of a reply half a ring is plenty.
+            if self._settling or output.low:
+                bell.ring()
+
+        output = Output(pcm, ring_when_wanted, self._now)
         self.reference.attach(output.reference, output.format, lambda: output.playback.state)
         self._output = output
         self._settling = False

@@ -33,7 +33,7 @@ PREROLL_S = 10.0
 
 LAZY_FRAMES = ms_to_frames(80, WIRE_RATE_HZ)
 """While nobody waits for the session, the loop is woken once for so much: the wake word looks at whole 80 ms, so it
-hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of the loop's CPU a second)."""
+hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of CPU a second)."""
 
 LEVEL_S = 0.3
 """What the level in ``status`` is measured over (guess: a syllable)."""

@@ -66,6 +66,11 @@ class Output:
         return self._capacity_bytes - self._ring.free_bytes <= self.format.period_bytes
 
     @property
+    def low(self) -> bool:
+        """Whether half of the ring has been taken. Thread: any."""
+        return self._ring.free_bytes * 2 >= self._capacity_bytes
+
+    @property
     def left_s(self) -> float:
         """How long until everything written has come out."""
         return (self._written_frames - self._played_frames()) / self.format.rate_hz
