@@ -143,6 +143,7 @@ class Speaker:
                 ),
             },
         )
+        self._loop.set_exception_handler(self._on_loop_error)
         # Ears first: what is said while the rest loads is caught up with.
         self._wake.start()
         try:
@@ -252,6 +253,13 @@ class Speaker:
     def _on_thread_failed(self, name: str, error: BaseException) -> None:
         log.error("the %s thread failed: %s", name, error, exc_info=error)
         self.fail(error)
+
+    def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End on a bug in a callback: a speaker that goes on half dead is worse than one that starts anew."""
+        error = context.get("exception")
+        log.error("%s", context["message"], exc_info=error)
+        if error is not None:
+            self.fail(error)
 
     def _post(self, event: Event) -> None:
         self.controller.post(event)
