@@ -88,7 +88,8 @@ class Stage:
     ) -> None:
         self.directory = directory.resolve()
         self._config = dict(config or {})
-        self._card = card
+        self.card = card
+        """The sound card and how its microphone hears the room."""
         self._playback_card = playback_card or replace(card, noise_dbfs=None)
         self._service_options: dict[str, Any] = {"tier": tier, "faults": faults, "replies": replies, "paced": paced}
         self._room_s = room_s
@@ -101,6 +102,8 @@ class Stage:
         """Where the embedded service listens; kept when it is restarted."""
         self.tier: str | None = None
         """Which tier the embedded service has: ``scripted`` or ``neural``."""
+        self.speech_rate_hz = SPEECH_RATE_HZ
+        """The rate of what ``prepare`` returns."""
         self.room: Room
         """The room, from ``__aenter__`` on."""
         self._diary = Diary(self.directory / "trace.jsonl")
@@ -273,7 +276,7 @@ class Stage:
         self.room = Room.create(scratch / "room", self._room_s)
         self._exits.callback(self.room.close)
         self._alsa_conf = simcard.write_asound_conf(
-            self.directory, self.room.path, plugin, card=self._card, playback_card=self._playback_card
+            self.directory, self.room.path, plugin, card=self.card, playback_card=self._playback_card
         )
         # Last in, first out: no process outlives the room.
         self._exits.push_async_callback(self.service.stop)
