@@ -1,0 +1,125 @@
+"""A tap on the wire: stands between the daemon and a service, passes everything on and keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+
+@dataclass
+class Call:
+    """One connection, from its handshake on."""
+
+    path: str
+    headers: Headers
+    sent: list[dict[str, Any]] = field(default_factory=list)
+    """What the daemon sent."""
+    received: list[dict[str, Any]] = field(default_factory=list)
+    """What the service sent."""
+    close_code: int | None = None
+    """What the daemon closed with; None: it has not, or broke off."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when both sides have gone."""
+
+    def uplink(self) -> bytes:
+        """Return the microphone audio the service was sent, in order."""
+        return b"".join(
+            base64.b64decode(message["audio"])
+            for message in list(self.sent)
+            if message["type"] == "input_audio_buffer.append"
+        )
+
+    def downlink(self, item_id: str) -> bytes:
+        """Return the audio of one item of the service's."""
+        return b"".join(
+            base64.b64decode(message["delta"])
+            for message in list(self.received)
+            if message["type"] == "response.output_audio.delta" and message["item_id"] == item_id
+        )
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """Return what the daemon sent of one type."""
+        return [message for message in list(self.sent) if message["type"] == kind]
+
+
+class Tap:
+    """Listens on loopback and passes connections on to another service.
+
+    Args:
+        upstream: Base URL of the service, as ``ws://127.0.0.1:PORT/v1``.
+        handshake_s: How long every handshake is kept waiting.
+        headers: What the service is told in addition; the tap's callers may have no key.
+    """
+
+    def __init__(self, upstream: str, *, handshake_s: float = 0.0, headers: Mapping[str, str] | None = None) -> None:
+        self._upstream = upstream
+        self._handshake_s = handshake_s
+        self._headers = dict(headers or {"api-key": "tap"})
+        self.calls: list[Call] = []
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        self._server = await serve(
+            self._pass, "127.0.0.1", 0, process_request=self._admit, compression=None, max_size=None, ping_interval=None
+        )
+        port = next(iter(self._server.sockets)).getsockname()[1]
+        self.url = f"ws://127.0.0.1:{port}/openai/v1"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _admit(self, _socket: ServerConnection, request: Request) -> Response | None:
+        self.calls.append(Call(request.path, request.headers))
+        await asyncio.sleep(self._handshake_s)
+        return None
+
+    async def _pass(self, socket: ServerConnection) -> None:
+        assert socket.request is not None
+        call = next(call for call in self.calls if call.headers is socket.request.headers)
+        query = call.path.partition("?")[2]
+        try:
+            async with connect(
+                f"{self._upstream}/realtime?{query}",
+                additional_headers=self._headers,
+                compression=None,
+                max_size=None,
+                proxy=None,
+                ping_interval=None,
+            ) as service:
+                back = asyncio.create_task(self._back(call, service, socket))
+                try:
+                    async for message in socket:
+                        call.sent.append(json.loads(message))
+                        await service.send(message)
+                except ConnectionClosed:
+                    pass  # told below
+                finally:
+                    back.cancel()
+                    await asyncio.gather(back, return_exceptions=True)
+        finally:
+            call.close_code = socket.protocol.close_rcvd.code if socket.protocol.close_rcvd else None
+            call.over.set()
+
+    async def _back(self, call: Call, service: ClientConnection, socket: ServerConnection) -> None:
+        try:
+            async for message in service:
+                call.received.append(json.loads(message))
+                await socket.send(message)
+        except ConnectionClosed:
+            pass
+        socket.transport.abort()
