@@ -34,7 +34,7 @@ echo "==> /etc/speakerd/speakerd.yaml"
 if [ -e /etc/speakerd/speakerd.yaml ]; then
   echo "    kept as it is"
 else
-  install -D -m 640 -g speakerd config/speakerd.yaml /etc/speakerd/speakerd.yaml
+  install -D -m 644 config/speakerd.yaml /etc/speakerd/speakerd.yaml
 fi
 $prefix/bin/speakerd check-config /etc/speakerd/speakerd.yaml
 ln -sf $prefix/bin/speakerd /usr/local/bin/speakerd
