@@ -34,6 +34,7 @@ from speakerd.ports import Credentials, Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.wake import models
+from speakerd.wake.tail import TailCut
 from speakerd.wake.worker import WakeWorker
 
 log = logging.getLogger("speakerd.app")
@@ -97,6 +98,7 @@ class Speaker:
             now=time.monotonic,
             trace=trace,
         )
+        self._tail_cut = TailCut(self._microphone)
         self._link = RealtimeLink(
             endpoint=endpoint,
             credentials=credentials,
@@ -110,7 +112,7 @@ class Speaker:
         )
         self._wake = self._build_wake()
         self.controller = Controller(
-            uplink=self._microphone,
+            uplink=self._tail_cut,
             loudspeaker=self._loudspeaker,
             link=self._link,
             indicator=self,
@@ -210,7 +212,7 @@ class Speaker:
         self._wake_ring, consumer = make_ring(WAKE_RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
 
         def make_detector() -> Any:
-            from speakerd.wake.detector import OpenWakeWord  # noqa: PLC0415 - heavy, and wanted in the wake thread
+            from speakerd.wake.detector import OpenWakeWord
 
             return OpenWakeWord(paths, features)
 
@@ -238,6 +240,7 @@ class Speaker:
         wake.playing = self._loudspeaker.is_playing
         wake.muted = self.controller.state.muted
         wake.notify()
+        self._tail_cut.feed(pcm)
 
     def _send(self, pcm: bytes) -> None:
         self._link.append(pcm)

@@ -199,7 +199,7 @@ def _devices(_arguments: argparse.Namespace) -> int:
 def _fetch_models(_arguments: argparse.Namespace) -> int:
     from speakerd.wake import models
 
-    models.fetch(models.WORDS, progress=lambda line: print(line, flush=True))  # noqa: T201 - this is its output
+    models.fetch(models.WORDS, progress=lambda line: print(line, flush=True))
     return OK
 
 
@@ -241,13 +241,13 @@ def _chat(arguments: argparse.Namespace) -> int:
 def _demo(arguments: argparse.Namespace) -> int:
     from speakerd.demo.show import show
 
-    return OK if show(arguments.out, arguments.tier, say=lambda line: print(line, flush=True)) else FAILED  # noqa: T201
+    return OK if show(arguments.out, arguments.tier, say=lambda line: print(line, flush=True)) else FAILED
 
 
 def _bench(arguments: argparse.Namespace) -> int:
     from speakerd.bench import bench
 
-    return OK if bench(arguments.out, arguments.turns, say=lambda line: print(line, flush=True)) else FAILED  # noqa: T201
+    return OK if bench(arguments.out, arguments.turns, say=lambda line: print(line, flush=True)) else FAILED
 
 
 def _status(arguments: argparse.Namespace) -> int:

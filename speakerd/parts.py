@@ -91,7 +91,7 @@ async def service_of(
     if settings.service.provider != "embedded" or settings.service.endpoint is not None:
         yield endpoint_of(settings)
         return
-    from speakerd.embedded.spawn import spawn  # noqa: PLC0415 - only when it is wanted
+    from speakerd.embedded.spawn import spawn
 
     async with spawn("auto") as service, asyncio.TaskGroup() as group:
 

@@ -16,7 +16,7 @@ import contextlib
 import ctypes
 from typing import Any
 
-import alsaaudio  # type: ignore[import-not-found,import-untyped,unused-ignore]  # pyalsaaudio ships no types
+import alsaaudio
 
 from speakerd.audio.alsa_errors import error_while_opening, error_while_running
 from speakerd.audio.pcm_types import CapturePcm, Direction, NativeFormat, PcmFormat, PlaybackPcm, SampleFormat

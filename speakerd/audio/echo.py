@@ -31,7 +31,7 @@ class EchoCanceller:
 
     def __init__(self) -> None:
         # Imported late: it costs nothing until somebody plays something.
-        from pywebrtc_audio import AudioProcessor  # noqa: PLC0415 - see above
+        from pywebrtc_audio import AudioProcessor
 
         self._processor = AudioProcessor(sample_rate=WIRE_RATE_HZ, echo_cancellation=True)
         self._near = np.zeros(0, np.int16)

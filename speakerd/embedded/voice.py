@@ -26,7 +26,7 @@ class HibariVoice:
     """
 
     def __init__(self) -> None:
-        import hibari  # noqa: PLC0415 - loads onnxruntime, which only this tier needs
+        import hibari
 
         self._engine = hibari.Hibari()
         self._one_at_a_time = threading.Lock()

@@ -58,6 +58,6 @@ class Notifier:
 
 def _systemd() -> Notify:
     """Load systemd's library, which only a unit needs."""
-    from systemd.daemon import notify  # noqa: PLC0415 - see above
+    from systemd.daemon import notify
 
     return cast("Notify", notify)

@@ -27,14 +27,14 @@ _KEEPALIVE_LOST = 1011
 
 def kinds() -> tuple[type[Exception], ...]:
     """Return the exceptions a socket of the SDK can raise that ``classify`` understands."""
-    from websockets.exceptions import WebSocketException  # noqa: PLC0415 - late: it comes with the SDK
+    from websockets.exceptions import WebSocketException
 
     return (OSError, EOFError, WebSocketException)
 
 
 def classify(error: Exception) -> LinkError:
     """Say what a failure of the socket is, and what to do about it."""
-    from websockets.exceptions import ConnectionClosed, InvalidStatus  # noqa: PLC0415 - late: it comes with the SDK
+    from websockets.exceptions import ConnectionClosed, InvalidStatus
 
     if isinstance(error, InvalidStatus):
         status = error.response.status_code

@@ -107,8 +107,8 @@ class SdkDialler:
         return _SdkSocket(connection)
 
     def _build(self) -> AsyncOpenAI:
-        import websockets.asyncio.client  # noqa: F401, PLC0415 - else loaded at the first connect, on the loop
-        from openai import AsyncOpenAI  # noqa: PLC0415 - late: 1.4 s and 50 MB
+        import websockets.asyncio.client  # noqa: F401 - else loaded at the first connect, on the loop
+        from openai import AsyncOpenAI
 
         self._options = {
             "ping_interval": PING_INTERVAL_S,
@@ -131,7 +131,7 @@ class SdkDialler:
 
 
 def _signed(headers: Mapping[str, str]) -> dict[str, Any]:
-    from openai import Omit  # noqa: PLC0415 - late: see SdkDialler
+    from openai import Omit
 
     if headers and not any(name.lower() == "authorization" for name in headers):
         # A credential of another kind, such as api-key, must not stand beside the client's empty one.

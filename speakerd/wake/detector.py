@@ -108,7 +108,7 @@ def _load_model(classifiers: Sequence[Path], melspectrogram: Path, embedding: Pa
     """Return openwakeword's ``Model`` over these files, whichever release is installed."""
     features, model_class = _import_openwakeword()
     paths = [str(path) for path in classifiers]
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort  # noqa: PLC0415 - takes 50 MB, so as late as can be
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
     load_errors = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
     # The features' signature tells the releases apart; the Model's own hides behind a decorator in 0.6.
@@ -149,8 +149,8 @@ def _import_openwakeword() -> tuple[Any, Any]:
         stand_in = types.ModuleType(name, "Stands in for openwakeword's training code, which speakerd does not load.")
         stand_in.train_custom_verifier = _cannot_train  # type: ignore[attr-defined] # a module made by hand
         sys.modules[name] = stand_in
-    from openwakeword.model import Model  # noqa: PLC0415 - the heavy import this file exists for
-    from openwakeword.utils import AudioFeatures  # noqa: PLC0415 - the same
+    from openwakeword.model import Model
+    from openwakeword.utils import AudioFeatures
 
     return AudioFeatures, Model
 

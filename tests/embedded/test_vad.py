@@ -42,7 +42,7 @@ def test_reset_forgets_the_room() -> None:
 
 def test_silero_sessions_share_no_state() -> None:
     """What one session hears changes nothing for another, and noise is no speech to it."""
-    from speakerd.embedded.tiers import neural  # noqa: PLC0415 - only where it is installed
+    from speakerd.embedded.tiers import neural
 
     try:
         tier = neural()
