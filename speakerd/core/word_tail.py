@@ -1,0 +1,64 @@
+"""Where a wake word ends: the pause behind it, if there is one.
+
+A detection comes up to a tenth of a second before the word's end and up to three tenths after it, so an uplink that
+starts a fixed time before it begins inside the word, and the service answers "-vis". Where somebody pauses behind the
+word, the uplink can start in the pause; where somebody goes on in the same breath, it must not be cut at all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from speakerd.core.pcm import rms_dbfs
+from speakerd.core.units import WAKE_RATE_HZ
+
+CONTEXT_FRAMES = 2 * WAKE_RATE_HZ
+"""How much is looked at before the place where the search begins: the room, and the word's loudest part."""
+
+SEARCH_FRAMES = WAKE_RATE_HZ * 4 // 10
+"""A pause must begin within this: the uplink's lead before a detection, and a tenth of a second after it (measured: a
+detection came 80 ms before the word's end at the earliest)."""
+
+_STEP_FRAMES = WAKE_RATE_HZ // 50
+"""A level is taken every 20 ms (chosen: the period of everything here)."""
+
+_PAUSE_STEPS = 7
+"""So long is a pause: 140 ms. The silence inside a "t" or "p" has up to 120 ms and must not be taken for one."""
+
+_WORD_STEPS = 40
+"""The word is within the 0.8 s before the search's end: "jarvis" takes 0.5 s (measured)."""
+
+_BELOW_WORD_DB = 30.0
+"""So far below the word's loudest part it is quiet (measured with eight voices: 25 to 35 make no difference)."""
+
+_ABOVE_ROOM_DB = 6.0
+"""Or so little above the room's own level (measured with noise at -70 and -50 dBFS)."""
+
+_ROOM_PERCENTILE = 20
+"""The room's own level is the one that a fifth of the time before is below (guess: people pause)."""
+
+
+def word_tail(heard: npt.NDArray[np.int16]) -> int | None:
+    """Return how much of the word's tail lies behind the place where the search begins.
+
+    Args:
+        heard: Wake audio: ``CONTEXT_FRAMES`` before that place, and everything behind it so far.
+
+    Returns:
+        Frames at ``WAKE_RATE_HZ`` from that place to the pause; 0 when there is no pause near, so that nothing may be
+        cut; None when that cannot be said yet, at most 240 ms after the detection.
+    """
+    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES)
+    levels = np.array([rms_dbfs(step) for step in steps])
+    first = CONTEXT_FRAMES // _STEP_FRAMES
+    last = first + SEARCH_FRAMES // _STEP_FRAMES
+    room_dbfs = float(np.percentile(levels[: last - _WORD_STEPS], _ROOM_PERCENTILE))
+    word_dbfs = float(levels[last - _WORD_STEPS : last].max())
+    quiet = levels < max(room_dbfs + _ABOVE_ROOM_DB, word_dbfs - _BELOW_WORD_DB)
+    for begin in range(first, last + 1):
+        pause = quiet[begin : begin + _PAUSE_STEPS]
+        if not pause.all():
+            continue
+        return (begin - first) * _STEP_FRAMES if len(pause) == _PAUSE_STEPS else None
+    return 0
