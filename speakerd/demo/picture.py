@@ -21,7 +21,7 @@ from speakerd.demo.timeline import Timeline, Turn
 WIDTH, LEFT, RIGHT = 1200, 132, 1172
 """Of the page and of its time axis, in pixels."""
 
-_LANES_TOP = 84
+_LANES_TOP = 98
 """Where the lanes begin when no label stands above them."""
 
 _MICROPHONE, _UPLINK, _DOWNLINK, _LOUDSPEAKER, _STATE, _AXIS, _BOTTOM = 38, 126, 188, 254, 334, 370, 404
@@ -167,7 +167,7 @@ def _states(timeline: Timeline, scale: _Scale) -> Iterable[str]:
         fill = _STATES.get(name, _EDGE)
         yield f'<rect x="{x:.1f}" y="{_STATE}" width="{width:.1f}" height="{_STATE_HEIGHT}" fill="{fill}"/>'
         label = Label(x, name)
-        if label.width(10.5) + 6 < width:
+        if label.width(10.5) + 2 < width:
             yield _text(x + width / 2, _STATE + 15, name, size=10.5, colour=_GREY, anchor="middle")
 
 
@@ -253,7 +253,8 @@ def legend(timeline: Timeline) -> str:
         ("speech_started → silence", [_gap(cut.detected_s, cut.silent_s) for cut in cuts]),
     ]
     known = [(name, [value for value in values if value is not None]) for name, values in figures]
-    return "   ·   ".join(f"{name} {median(values):.0f} ms" for name, values in known if values)
+    texts = [f"{name} {median(values):.0f} ms".replace("-", "\N{MINUS SIGN}") for name, values in known if values]
+    return "   ·   ".join(texts)
 
 
 def _gap(begin_s: float | None, end_s: float | None) -> float | None:

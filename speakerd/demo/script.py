@@ -146,10 +146,12 @@ class Performer:
             self._note("(the reply is cut)")
             self._check_answer(*before)  # its transcript came when it was cut
         await self._stage.until(spoken.end_s)
-        await self._stage.wait_for("audible", after_s=spoken.end_s, timeout_s=_ANSWER_TIMEOUT_S)
+        audible = await self._stage.wait_for("audible", after_s=spoken.end_s, timeout_s=_ANSWER_TIMEOUT_S)
         if is_cut:
             return
         await self._stage.wait_for("drained", after_s=spoken.end_s, timeout_s=_LONGEST_REPLY_S)
+        if self._stage.marks("flush", after_s=audible["t"]):
+            raise StageError("stage-self-cut", "the speaker was interrupted by its own voice")
         self._check_answer(line, spoken)
 
     def _say(self, line: Line) -> Spoken:

@@ -23,11 +23,11 @@ from speakerd.demo.stage import Stage
 
 CONFIG: dict[str, Any] = {
     "service": {"transcription": "whisper-1"},
-    "conversation": {"follow_up_s": 3.0, "barge_in": "speech"},
-    "audio": {"echo_cancellation": "on", "earcons": False},
+    "conversation": {"follow_up_s": 3.0},
+    "audio": {"earcons": False},
 }
-"""What the demo changes in the daemon's configuration: both sides are written down, it ends soon, and no chime lies over
-the question that follows the wake word in the same breath."""
+"""What the demo changes in the stage's configuration: both sides are written down, the conversation ends soon, and no
+chime lies over the question that follows the wake word in the same breath."""
 
 _MARGIN_S = 0.6
 """Quiet kept before and after the conversation in the recording."""
@@ -104,9 +104,10 @@ def show(out: Path, tier: str, say: Say) -> bool:
 async def _perform(logs: Path, tier: str, say: Say) -> tuple[Scene, str, SpeakerdError | None]:
     """Play the story and return what is left of it, and what went wrong if anything was said at all."""
     say("building the virtual sound card")
-    scripted = REPLIES if tier == "scripted" else None
-    options: dict[str, Any] = {"tier": tier, "replies": scripted, "room_s": _ROOM_S, "config": CONFIG}
-    async with Stage(logs, start_service=False, start_daemon=False, **options) as stage:
+    stage = Stage(
+        logs, tier=tier, replies=REPLIES, room_s=_ROOM_S, config=CONFIG, start_service=False, start_daemon=False
+    )
+    async with stage:
         say("starting the service")
         await stage.start_service()
         understands = stage.tier == "neural"
@@ -117,7 +118,7 @@ async def _perform(logs: Path, tier: str, say: Say) -> tuple[Scene, str, Speaker
         await asyncio.to_thread(performer.rehearse)
         say("starting the daemon")
         await stage.start_daemon()
-        say((await stage.status())["line"])
+        say(f"the daemon is ready: {(await stage.status())['line']}")
         failure: SpeakerdError | None = None
         try:
             await performer.play()
@@ -146,7 +147,7 @@ def _record(stage: Stage, performer: Performer) -> Scene:
 
 def _recognise(scene: Scene, say: Say) -> list[str | None]:
     """Return what an ear in the room understands of each reply; it knows nothing of what was meant."""
-    from speakerd.embedded.ears import WhisperEars  # noqa: PLC0415 - heavy, and an extra
+    from speakerd.embedded.ears import WhisperEars
 
     say("listening to the recording of the room")
     ears = WhisperEars()

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 import json
-import os
-import re
 import shutil
 import signal
 import sys
@@ -30,6 +27,7 @@ from speakerd.demo import simcard
 from speakerd.demo.diary import Diary, Mark
 from speakerd.demo.mouth import SPEECH_RATE_HZ, Mouth, find_mouth
 from speakerd.demo.process import Child, StageError, last_lines
+from speakerd.demo.props import HEADPHONES, LIVING_ROOM, cache_dir, clean_environment, merged
 from speakerd.demo.room import Room
 from speakerd.embedded.faults import FAULTS_VARIABLE
 from speakerd.embedded.spawn import parse_announcement
@@ -39,17 +37,11 @@ from speakerd.host import client
 READY_PARTS = frozenset({"microphone", "loudspeaker", "wake word"})
 """The parts that the daemon reports ready in its diary."""
 
-LIVING_ROOM = simcard.CardProfile(echo_gain_db=-12.0, echo_delay_ms=30.0, noise_dbfs=-65.0)
-"""A speaker on a shelf: its microphone hears its own loudspeaker, and never digital silence (guessed)."""
-
 _POLL_S = 0.02
 """How often the diary is read (guess: a period of audio)."""
 
 _START_TIMEOUT_S = 60.0
 """How long a process may take to be ready; 4 to 5 s on two busy cores (measured), a Pi is slower."""
-
-_FOREIGN = re.compile(r"^(AZURE|OPENAI|SPEAKERD_(EMULATE|TRACE|SOCKET))|_proxy$", re.IGNORECASE)
-"""Variables of the caller's environment that mean another service and another daemon than the stage's."""
 
 
 class Stage:
@@ -58,7 +50,8 @@ class Stage:
     Args:
         directory: Where configuration, diary and logs are written; made if missing, kept afterwards.
         config: What differs from the stage's own configuration, as nested keys.
-        card: The sound card and how its microphone hears the room.
+        card: The sound card and how its microphone hears the room; None: ``LIVING_ROOM``, or ``HEADPHONES`` where the
+            service only hums.
         playback_card: Another card for the loudspeaker; None: the same.
         tier: Of the embedded service: ``auto``, ``scripted`` or ``neural``.
         faults: What goes wrong at the service (``speakerd.embedded.faults.Faults``).
@@ -75,7 +68,7 @@ class Stage:
         directory: Path,
         *,
         config: Mapping[str, Any] | None = None,
-        card: simcard.CardProfile = LIVING_ROOM,
+        card: simcard.CardProfile | None = None,
         playback_card: simcard.CardProfile | None = None,
         tier: str = "auto",
         faults: Mapping[str, Any] | None = None,
@@ -88,9 +81,7 @@ class Stage:
     ) -> None:
         self.directory = directory.resolve()
         self._config = dict(config or {})
-        self.card = card
-        """The sound card and how its microphone hears the room."""
-        self._playback_card = playback_card or replace(card, noise_dbfs=None)
+        self._cards = (card, playback_card)
         self._service_options: dict[str, Any] = {"tier": tier, "faults": faults, "replies": replies, "paced": paced}
         self._room_s = room_s
         self._starts = (start_service, start_daemon)
@@ -144,7 +135,7 @@ class Stage:
             StageError: it ends, or is not ready in time.
         """
         chosen = {**self._service_options, **options}
-        environment = self._clean_environment()
+        environment = clean_environment()
         if chosen["faults"]:
             environment[FAULTS_VARIABLE] = json.dumps(chosen["faults"])
         if chosen["replies"]:
@@ -176,8 +167,8 @@ class Stage:
         self._diary.begin()
         begun_s = self.room.now_s()
         environment = {
-            **self._clean_environment(),
-            "ALSA_CONFIG_PATH": str(self._alsa_conf),
+            **clean_environment(),
+            "ALSA_CONFIG_PATH": str(self._connect_card()),
             "SPEAKERD_TRACE": str(self._diary.path),
             "SPEAKERD_SOCKET": str(self.socket_path),
             **self._environment,
@@ -272,28 +263,34 @@ class Stage:
         scratch = Path(tempfile.mkdtemp(prefix="speakerd-stage-"))
         self._exits.callback(shutil.rmtree, scratch, ignore_errors=True)
         self.socket_path = scratch / "control.sock"
-        plugin = simcard.build(cache_dir())
+        self._plugin = simcard.build(cache_dir())
         self.room = Room.create(scratch / "room", self._room_s)
         self._exits.callback(self.room.close)
-        self._alsa_conf = simcard.write_asound_conf(
-            self.directory, self.room.path, plugin, card=self.card, playback_card=self._playback_card
-        )
         # Last in, first out: no process outlives the room.
         self._exits.push_async_callback(self.service.stop)
         self._exits.push_async_callback(self.daemon.stop)
+
+    @property
+    def card(self) -> simcard.CardProfile:
+        """The sound card, and how its microphone hears the room."""
+        return self._cards[0] or (HEADPHONES if self.tier == "scripted" else LIVING_ROOM)
+
+    def _connect_card(self) -> Path:
+        playback_card = self._cards[1] or replace(self.card, noise_dbfs=None)
+        return simcard.write_asound_conf(
+            self.directory, self.room.path, self._plugin, card=self.card, playback_card=playback_card
+        )
 
     def _write_config(self) -> None:
         config: dict[str, Any] = {
             "service": {"provider": "embedded", "endpoint": self.url or "ws://127.0.0.1:9"},
             "auth": {"method": "none"},
-            "audio": {"capture": {"device": "default"}, "playback": {"device": "default"}},
+            "audio": {"echo_cancellation": "off" if self.card.echo_gain_db is None else "on"},
+            "conversation": {"barge_in": "speech"},
         }
         # JSON is YAML, too.
         text = json.dumps(merged(config, self._config), indent=2, ensure_ascii=False)
         self.config_path.write_text(text + "\n", encoding="utf-8")
-
-    def _clean_environment(self) -> dict[str, str]:
-        return {key: value for key, value in os.environ.items() if not _FOREIGN.search(key)}
 
     @contextlib.asynccontextmanager
     async def _patience(self, what: str, timeout_s: float) -> Any:
@@ -305,24 +302,3 @@ class Stage:
                 "stage-missed",
                 f"waited {timeout_s:g} s in vain for: {what}\nthe daemon's last lines:\n{last_lines(self.log())}",
             ) from None
-
-
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested keys with others laid over them."""
-    result = copy.deepcopy(dict(base))
-    for key, value in over.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
-    return result
-
-
-def cache_dir() -> Path:
-    """Return where built things are kept: under ``XDG_CACHE_HOME``, else ``~/.cache``, else in the temporary folder."""
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speakerd"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        # A service's user may have no home of its own, or one it cannot write to.
-        folder = Path(tempfile.gettempdir()) / f"speakerd-cache-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
