@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from speakerd.core.pcm import rms_dbfs
+from speakerd.core.pcm import FULL_SCALE, SILENCE_DBFS
 from speakerd.core.units import WAKE_RATE_HZ
 
 CONTEXT_FRAMES = 2 * WAKE_RATE_HZ
@@ -35,30 +35,34 @@ _BELOW_WORD_DB = 30.0
 _ABOVE_ROOM_DB = 6.0
 """Or so little above the room's own level (measured with noise at -70 and -50 dBFS)."""
 
+_SILENCE_POWER = 10 ** (SILENCE_DBFS / 10)
+
 _ROOM_PERCENTILE = 20
 """The room's own level is the one that a fifth of the time before is below (guess: people pause)."""
 
 
-def word_tail(heard: npt.NDArray[np.int16]) -> int | None:
+def word_tail(heard: npt.NDArray[np.int16], search_at: int) -> int | None:
     """Return how much of the word's tail lies behind the place where the search begins.
 
     Args:
-        heard: Wake audio: ``CONTEXT_FRAMES`` before that place, and everything behind it so far.
+        heard: Wake audio around that place: up to ``CONTEXT_FRAMES`` before it, and everything behind it so far.
+        search_at: Where the place is in it, in frames.
 
     Returns:
         Frames at ``WAKE_RATE_HZ`` from that place to the pause; 0 when there is no pause near, so that nothing may be
         cut; None when that cannot be said yet, at most 240 ms after the detection.
     """
-    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES)
-    levels = np.array([rms_dbfs(step) for step in steps])
-    first = CONTEXT_FRAMES // _STEP_FRAMES
+    heard = heard[search_at % _STEP_FRAMES :]
+    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES).astype(np.float32)
+    levels = 10 * np.log10(np.maximum(np.mean(steps**2, axis=1) / FULL_SCALE**2, _SILENCE_POWER))
+    first = search_at // _STEP_FRAMES
     last = first + SEARCH_FRAMES // _STEP_FRAMES
-    room_dbfs = float(np.percentile(levels[: last - _WORD_STEPS], _ROOM_PERCENTILE))
-    word_dbfs = float(levels[last - _WORD_STEPS : last].max())
+    before = levels[: max(0, last - _WORD_STEPS)]
+    room_dbfs = float(np.percentile(before, _ROOM_PERCENTILE)) if len(before) else SILENCE_DBFS
+    word_dbfs = float(levels[max(0, last - _WORD_STEPS) : last].max(initial=SILENCE_DBFS))
     quiet = levels < max(room_dbfs + _ABOVE_ROOM_DB, word_dbfs - _BELOW_WORD_DB)
     for begin in range(first, last + 1):
         pause = quiet[begin : begin + _PAUSE_STEPS]
-        if not pause.all():
-            continue
-        return (begin - first) * _STEP_FRAMES if len(pause) == _PAUSE_STEPS else None
+        if pause.all():
+            return (begin - first) * _STEP_FRAMES if len(pause) == _PAUSE_STEPS else None
     return 0

@@ -64,12 +64,12 @@ class TailCut:
     def _decide(self) -> None:
         if self._from_frame is None:
             return
-        first = self._from_frame * WAKE_RATE_HZ // WIRE_RATE_HZ - CONTEXT_FRAMES
-        if first < self._heard.start:
-            # Too soon after the start, or too late: there is too little to compare with.
+        search_at = self._from_frame * WAKE_RATE_HZ // WIRE_RATE_HZ
+        begin = max(self._heard.start, search_at - CONTEXT_FRAMES)
+        if begin > search_at:  # the detection was told too late: there is nothing to compare with
             self._open(self._from_frame)
             return
-        tail = word_tail(self._heard.read(first, self._heard.end))
+        tail = word_tail(self._heard.read(begin, self._heard.end), search_at - begin)
         if tail is not None:
             self._open(Frames(self._from_frame + tail * WIRE_RATE_HZ // WAKE_RATE_HZ))
 

@@ -1,0 +1,117 @@
+"""The uplink opens behind the wake word, and loses nothing by waiting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from speakerd.core.units import Frames
+from speakerd.wake.tail import TailCut
+
+PERIOD = 320
+"""20 ms of wake audio."""
+
+
+class Gate:
+    """An uplink that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def open(self, from_frame: Frames | None) -> None:
+        self.told.append(from_frame)
+
+    def silence(self) -> None:
+        self.told.append("silence")
+
+    def close(self) -> None:
+        self.told.append("close")
+
+
+class Bench:
+    """A tail cut that hears loud and quiet periods."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.cut = TailCut(self.gate)
+        self._noise = np.random.default_rng(3)
+
+    def hear(self, dbfs: float, periods: int) -> None:
+        for _ in range(periods):
+            self.cut.feed(self._noise.normal(0, 32768 * 10 ** (dbfs / 20), PERIOD).astype("<i2").tobytes())
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """Return a bench that has heard a second of a quiet room and 600 ms of a word."""
+    made = Bench()
+    made.hear(-60, 50)
+    made.hear(-20, 30)
+    return made
+
+
+WORD_END = Frames(80 * 480)
+LEAD = 300 * 24
+
+
+def test_waits_for_the_pause_and_opens_there(bench: Bench) -> None:
+    """The word's last 60 ms come after the detection; they are left out, to the frame."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.hear(-20, 3)
+    assert bench.gate.told == []
+    bench.hear(-60, 7)
+    assert bench.gate.told == [WORD_END + 3 * 480]
+
+
+def test_opens_where_it_was_told_to_when_the_user_goes_on(bench: Bench) -> None:
+    """In one breath nothing is cut, and the wait is short."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.hear(-20, 6)
+    assert bench.gate.told == [WORD_END - LEAD]
+
+
+def test_opens_at_once_when_the_pause_is_heard_already(bench: Bench) -> None:
+    """A late detection waits for nothing."""
+    bench.hear(-60, 8)
+    bench.cut.open(Frames(WORD_END + 8 * 480 - LEAD))
+    assert bench.gate.told == [WORD_END]
+
+
+def test_opens_at_once_from_now(bench: Bench) -> None:
+    """Without a wake word there is no tail."""
+    bench.cut.open(None)
+    assert bench.gate.told == [None]
+
+
+def test_a_gate_that_is_live_is_not_made_to_wait(bench: Bench) -> None:
+    """It goes on as it is."""
+    bench.cut.open(None)
+    bench.cut.open(Frames(WORD_END))
+    assert bench.gate.told == [None, WORD_END]
+
+
+def test_closing_forgets_what_was_waiting(bench: Bench) -> None:
+    """A conversation that was stopped at once sends nothing, however the word ends."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.cut.close()
+    bench.hear(-60, 50)
+    assert bench.gate.told == ["close"]
+
+
+def test_silence_opens_what_was_waiting_first(bench: Bench) -> None:
+    """What was said before is not lost; after it, a wake word is waited for again."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.cut.silence()
+    assert bench.gate.told == [WORD_END - LEAD, "silence"]
+    bench.hear(-20, 15)
+    bench.cut.open(Frames(WORD_END + 15 * 480 - LEAD))
+    assert bench.gate.told[2:] == []
+    bench.hear(-60, 7)
+    assert bench.gate.told[2:] == [WORD_END + 15 * 480]
+
+
+def test_a_detection_told_much_too_late_is_not_compared(bench: Bench) -> None:
+    """The audio around the word is gone: everything there is goes out."""
+    bench.hear(-20, 300)
+    bench.cut.open(Frames(WORD_END - LEAD))
+    assert bench.gate.told == [WORD_END - LEAD]
