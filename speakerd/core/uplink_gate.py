@@ -37,6 +37,7 @@ class UplinkGate:
         self._send = send
         self._mode = _Mode.CLOSED
         self._next = 0
+        self._silent_from = 0
 
     @property
     def mode(self) -> str:
@@ -49,12 +50,18 @@ class UplinkGate:
         return Frames(self._next)
 
     def open(self, from_frame: Frames | None) -> None:
-        """Let audio through live; from shut, start at a frame of the pre-roll (None: from now) and send it at once."""
+        """Let audio through live; from shut, start at a frame of the pre-roll (None: from now) and send it at once.
+
+        After silence, frames that were withheld since this one are sent after it: a command that follows a wake word
+        in the same breath began before anybody knew of it.
+        """
         if self._mode is _Mode.CLOSED:
             wanted = self._preroll.end if from_frame is None else from_frame
             self._next = max(wanted, self._next)
         else:
             self._emit(PIECE_MAX_FRAMES, least=1)
+        if self._mode is _Mode.SILENT and from_frame is not None:
+            self._next = min(self._next, max(from_frame, self._silent_from))
         self._mode = _Mode.LIVE
         self.pump()
 
@@ -63,6 +70,7 @@ class UplinkGate:
         if self._mode is _Mode.LIVE:
             self._emit(PIECE_MAX_FRAMES, least=1)
             self._mode = _Mode.SILENT
+            self._silent_from = self._next
 
     def close(self) -> None:
         """Let nothing through, not even what was waiting for its piece to fill."""

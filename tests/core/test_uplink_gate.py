@@ -96,9 +96,26 @@ def test_streams_silence_for_as_many_frames_as_pass() -> None:
     bench.live(1000)
     bench.live(300)
     assert bench.gate.mode == "silent"
-    bench.gate.open(Frames(0))
+    bench.gate.open(None)
     bench.live(480)
     assert bench.sent == [*range(1, 501), *[0] * 1300, *range(1801, 2281)]
+
+
+def test_reaches_back_into_silence_for_what_was_said_in_it() -> None:
+    """A wake word in a reply is known after its end: what was withheld since a frame is sent, never what was sent."""
+    bench = Bench()
+    bench.gate.open(None)
+    bench.live(500)
+    bench.gate.silence()
+    bench.live(1000)
+    bench.gate.open(Frames(1200))
+    bench.live(480)
+    assert bench.sent == [*range(1, 501), *[0] * 1000, *range(1201, 1981)]
+    bench.gate.silence()
+    bench.live(600)
+    bench.gate.open(Frames(0))
+    bench.live(480)
+    assert bench.sent[-1080:] == list(range(1981, 3061))
 
 
 def test_silence_does_not_open_a_shut_gate() -> None:
