@@ -313,11 +313,10 @@ def _device_lost_idle(state: State, event: DeviceLost, now: float, limits: Limit
 
 
 def _device_lost_open(state: State, event: DeviceLost, now: float, limits: Limits) -> Answer:
-    """Without ears or voice a conversation cannot go on."""
-    code = f"{event.device.value}-lost"
+    """Without ears or voice a conversation cannot go on; the service is not to blame, so it is no trouble of its."""
     hush = _hush(state, (), cancel=True)
     after, closing = _fail(replace(state, lost=state.lost | {event.device}), None)
-    return replace(after, trouble=code), (*hush, *closing)
+    return after, (*hush, *closing)
 
 
 def _device_lost_answering(state: State, event: DeviceLost, now: float, limits: Limits) -> Answer:

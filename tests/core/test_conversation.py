@@ -357,9 +357,10 @@ class TestLosses:
     @pytest.mark.parametrize("story", [CONNECTED, FOLLOW_UP])
     @pytest.mark.parametrize("device", Device)
     def test_a_card_lost_while_listening(self, story, device):
-        """Without ears or voice the conversation ends."""
-        state, _ = play(*story, DeviceLost(device))
-        assert (state.phase, state.trouble) == (Phase.IDLE, f"{device.value}-lost")
+        """Without ears or voice the conversation ends with a sound; nobody blames the service when it is back."""
+        state, actions = play(*story, DeviceLost(device))
+        assert (state.phase, state.lost, state.trouble) == (Phase.IDLE, frozenset({device}), None)
+        assert PlayEarcon(Earcon.ERROR) in actions
 
     @pytest.mark.parametrize("story", [ANSWERED, SPEAKING])
     def test_loudspeaker_lost_while_answering(self, story):
