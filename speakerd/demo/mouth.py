@@ -63,13 +63,16 @@ class Mouth:
         return levelled(trimmed(resample(pcm, rate_hz, SPEECH_RATE_HZ)))
 
 
-def find_mouth() -> Mouth:
+def find_mouth(*, neural: bool | None = None) -> Mouth:
     """Return the best voice of this machine.
+
+    Args:
+        neural: Whether the neural tier's voice may be used; None: if its package is installed.
 
     Raises:
         StageError: there is none (code ``no-voice``).
     """
-    if importlib.util.find_spec("hibari") is not None:
+    if importlib.util.find_spec("hibari") is not None if neural is None else neural:
         return _neural()
     for name, command in _COMMANDS.items():
         if shutil.which(name):
@@ -93,7 +96,7 @@ def levelled(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def _neural() -> Mouth:
-    from speakerd.embedded.voice import HibariVoice  # noqa: PLC0415 - heavy, and an extra
+    from speakerd.embedded.voice import HibariVoice
 
     voice = HibariVoice()
     speed = _VOICE_RATE_HZ / _LOWERED_RATE_HZ

@@ -41,11 +41,13 @@ class Child:
     Args:
         name: For messages.
         log: Where its output goes, both streams; appended to.
+        stop_timeout_s: How long it may take to end by itself.
     """
 
-    def __init__(self, name: str, log: Path) -> None:
+    def __init__(self, name: str, log: Path, *, stop_timeout_s: float = STOP_TIMEOUT_S) -> None:
         self.name = name
         self.log = log
+        self._stop_timeout_s = stop_timeout_s
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -83,7 +85,7 @@ class Child:
             try:
                 with contextlib.suppress(ProcessLookupError):  # it has just ended
                     process.send_signal(number)
-                async with asyncio.timeout(STOP_TIMEOUT_S):
+                async with asyncio.timeout(self._stop_timeout_s):
                     await process.wait()
             except TimeoutError:
                 pass  # killed below
