@@ -168,7 +168,9 @@ class Performer:
         return spoken
 
     def _check_nothing_sent(self) -> None:
-        sent = [mark for name in ("uplink", "link.open") for mark in self._stage.marks(name)]
+        idle = [mark["t"] for mark in self._stage.marks("state") if mark["after"] == "idle"]
+        since_s = idle[-1] if idle else 0.0
+        sent = [mark for name in ("uplink", "link.open") for mark in self._stage.marks(name, after_s=since_s)]
         if sent:
             raise StageError("stage-leak", f"something left the machine before the wake word: {sent[0]}")
 
