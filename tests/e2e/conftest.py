@@ -5,9 +5,7 @@ A story that fails shows the daemon's last lines; none leaves a process behind.
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import subprocess
 import sys
 import threading

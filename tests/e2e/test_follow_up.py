@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from tests.fakes.stories import through
 from tests.fakes.tap import Tap
 
 
 async def test_a_second_turn_needs_no_wake_word_and_silence_ends_the_conversation(play, voice):
     """A question in the window is the next turn of the same session; a window without one ends at rest, link closed."""
     config = {"conversation": {"follow_up_s": 2.5}}
-    async with play(config=config, replies=["One, two.", "Three, four."]) as stage, Tap(stage.url) as tap:
-        await _through(tap, stage)
+    async with (
+        play(config=config, replies=["One, two.", "Three, four."], start_daemon=False) as stage,
+        Tap(stage.url) as tap,
+    ):
+        await through(tap, stage)
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("state", before="speaking", after="follow-up", timeout_s=20)
         asked, _ = stage.say(voice("And what day is it?"))
@@ -36,13 +40,6 @@ async def test_without_a_window_the_conversation_ends_with_the_reply(play, voice
         await stage.until(said + 0.5)
         assert [mark for mark in stage.marks("uplink", after_s=rested["t"] + 0.1) if "bytes" in mark] == []
         await _is_at_rest(stage)
-
-
-async def _through(tap, stage):
-    """Start the daemon anew with the tap between it and the service."""
-    await stage.stop_daemon()
-    stage.url = tap.url
-    await stage.start_daemon()
 
 
 async def _is_at_rest(stage):

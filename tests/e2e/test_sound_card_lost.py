@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.fakes.stories import until_line
+
 FACES = ("enodev", "eio", "epipe", "stall")
 
 
@@ -12,10 +14,10 @@ async def test_a_microphone_that_comes_back_hears_again(play, voice, face):
     """The status line says that there is none; when it is back, the wake word works."""
     async with play(start_service=False) as stage:
         stage.room.set_fault("capture", face)
-        await _until_line(stage, "no microphone: retrying")
+        await until_line(stage, "no microphone: retrying")
         assert (await stage.status())["microphone"]["trouble"]
         stage.room.set_fault("capture", "none")
-        await _until_line(stage, 'listening for "hey jarvis"')
+        await until_line(stage, 'listening for "hey jarvis"')
         stage.say(voice("Hey Jarvis"))
         await stage.wait_for("wake")
         assert (await stage.status())["microphone"]["losses"] == 1
@@ -23,16 +25,16 @@ async def test_a_microphone_that_comes_back_hears_again(play, voice, face):
 
 @pytest.mark.parametrize("face", FACES)
 async def test_a_loudspeaker_that_comes_back_speaks_again(play, voice, face):
-    """It is used when there is something to say; lost in an answer, the conversation ends, and the next one is heard."""
-    async with play(replies=["One, two, three, four, five, six, seven, eight, nine, ten."]) as stage:
+    """Lost in an answer, the conversation ends; when it is back, the next answer is heard."""
+    async with play(replies=["One, two, three, four, five, six, seven, eight.", "Nine."]) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("audible", after_s=begun, timeout_s=20)
         stage.room.set_fault("playback", face)
         await stage.wait_for("state", after="idle", after_s=begun)
-        await _until_line(stage, "no loudspeaker: retrying")
+        await until_line(stage, "no loudspeaker: retrying")
         assert (await stage.status())["link"]["state"] == "closed"
         stage.room.set_fault("playback", "none")
-        await _until_line(stage, 'listening for "hey jarvis"')
+        await until_line(stage, 'listening for "hey jarvis"')
         again, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         audible = await stage.wait_for("audible", after_s=again, timeout_s=20)
         await stage.wait_for("drained", after_s=again, timeout_s=20)
@@ -51,8 +53,9 @@ async def test_a_microphone_lost_while_the_user_speaks_ends_the_conversation(pla
         assert status["line"] == "no microphone: retrying"
         assert status["link"]["state"] == "closed"
         stage.room.set_fault("capture", "none")
-        await _until_line(stage, 'listening for "hey jarvis"; the service failed last time: microphone-lost')
-        begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
+        await until_line(stage, 'listening for "hey jarvis"')
+        # The refractory time counts in audio that was heard, so the next wake word comes two seconds of it later.
+        begun, _ = stage.say(voice("Hey Jarvis, what time is it?"), at_s=stage.room.now_s() + 2.5)
         await stage.wait_for("state", after="speaking", after_s=begun, timeout_s=20)
 
 
@@ -65,12 +68,4 @@ async def test_a_microphone_lost_in_an_answer_does_not_spoil_it(play, voice):
         drained = await stage.wait_for("drained", after_s=begun, timeout_s=20)
         await stage.wait_for("state", before="speaking", after="idle", after_s=begun)
         assert drained["t"] - audible["t"] > 2.0
-        await _until_line(stage, "no microphone: retrying")
-
-
-async def _until_line(stage, line, timeout_s=15.0):
-    """Wait until the status says this."""
-    end_s = stage.room.now_s() + timeout_s
-    while (said := (await stage.status())["line"]) != line:
-        assert stage.room.now_s() < end_s, f"the status still says: {said}"
-        await stage.until(stage.room.now_s() + 0.05)
+        await until_line(stage, "no microphone: retrying")

@@ -1,4 +1,4 @@
-"""What a person with a good ear would say about a room: which recording is heard where, and where something is missing."""
+"""What a person with a good ear would say about a room: what is heard where, and where something is missing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,23 @@
+"""What several stories do in the same way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speakerd.demo.stage import Stage
+    from tests.fakes.tap import Tap
+
+
+async def through(tap: Tap, stage: Stage) -> None:
+    """Start the daemon with a tap between it and the stage's service."""
+    stage.url = tap.url
+    await stage.start_daemon()
+
+
+async def until_line(stage: Stage, line: str, timeout_s: float = 15.0) -> None:
+    """Wait until the status says this."""
+    end_s = stage.room.now_s() + timeout_s
+    while (said := (await stage.status())["line"]) != line:
+        assert stage.room.now_s() < end_s, f"the status still says: {said}"
+        await stage.until(stage.room.now_s() + 0.05)
