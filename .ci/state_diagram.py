@@ -23,6 +23,7 @@ BEGIN, END = "<!-- state diagram: drawn from the table -->", "<!-- end of the st
 RESPONSE = ResponseId("resp_1")
 EVENTS: tuple[e.Event, ...] = (
     e.WakeWordDetected("word", 1.0, Frames(0)),
+    e.PauseHeard(),
     e.StopRequested(),
     e.MuteChanged(muted=True),
     e.LinkUp(),
@@ -88,7 +89,9 @@ def main() -> int:
         README.write_text(fresh, encoding="utf-8")
         return 0
     if fresh != text or BEGIN not in text:
-        sys.stderr.write("README.md: the state diagram is not the table's; run: .venv/bin/python .ci/state_diagram.py --write\n")
+        sys.stderr.write(
+            "README.md: the state diagram is not the table's; run: .venv/bin/python .ci/state_diagram.py --write\n"
+        )
         return 1
     return 0
 

@@ -22,7 +22,15 @@ from speakerd.audio.microphone import Microphone
 from speakerd.audio.ring import make_ring
 from speakerd.controller import Controller
 from speakerd.core.errors import SpeakerdError
-from speakerd.core.events import DeviceFound, DeviceLost, Event, MuteChanged, StopRequested, WakeWordDetected
+from speakerd.core.events import (
+    DeviceFound,
+    DeviceLost,
+    Event,
+    MuteChanged,
+    PauseHeard,
+    StopRequested,
+    WakeWordDetected,
+)
 from speakerd.core.settings import Settings
 from speakerd.core.state import Phase
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
@@ -98,7 +106,7 @@ class Speaker:
             now=time.monotonic,
             trace=trace,
         )
-        self._tail_cut = TailCut(self._microphone)
+        self._tail_cut = TailCut(self._microphone, lambda: self._post(PauseHeard()))
         self._link = RealtimeLink(
             endpoint=endpoint,
             credentials=credentials,

@@ -29,7 +29,7 @@ REPLIES = (
 )
 """Hummed without a pause inside a sentence, so that the moment of silence is exact."""
 
-CONFIG: dict[str, Any] = {"conversation": {"follow_up_s": 1.0}, "audio": {"earcons": False}}
+CONFIG: dict[str, Any] = {"conversation": {"follow_up_s": 1.0}}
 """What the bench changes in the stage's configuration: conversations follow quickly."""
 
 PUBLISHED = {

@@ -16,6 +16,7 @@ from speakerd.core.events import (
     LinkLost,
     LinkUp,
     MuteChanged,
+    PauseHeard,
     PlaybackDrained,
     ResponseCreated,
     ResponseDone,
@@ -72,8 +73,14 @@ def test_wake_opens_uplink_and_link(house):
     house.post(WAKE)
     assert house.uplink.calls == [("uplink.open", 48_000 - 7_200)]
     assert house.link.calls == [("link.open",)]
-    assert house.loudspeaker.calls == [("earcon", Earcon.WAKE)]
+    assert house.loudspeaker.calls == []
     assert house.indicator.calls[-1] == ("show", "in conversation, turn 1")
+
+
+def test_a_pause_is_answered_by_a_sound(house):
+    """The user who waits behind the wake word hears that the speaker listens."""
+    house.post(WAKE, PauseHeard())
+    assert house.loudspeaker.calls == [("earcon", Earcon.WAKE)]
 
 
 def test_barge_in_carries_what_was_heard(house):
@@ -117,7 +124,7 @@ def test_events_caused_by_actions_wait_their_turn(house):
     house.link.on_call = lambda call: house.post(LinkLost("link-refused")) if call == ("link.open",) else None
     house.post(WAKE)
     assert house.controller.state.phase is Phase.IDLE
-    assert house.loudspeaker.calls == [("earcon", Earcon.WAKE), ("earcon", Earcon.ERROR)]
+    assert house.loudspeaker.calls == [("earcon", Earcon.ERROR)]
 
 
 def test_a_failing_port_does_not_wedge_the_controller(house):

@@ -16,7 +16,7 @@ class Earcon(enum.Enum):
     """The short sounds of the speaker."""
 
     WAKE = "wake"
-    """I am listening."""
+    """I am listening; played when the user pauses behind the wake word."""
 
     END = "end"
     """I have stopped listening."""

@@ -45,6 +45,7 @@ from speakerd.core.events import (
     LinkLost,
     LinkUp,
     MuteChanged,
+    PauseHeard,
     PlaybackDrained,
     ResponseCreated,
     ResponseDone,
@@ -154,7 +155,7 @@ def _wake_idle(state: State, event: WakeWordDetected, now: float, limits: Limits
     after = replace(
         _listen(state, deadline=now + limits.utterance_s, turn=1, user_speaking=False), link=LinkState.CONNECTING
     )
-    return after, (OpenUplink(_from_frame(event, limits)), OpenLink(), PlayEarcon(Earcon.WAKE))
+    return after, (OpenUplink(_from_frame(event, limits)), OpenLink())
 
 
 def _wake_listening(state: State, event: WakeWordDetected, now: float, limits: Limits) -> Answer:
@@ -173,7 +174,12 @@ def _wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits
         return after, (*hush, CloseLink(), *opening)
     uplink = OpenUplink(_from_frame(event, limits))
     after = _listen(state, deadline=now + limits.no_speech_s, turn=state.turn + 1, user_speaking=False)
-    return after, (*hush, uplink, PlayEarcon(Earcon.WAKE))
+    return after, (*hush, uplink)
+
+
+def _pause_listening(state: State, event: PauseHeard, now: float, limits: Limits) -> Answer:
+    """Say that we listen, only now: over a command said in one breath the sound would do harm."""
+    return state, (PlayEarcon(Earcon.WAKE),)
 
 
 def _stop(state: State, event: StopRequested, now: float, limits: Limits) -> Answer:
@@ -341,35 +347,40 @@ def _late_speaking(state: State, event: DeadlinePassed, now: float, limits: Limi
 # fmt: off
 TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
     Phase.IDLE: {
-        WakeWordDetected: _wake_idle,      StopRequested: ignore,          MuteChanged: _mute_idle,
+        WakeWordDetected: _wake_idle,      PauseHeard: ignore,
+        StopRequested: ignore,             MuteChanged: _mute_idle,
         LinkUp: ignore,                    LinkLost: ignore,               SpeechStarted: ignore,
         SpeechStopped: ignore,             ResponseCreated: ignore,        AudioStarted: ignore,
         ResponseDone: ignore,              PlaybackDrained: ignore,        DeviceLost: _device_lost_idle,
         DeviceFound: _device_found,        DeadlinePassed: ignore,
     },
     Phase.LISTENING: {
-        WakeWordDetected: _wake_listening, StopRequested: _stop,           MuteChanged: _mute_open,
+        WakeWordDetected: _wake_listening, PauseHeard: _pause_listening,
+        StopRequested: _stop,              MuteChanged: _mute_open,
         LinkUp: _link_up,                  LinkLost: _link_lost,           SpeechStarted: _speech_listening,
         SpeechStopped: _speech_stopped,    ResponseCreated: _response_listening, AudioStarted: ignore,
         ResponseDone: ignore,              PlaybackDrained: ignore,        DeviceLost: _device_lost_open,
         DeviceFound: _device_found,        DeadlinePassed: _late_listening,
     },
     Phase.THINKING: {
-        WakeWordDetected: _wake_busy,      StopRequested: _stop,           MuteChanged: _mute_open,
+        WakeWordDetected: _wake_busy,      PauseHeard: ignore,
+        StopRequested: _stop,              MuteChanged: _mute_open,
         LinkUp: ignore,                    LinkLost: _link_lost,           SpeechStarted: _speech_busy,
         SpeechStopped: ignore,             ResponseCreated: _response_open, AudioStarted: _audio_thinking,
         ResponseDone: _done_thinking,      PlaybackDrained: ignore,        DeviceLost: _device_lost_answering,
         DeviceFound: _device_found,        DeadlinePassed: _late_thinking,
     },
     Phase.SPEAKING: {
-        WakeWordDetected: _wake_busy,      StopRequested: _stop,           MuteChanged: _mute_speaking,
+        WakeWordDetected: _wake_busy,      PauseHeard: ignore,
+        StopRequested: _stop,              MuteChanged: _mute_speaking,
         LinkUp: ignore,                    LinkLost: _link_lost_speaking,  SpeechStarted: _speech_busy,
         SpeechStopped: ignore,             ResponseCreated: _response_speaking, AudioStarted: _audio_speaking,
         ResponseDone: _done_speaking,      PlaybackDrained: _drained_speaking, DeviceLost: _device_lost_answering,
         DeviceFound: _device_found,        DeadlinePassed: _late_speaking,
     },
     Phase.FOLLOW_UP: {
-        WakeWordDetected: _wake_busy,      StopRequested: _stop,           MuteChanged: _mute_open,
+        WakeWordDetected: _wake_busy,      PauseHeard: ignore,
+        StopRequested: _stop,              MuteChanged: _mute_open,
         LinkUp: ignore,                    LinkLost: _link_lost_follow_up, SpeechStarted: _speech_busy,
         SpeechStopped: ignore,             ResponseCreated: _response_open, AudioStarted: ignore,
         ResponseDone: ignore,              PlaybackDrained: _drained_follow_up, DeviceLost: _device_lost_open,

@@ -48,6 +48,11 @@ class WakeWordDetected:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseHeard:
+    """The user has said the wake word and nothing since: they wait for a sign that they are heard."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopRequested:
     """Somebody wants silence now: button, control socket, a spoken stop word."""
 
@@ -147,6 +152,7 @@ class DeadlinePassed:
 
 Event = (
     WakeWordDetected
+    | PauseHeard
     | StopRequested
     | MuteChanged
     | LinkUp

@@ -1,4 +1,4 @@
-"""Where a wake word ends: the pause behind it, if there is one.
+"""Where a wake word ends: the pause behind it, if there is one, and whether it lasts.
 
 A detection comes up to a tenth of a second before the word's end and up to three tenths after it, so an uplink that
 starts a fixed time before it begins inside the word, and the service answers "-vis". Where somebody pauses behind the
@@ -6,6 +6,8 @@ word, the uplink can start in the pause; where somebody goes on in the same brea
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -37,32 +39,67 @@ _ABOVE_ROOM_DB = 6.0
 
 _SILENCE_POWER = 10 ** (SILENCE_DBFS / 10)
 
+LASTING_PAUSE_FRAMES = WAKE_RATE_HZ * 4 // 10
+"""Who is quiet for so long behind the wake word waits to be heard: 400 ms. A comma in one breath takes half of it
+(guess); a chime that comes sooner would lie over the command."""
+
 _ROOM_PERCENTILE = 20
 """The room's own level is the one that a fifth of the time before is below (guess: people pause)."""
 
 
-def word_tail(heard: npt.NDArray[np.int16], search_at: int) -> int | None:
-    """Return how much of the word's tail lies behind the place where the search begins.
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What is known of a wake word's end."""
+
+    frames: int
+    """Frames at ``WAKE_RATE_HZ`` of the word behind the place where the search begins; 0: nothing may be cut."""
+
+    quiet_below_dbfs: float | None
+    """Level below which it is quiet behind the word; None: the user went on in the same breath."""
+
+
+def word_tail(heard: npt.NDArray[np.int16], search_at: int) -> Tail | None:
+    """Return how the word ends.
 
     Args:
         heard: Wake audio around that place: up to ``CONTEXT_FRAMES`` before it, and everything behind it so far.
-        search_at: Where the place is in it, in frames.
+        search_at: Where the search begins in it, in frames.
 
     Returns:
-        Frames at ``WAKE_RATE_HZ`` from that place to the pause; 0 when there is no pause near, so that nothing may be
-        cut; None when that cannot be said yet, at most 240 ms after the detection.
+        None when that cannot be said yet, at most 240 ms after the detection.
     """
-    heard = heard[search_at % _STEP_FRAMES :]
-    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES).astype(np.float32)
-    levels = 10 * np.log10(np.maximum(np.mean(steps**2, axis=1) / FULL_SCALE**2, _SILENCE_POWER))
+    levels = _levels_dbfs(heard[search_at % _STEP_FRAMES :])
     first = search_at // _STEP_FRAMES
     last = first + SEARCH_FRAMES // _STEP_FRAMES
     before = levels[: max(0, last - _WORD_STEPS)]
     room_dbfs = float(np.percentile(before, _ROOM_PERCENTILE)) if len(before) else SILENCE_DBFS
     word_dbfs = float(levels[max(0, last - _WORD_STEPS) : last].max(initial=SILENCE_DBFS))
-    quiet = levels < max(room_dbfs + _ABOVE_ROOM_DB, word_dbfs - _BELOW_WORD_DB)
+    quiet_below_dbfs = max(room_dbfs + _ABOVE_ROOM_DB, word_dbfs - _BELOW_WORD_DB)
+    quiet = levels < quiet_below_dbfs
     for begin in range(first, last + 1):
         pause = quiet[begin : begin + _PAUSE_STEPS]
         if pause.all():
-            return (begin - first) * _STEP_FRAMES if len(pause) == _PAUSE_STEPS else None
-    return 0
+            return Tail((begin - first) * _STEP_FRAMES, quiet_below_dbfs) if len(pause) == _PAUSE_STEPS else None
+    return Tail(0, None)
+
+
+def pause_lasts(heard: npt.NDArray[np.int16], quiet_below_dbfs: float) -> bool | None:
+    """Return whether a pause is one that waits for us; None when that cannot be said yet.
+
+    Args:
+        heard: Wake audio from where the pause begins.
+        quiet_below_dbfs: The level below which it is quiet.
+    """
+    levels = _levels_dbfs(heard[:LASTING_PAUSE_FRAMES])
+    if (levels >= quiet_below_dbfs).any():
+        return False
+    return True if len(heard) >= LASTING_PAUSE_FRAMES else None
+
+
+def _levels_dbfs(heard: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+    """Return the level of each whole step."""
+    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES).astype(np.float32)
+    levels: npt.NDArray[np.float32] = 10 * np.log10(
+        np.maximum(np.mean(steps**2, axis=1) / FULL_SCALE**2, _SILENCE_POWER)
+    )
+    return levels

@@ -92,7 +92,8 @@ def trimmed(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
 def levelled(pcm: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return samples as loud as somebody in the room."""
     peak = np.abs(pcm.astype(np.int32)).max(initial=1)
-    return (pcm.astype(np.float32) * (_SPEECH_PEAK / peak)).astype(np.int16)
+    louder: NDArray[np.int16] = (pcm.astype(np.float32) * (_SPEECH_PEAK / peak)).astype(np.int16)
+    return louder
 
 
 def _neural() -> Mouth:

@@ -24,10 +24,8 @@ from speakerd.demo.stage import Stage
 CONFIG: dict[str, Any] = {
     "service": {"transcription": "whisper-1"},
     "conversation": {"follow_up_s": 3.0},
-    "audio": {"earcons": False},
 }
-"""What the demo changes in the stage's configuration: both sides are written down, the conversation ends soon, and no
-chime lies over the question that follows the wake word in the same breath."""
+"""What the demo changes in the stage's configuration: both sides are written down, and the conversation ends soon."""
 
 _MARGIN_S = 0.6
 """Quiet kept before and after the conversation in the recording."""

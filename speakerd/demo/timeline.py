@@ -131,7 +131,7 @@ class Timeline:
 
     def as_plain_data(self) -> dict[str, Any]:
         """Return everything as plain data, times in seconds since ``begin_s``, and the hops in milliseconds."""
-        data = _relative(dataclasses.asdict(self), self.begin_s)
+        data: dict[str, Any] = _relative(dataclasses.asdict(self), self.begin_s)
         data["hops_ms"] = _relative({name: [measure(turn) for turn in self.turns] for name, measure in HOPS}, 0.0)
         return data
 

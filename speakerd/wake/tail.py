@@ -1,19 +1,33 @@
-"""The uplink, opened behind the wake word instead of in it.
+"""The uplink, opened behind the wake word instead of in it; and the moment when a chime is in nobody's way.
 
 Where the word ends is said by ``core/word_tail.py``; the gate itself is the microphone's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
 
 from speakerd.core.preroll import Preroll
 from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
-from speakerd.core.word_tail import CONTEXT_FRAMES, word_tail
+from speakerd.core.word_tail import CONTEXT_FRAMES, pause_lasts, word_tail
 from speakerd.ports import Uplink
 
 _MEMORY_FRAMES = 5 * WAKE_RATE_HZ
 """The wake audio that is kept: the context, and how late a detection may be told (guess; it is some 30 ms)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pause:
+    """The user is quiet behind the wake word."""
+
+    begin: int
+    """Where, in wake frames."""
+
+    quiet_below_dbfs: float
+    """What counts as quiet."""
 
 
 class TailCut:
@@ -24,12 +38,15 @@ class TailCut:
 
     Args:
         uplink: The gate.
+        on_pause: Told when the user has said the wake word and waits to be heard.
     """
 
-    def __init__(self, uplink: Uplink) -> None:
+    def __init__(self, uplink: Uplink, on_pause: Callable[[], None]) -> None:
         self._uplink = uplink
+        self._on_pause = on_pause
         self._heard = Preroll(_MEMORY_FRAMES)
-        self._from_frame: Frames | None = None
+        self._word: Frames | None = None
+        self._pause: _Pause | None = None
         self._live = False
 
     def feed(self, pcm: bytes) -> None:
@@ -42,38 +59,58 @@ class TailCut:
 
         A gate that is live already stays as it is.
         """
+        self._pause = None
+        self._word = from_frame
         if from_frame is None or self._live:
             self._open(from_frame)
-        else:
-            self._from_frame = from_frame
-            self._decide()
+        self._decide()
 
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""
-        if self._from_frame is not None:
-            self._open(self._from_frame)
+        if self._word is not None and not self._live:
+            self._open(self._word)
+        self._word = self._pause = None
         self._live = False
         self._uplink.silence()
 
     def close(self) -> None:
         """Let nothing through."""
-        self._from_frame = None
+        self._word = self._pause = None
         self._live = False
         self._uplink.close()
 
     def _decide(self) -> None:
-        if self._from_frame is None:
-            return
-        search_at = self._from_frame * WAKE_RATE_HZ // WIRE_RATE_HZ
+        if self._word is not None:
+            self._look_for_end(self._word)
+        if self._pause is not None:
+            self._look_whether_it_lasts(self._pause)
+
+    def _look_for_end(self, word: Frames) -> None:
+        search_at = word * WAKE_RATE_HZ // WIRE_RATE_HZ
         begin = max(self._heard.start, search_at - CONTEXT_FRAMES)
         if begin > search_at:  # the detection was told too late: there is nothing to compare with
-            self._open(self._from_frame)
+            self._end_search(word)
             return
         tail = word_tail(self._heard.read(begin, self._heard.end), search_at - begin)
-        if tail is not None:
-            self._open(Frames(self._from_frame + tail * WIRE_RATE_HZ // WAKE_RATE_HZ))
+        if tail is None:
+            return
+        if tail.quiet_below_dbfs is not None:
+            self._pause = _Pause(search_at + tail.frames, tail.quiet_below_dbfs)
+        self._end_search(Frames(word + tail.frames * WIRE_RATE_HZ // WAKE_RATE_HZ))
+
+    def _end_search(self, from_frame: Frames) -> None:
+        self._word = None
+        if not self._live:
+            self._open(from_frame)
+
+    def _look_whether_it_lasts(self, pause: _Pause) -> None:
+        lasts = pause_lasts(self._heard.read(pause.begin, self._heard.end), pause.quiet_below_dbfs)
+        if lasts is None:
+            return
+        self._pause = None
+        if lasts:
+            self._on_pause()
 
     def _open(self, from_frame: Frames | None) -> None:
-        self._from_frame = None
         self._live = True
         self._uplink.open(from_frame)

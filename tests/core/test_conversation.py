@@ -34,6 +34,7 @@ from speakerd.core.events import (
     LinkLost,
     LinkUp,
     MuteChanged,
+    PauseHeard,
     PlaybackDrained,
     ResponseCreated,
     ResponseDone,
@@ -95,11 +96,17 @@ class TestTable:
 
 class TestWaking:
     def test_wake_opens_the_uplink_before_the_link(self):
-        """The wake word opens the uplink 300 ms before its detection, then the link, then sounds."""
+        """The wake word opens the uplink 300 ms before its detection, then the link; it makes no sound yet."""
         state, actions = play(WAKE)
         assert state.phase is Phase.LISTENING
         assert state.link is LinkState.CONNECTING
-        assert actions[:3] == (OpenUplink(Frames(48_000 - 7_200)), OpenLink(), PlayEarcon(Earcon.WAKE))
+        assert actions == (OpenUplink(Frames(48_000 - 7_200)), OpenLink(), Announce("in conversation, turn 1"))
+
+    def test_a_user_who_waits_is_answered_by_a_sound(self):
+        """The wake sound comes when the user pauses behind the word, and in no other phase."""
+        assert play(*LISTENING, PauseHeard())[1] == (PlayEarcon(Earcon.WAKE),)
+        for story in (THINKING, SPEAKING, FOLLOW_UP, ()):
+            assert play(*story, PauseHeard())[1] == ()
 
     def test_preroll_does_not_reach_before_the_start(self):
         """A wake word right after the start begins at frame 0."""
@@ -268,14 +275,7 @@ class TestInterruptions:
         """The wake word cancels the response by its id, truncates and listens at once."""
         state, actions = play(*SPEAKING, replace(WAKE, unheard=(HEARD,)))
         assert (state.phase, state.turn) == (Phase.LISTENING, 2)
-        assert kinds(actions)[:6] == [
-            FlushPlayback,
-            RejectAudio,
-            CancelResponse,
-            TruncateItem,
-            OpenUplink,
-            PlayEarcon,
-        ]
+        assert kinds(actions)[:5] == [FlushPlayback, RejectAudio, CancelResponse, TruncateItem, OpenUplink]
 
     def test_no_cancel_of_a_finished_response(self):
         """A reply that only still plays is truncated, not cancelled."""
@@ -388,6 +388,7 @@ HEARDS = st.lists(st.builds(Heard, st.just(ItemId("item_1")), st.integers(0, 900
 RESPONSES = st.sampled_from([R1, R2])
 EVENTS = st.one_of(
     st.builds(WakeWordDetected, st.just("w"), st.just(1.0), st.integers(0, 10**7).map(Frames), HEARDS),
+    st.just(PauseHeard()),
     st.builds(StopRequested, HEARDS),
     st.builds(MuteChanged, st.booleans()),
     st.just(LinkUp()),

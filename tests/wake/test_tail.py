@@ -33,8 +33,12 @@ class Bench:
 
     def __init__(self) -> None:
         self.gate = Gate()
-        self.cut = TailCut(self.gate)
+        self.pauses = 0
+        self.cut = TailCut(self.gate, self._on_pause)
         self._noise = np.random.default_rng(3)
+
+    def _on_pause(self) -> None:
+        self.pauses += 1
 
     def hear(self, dbfs: float, periods: int) -> None:
         for _ in range(periods):
@@ -115,3 +119,43 @@ def test_a_detection_told_much_too_late_is_not_compared(bench: Bench) -> None:
     bench.hear(-20, 300)
     bench.cut.open(Frames(WORD_END - LEAD))
     assert bench.gate.told == [WORD_END - LEAD]
+
+
+def test_a_lasting_pause_is_told_once(bench: Bench) -> None:
+    """400 ms of quiet behind the word: the user waits for a sign, and gets one."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.hear(-60, 19)
+    assert bench.pauses == 0
+    bench.hear(-60, 1)
+    assert bench.pauses == 1
+    bench.hear(-60, 100)
+    assert bench.pauses == 1
+
+
+def test_a_command_after_a_comma_gets_no_sign(bench: Bench) -> None:
+    """The gate opens in the short pause; a chime would lie over what follows."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.hear(-60, 12)
+    bench.hear(-20, 30)
+    bench.hear(-60, 60)
+    assert bench.pauses == 0
+    assert bench.gate.told == [WORD_END]
+
+
+def test_a_wake_word_into_a_live_gate_gets_its_sign(bench: Bench) -> None:
+    """The gate need not wait, the user does."""
+    bench.cut.open(None)
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.hear(-60, 20)
+    assert bench.pauses == 1
+    assert bench.gate.told == [None, WORD_END - LEAD]
+
+
+@pytest.mark.parametrize("end", ["close", "silence"])
+def test_a_gate_that_was_shut_gives_no_sign(bench: Bench, end: str) -> None:
+    """A conversation that is over has nothing to chime about."""
+    bench.cut.open(Frames(WORD_END - LEAD))
+    bench.hear(-60, 10)
+    getattr(bench.cut, end)()
+    bench.hear(-60, 60)
+    assert bench.pauses == 0
