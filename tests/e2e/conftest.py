@@ -65,7 +65,7 @@ def neural_url() -> Iterator[str]:
 
 @pytest.fixture
 def play(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Play]:
-    """Return a maker of stages: scripted service and no echo unless asked otherwise; arguments as ``Stage`` has them."""
+    """Return a maker of stages: a scripted service and no echo unless asked otherwise."""
     stages = request.node.stash[_stages] = []
 
     def make(*, config: dict[str, Any] | None = None, **options: Any) -> Stage:

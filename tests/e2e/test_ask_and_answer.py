@@ -25,7 +25,7 @@ async def test_a_question_is_understood_and_the_answer_is_heard(play, voice, neu
 
 @pytest.mark.parametrize("handshake_s", [0.0, 1.5])
 async def test_nothing_of_a_question_in_one_breath_is_lost(play, voice, neural_url, handshake_s):
-    """However long the service takes to answer, it gets every sample of the question once, in order, and understands."""
+    """However long the handshake takes, every sample of the question arrives once, in order, and is understood."""
     question = voice("What is the capital of France?")
     async with Tap(neural_url, handshake_s=handshake_s) as tap:
         config = {"service": {"endpoint": tap.url}, "audio": {"echo_cancellation": "off"}}

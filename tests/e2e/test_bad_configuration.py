@@ -1,4 +1,4 @@
-"""A configuration that is wrong: every problem at once, with its place, and an exit code systemd does not restart on."""
+"""A configuration that is wrong: every problem at once with its place, and an exit code that forbids a restart."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 TALK = (
@@ -39,35 +38,38 @@ class Counter:
 
 
 async def test_not_a_byte_before_the_wake_word(play, voice):
-    """While people talk, nobody is connected to and nothing is sent, nor is any network socket open; then bytes come."""
-    async with Counter() as service:
-        async with play(config={"service": {"endpoint": service.url}}, start_service=False) as stage:
-            await _talk(stage, voice)
-            assert (service.connections, service.received) == (0, b"")
-            assert stage.marks("wake") == []
-            stage.say(voice("Hey Jarvis, what time is it?"))
-            await stage.wait_for("link.connecting")
-            while not service.received:
-                await stage.until(stage.room.now_s() + 0.02)
-            assert service.received.startswith(b"GET /v1/realtime?model=")
-            assert network_sockets(stage.daemon.pid)
-            await stage.tell("stop")
+    """While people talk nothing is connected or sent, and no network socket is open; then bytes come."""
+    async with Counter() as service, stage_for(service, play) as stage:
+        await _talk(stage, voice)
+        assert (service.connections, service.received) == (0, b"")
+        assert stage.marks("wake") == []
+        stage.say(voice("Hey Jarvis, what time is it?"))
+        await stage.wait_for("link.connecting")
+        while not service.received:
+            await stage.until(stage.room.now_s() + 0.02)
+        assert service.received.startswith(b"GET /v1/realtime?model=")
+        assert network_sockets(stage.daemon.pid)
+        await stage.tell("stop")
 
 
 async def test_not_a_byte_while_muted(play, voice):
     """Muted, not even the wake word opens a connection; unmuted, it does."""
-    async with Counter() as service:
-        async with play(config={"service": {"endpoint": service.url}}, start_service=False) as stage:
-            assert (await stage.tell("mute"))["line"] == "muted"
-            _, said = stage.say(voice("Hey Jarvis, what time is it?"))
-            await stage.until(said + 1.0)
-            assert (service.connections, service.received) == (0, b"")
-            assert network_sockets(stage.daemon.pid) == []
-            await stage.tell("unmute")
-            stage.say(voice("Hey Jarvis, what time is it?"))
-            await stage.wait_for("link.connecting")
-            while not service.received:
-                await stage.until(stage.room.now_s() + 0.02)
+    async with Counter() as service, stage_for(service, play) as stage:
+        assert (await stage.tell("mute"))["line"] == "muted"
+        _, said = stage.say(voice("Hey Jarvis, what time is it?"))
+        await stage.until(said + 1.0)
+        assert (service.connections, service.received) == (0, b"")
+        assert network_sockets(stage.daemon.pid) == []
+        await stage.tell("unmute")
+        stage.say(voice("Hey Jarvis, what time is it?"))
+        await stage.wait_for("link.connecting")
+        while not service.received:
+            await stage.until(stage.room.now_s() + 0.02)
+
+
+def stage_for(service, play):
+    """Return a stage whose daemon knows this service, and no other is there."""
+    return play(config={"service": {"endpoint": service.url}}, start_service=False)
 
 
 async def _talk(stage, voice):
@@ -87,7 +89,7 @@ def network_sockets(pid: int) -> list[str]:
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            target = os.readlink(descriptor)
+            target = str(descriptor.readlink())
         except FileNotFoundError:
             continue  # closed meanwhile
         if target.startswith("socket:["):

@@ -66,14 +66,20 @@ def as_wire(samples: Samples) -> Samples:
     return resample(samples, ROOM_RATE_HZ, WIRE_RATE_HZ)
 
 
-def when_heard(room: Room, pcm: bytes, start_s: float, end_s: float) -> tuple[float, float]:
-    """Return when wire audio began to be heard in a room, and how alike the beginning of it is to what was heard.
+def when_heard(room: Room, pcm: bytes, at_ms: float, start_s: float, end_s: float) -> tuple[float, float]:
+    """Return when a moment of wire audio was heard in a room, and how alike it and what was heard around it are.
 
-    Only the first second is looked for: the rest may have been cut off.
+    Args:
+        room: Where it was played.
+        pcm: The audio, of which at least 0.4 s before the moment were heard.
+        at_ms: The moment, from the audio's beginning.
+        start_s: Where to look for it.
+        end_s: The same.
     """
-    recording = resample(np.frombuffer(pcm, "<i2"), WIRE_RATE_HZ, ROOM_RATE_HZ)[:ROOM_RATE_HZ]
-    at, likeness = find(recording, room.heard(start_s, end_s))
-    return start_s + at / ROOM_RATE_HZ, likeness
+    end = int(at_ms * WIRE_RATE_HZ / 1000)
+    piece = np.frombuffer(pcm, "<i2")[max(0, end - WIRE_RATE_HZ * 4 // 10) : end]
+    at, likeness = find(resample(piece, WIRE_RATE_HZ, ROOM_RATE_HZ), room.heard(start_s, end_s))
+    return start_s + at / ROOM_RATE_HZ + len(piece) / WIRE_RATE_HZ, likeness
 
 
 def plain(text: str) -> str:

@@ -1,0 +1,84 @@
+"""``speakerd chat``: the service's quick start as a tool, on a pipe."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from speakerd.demo import simcard
+from speakerd.demo.stage import cache_dir
+from tests.fakes.command import speakerd
+
+
+@pytest.fixture
+async def alone(play):
+    """Return a stage with a service and no daemon."""
+    async with play(start_daemon=False) as stage:
+        yield stage
+
+
+async def chat(stage, *arguments, typed, config=""):
+    """Hold a chat with the stage's service and on its sound card."""
+    file = stage.directory / "chat.yaml"
+    file.write_text(config or f"service: {{provider: embedded, endpoint: '{stage.url}'}}\n")
+    card = simcard.write_asound_conf(stage.directory, stage.room.path, simcard.build(cache_dir()), card=stage.card)
+    env = {"ALSA_CONFIG_PATH": str(card)}
+    return await speakerd("chat", "-c", str(file), *arguments, cwd=stage.directory, env=env, typed=typed)
+
+
+def transcript(ended):
+    """Return what was shown without the sizes of the audio, which come between the words."""
+    return re.sub(r"\n?\(received \d+ bytes of audio\)\n", "", ended.out)
+
+
+async def test_a_message_is_answered_in_writing_and_aloud(alone):
+    """Text in, transcript out, the reply heard in the room to its end; ``q`` ends it with 0."""
+    begun = alone.room.now_s()
+    ended = await chat(alone, typed="How are you?\nq\nnever read\n")
+    assert ended.code == 0, ended.err
+    assert "You wrote: How are you?" in ended.out
+    assert ended.out.count("Enter a message: ") == 2
+    assert ended.out.endswith("Conversation ended.\n")
+    heard = alone.room.audible_spans(begun, alone.room.now_s(), gap_ms=300)
+    assert sum(end - start for start, end in heard) == pytest.approx(1.4, abs=0.3)  # 23 letters of it
+
+
+async def test_without_audio_the_sizes_are_shown(alone):
+    """``--no-audio`` prints how much came, and plays nothing; the end of input is an end, too."""
+    begun = alone.room.now_s()
+    ended = await chat(alone, "--no-audio", typed="How are you?\n")
+    assert ended.code == 0, ended.err
+    assert "You wrote: How are you?" in transcript(ended)
+    sizes = [int(size) for size in re.findall(r"\(received (\d+) bytes of audio\)", ended.out)]
+    assert sum(sizes) / 48_000 == pytest.approx(1.4, abs=0.1)
+    assert alone.room.opens("playback") == 0
+    assert alone.room.audible_spans(begun, alone.room.now_s()) == []
+
+
+async def test_an_error_event_is_shown_and_survived(play):
+    """A refused setting is told, and the conversation goes on."""
+    async with play(start_daemon=False, faults={"refuse_updates": 1}) as stage:
+        ended = await chat(stage, "--no-audio", typed="How are you?\nq\n")
+        assert ended.code == 0, ended.out
+        assert "error " in ended.out
+        assert "You wrote: How are you?" in transcript(ended)
+
+
+async def test_strict_stops_at_the_first_error_event(play):
+    """``--strict`` ends with 1 and the error, as the quick start does."""
+    async with play(start_daemon=False, faults={"refuse_updates": 1}) as stage:
+        ended = await chat(stage, "--no-audio", "--strict", typed="How are you?\nq\n")
+        assert ended.code == 1
+        assert "service-error" in ended.out
+        assert "You wrote" not in ended.out
+
+
+async def test_a_service_that_is_down_is_told_with_its_code(alone):
+    """It says what is wrong and what to do, and ends with 1."""
+    await alone.stop_service()
+    ended = await chat(alone, "--no-audio", typed="How are you?\nq\n")
+    assert ended.code == 1
+    assert "link-refused" in ended.out
+    assert "what to do" in ended.out
+    assert "Traceback" not in ended.out + ended.err
