@@ -22,6 +22,8 @@ from speakerd.demo.process import StageError, last_lines
 from speakerd.demo.simcard import CardProfile
 from speakerd.demo.stage import Stage, merged
 from speakerd.embedded.spawn import parse_announcement
+from tests.fakes.models import wake_models
+from tests.fakes.stories import processes_in
 
 QUIET_ROOM = CardProfile(noise_dbfs=-70.0)
 """A microphone that does not hear the loudspeaker: for the stories that are not about echo."""
@@ -66,6 +68,7 @@ def neural_url() -> Iterator[str]:
 @pytest.fixture
 def play(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Play]:
     """Return a maker of stages: a scripted service and no echo unless asked otherwise."""
+    wake_models()
     stages = request.node.stash[_stages] = []
 
     def make(*, config: dict[str, Any] | None = None, **options: Any) -> Stage:
@@ -93,15 +96,3 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.sections.append(("the diary's last marks", "\n".join(marks[-40:])))
             report.sections.append(("the service's last lines", last_lines(stage.service.output(), 10)))
     return report
-
-
-def processes_in(directory: Path) -> list[str]:
-    """Return the commands of all processes that work in a directory: everything a stage starts does."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if process.joinpath("cwd").readlink() == directory:
-                found.append(process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue  # it ended meanwhile, or is another user's
-    return found

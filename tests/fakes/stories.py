@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,3 +22,15 @@ async def until_line(stage: Stage, line: str, timeout_s: float = 15.0) -> None:
     while (said := (await stage.status())["line"]) != line:
         assert stage.room.now_s() < end_s, f"the status still says: {said}"
         await stage.until(stage.room.now_s() + 0.05)
+
+
+def processes_in(directory: Path) -> list[str]:
+    """Return the commands of all processes that work in a directory: everything a stage starts does."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if process.joinpath("cwd").readlink() == directory:
+                found.append(process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it ended meanwhile, or is another user's
+    return found

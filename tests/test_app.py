@@ -1,0 +1,140 @@
+"""The parts put together, on a machine without a sound card: what stands when, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from speakerd.app import Speaker
+from speakerd.auth.api_key import NoCredentials
+from speakerd.core.errors import Remedy, SpeakerdError, WakeError
+from speakerd.core.settings import Settings
+from speakerd.host import client
+from speakerd.host.trace import NoTrace
+from speakerd.realtime.endpoint import Endpoint
+from tests.fakes.models import wake_models
+
+ENDPOINT = Endpoint("ws://127.0.0.1:9/v1", "gpt-realtime")
+
+
+class Board:
+    """A notifier that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.is_ready = asyncio.Event()
+
+    def ready(self) -> None:
+        self.told.append("READY")
+        self.is_ready.set()
+
+    def stopping(self) -> None:
+        self.told.append("STOPPING")
+
+    def show(self, line: str) -> None:
+        self.told.append(line)
+
+
+@pytest.fixture
+async def speaker(tmp_path: Path):
+    """Return a speaker whose sound cards do not exist, its board, and how to run it."""
+    wake_models()
+    settings = Settings.model_validate(
+        {
+            "service": {"endpoint": ENDPOINT.websocket_base_url},
+            "audio": {"capture": {"device": "no_such_card"}, "playback": {"device": "no_such_card"}},
+        }
+    )
+    board = Board()
+    made = Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), board)  # type: ignore[arg-type] # it is all of it that is used
+    made.board = board
+    made.socket = tmp_path / "control.sock"
+    return made
+
+
+@contextlib.asynccontextmanager
+async def running(speaker: Speaker):
+    """Run a speaker until the block ends; give its task."""
+    task = asyncio.create_task(speaker.run(speaker.socket))
+    try:
+        async with asyncio.timeout(30):
+            await speaker.board.is_ready.wait()
+        yield task
+    finally:
+        speaker.stop()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_it_is_ready_when_every_part_was_looked_for(speaker) -> None:
+    """Without a card it is up all the same, says so, and nothing alarming was said before."""
+    async with running(speaker) as task:
+        assert speaker.board.told == ["READY", "no microphone: retrying"]
+    assert task.exception() is None
+    assert speaker.board.told[-1] == "STOPPING"
+
+
+async def test_the_status_is_plain_data(speaker) -> None:
+    """A program can read it, and it says what is wrong with each card."""
+    async with running(speaker):
+        status = json.loads(json.dumps(await asyncio.to_thread(client.request, speaker.socket, "status")))
+    assert (status["line"], status["phase"], status["muted"]) == ("no microphone: retrying", "idle", False)
+    assert (status["microphone"]["found"], status["loudspeaker"]["found"]) == (False, False)
+    assert "no_such_card" in status["microphone"]["trouble"]
+    assert (status["link"]["state"], status["link"]["sessions"]) == ("closed", 0)
+    assert status["wake"]["models"] == ["hey_jarvis"]
+
+
+async def test_commands_reach_the_conversation(speaker) -> None:
+    """Mute is kept and shown; a wake word without ears is no conversation; stop at rest does nothing."""
+    async with running(speaker):
+        for command in ("mute", "wake", "stop"):
+            answer = await asyncio.to_thread(client.request, speaker.socket, command)
+            assert answer == {"line": "no microphone: retrying"}
+        assert speaker.status()["muted"]
+        await asyncio.to_thread(client.request, speaker.socket, "unmute")
+        assert not speaker.status()["muted"]
+        assert speaker.status()["link"]["sessions"] == 0
+
+
+async def test_stopping_leaves_nothing(speaker) -> None:
+    """Soon over: no control socket, no task."""
+    before = asyncio.all_tasks()
+    async with running(speaker):
+        assert speaker.socket.exists()
+        begun = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - begun < 2.0
+    assert not speaker.socket.exists()
+    assert asyncio.all_tasks() <= before
+
+
+async def test_a_part_that_fails_for_good_ends_it_with_that_error(speaker) -> None:
+    """Everything is closed as if it had been told to stop, then the error is raised."""
+    failure = SpeakerdError("embedded-ended", "gone", Remedy.RETRY)
+    async with running(speaker) as task:
+        speaker.fail(failure)
+        await asyncio.wait({task}, timeout=10)
+    assert task.exception() is failure
+    assert not speaker.socket.exists()
+
+
+async def test_a_bug_in_a_callback_ends_it(speaker, caplog: pytest.LogCaptureFixture) -> None:
+    """A speaker that goes on half dead is worse than one that starts anew."""
+    async with running(speaker) as task:
+        with caplog.at_level(logging.CRITICAL, logger="speakerd.app"):
+            asyncio.get_running_loop().call_soon(lambda: 1 // 0)
+            await asyncio.wait({task}, timeout=10)
+    assert isinstance(task.exception(), ZeroDivisionError)
+
+
+async def test_a_model_that_is_not_there_is_told_before_anything_starts() -> None:
+    """Nothing was opened yet."""
+    wake_models()
+    settings = Settings.model_validate({"wake": {"models": ["/nowhere/hey_you.onnx"]}})
+    with pytest.raises(WakeError) as missing:
+        Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), Board())  # type: ignore[arg-type] # as above
+    assert missing.value.code == "wake-model-missing"

@@ -1,0 +1,152 @@
+"""What the configuration makes of each part."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from speakerd.auth.api_key import NoCredentials
+from speakerd.core.errors import AuthError, LinkError
+from speakerd.core.settings import Settings
+from speakerd.core.state import Limits
+from speakerd.parts import barges_in_by_speech, credentials_of, endpoint_of, limits_of, service_of, spec_of
+
+
+def settings(**sections: dict[str, object]) -> Settings:
+    """Return the defaults with some keys changed."""
+    return Settings.model_validate(sections)
+
+
+@pytest.mark.parametrize(
+    ("service", "address", "model"),
+    [
+        (
+            {"provider": "azure", "endpoint": "https://kitchen.openai.azure.com", "model": "mine"},
+            "wss://kitchen.openai.azure.com/openai/v1",
+            "mine",
+        ),
+        ({"provider": "openai"}, "wss://api.openai.com/v1", "gpt-realtime"),
+        ({"provider": "openai", "endpoint": "ws://127.0.0.1:8765/v1"}, "ws://127.0.0.1:8765/v1", "gpt-realtime"),
+        ({"provider": "embedded", "endpoint": "ws://127.0.0.1:1/v1"}, "ws://127.0.0.1:1/v1", "gpt-realtime"),
+    ],
+)
+def test_an_endpoint_by_configuration_only(service: dict[str, object], address: str, model: str) -> None:
+    """Azure, OpenAI and the embedded service differ here and nowhere else."""
+    endpoint = endpoint_of(settings(service=service))
+    assert (endpoint.websocket_base_url, endpoint.model) == (address, model)
+
+
+def test_the_embedded_service_that_we_started_is_where_it_says() -> None:
+    """It is used where the configuration names none; without either there is no address."""
+    assert endpoint_of(settings(), "ws://127.0.0.1:2/v1").websocket_base_url == "ws://127.0.0.1:2/v1"
+    with pytest.raises(LinkError) as missing:
+        endpoint_of(settings())
+    assert missing.value.code == "endpoint-invalid"
+
+
+async def test_credentials_by_configuration(tmp_path: Path) -> None:
+    """None for the embedded service; a key from its file, in Azure's header as well where Azure is asked."""
+    assert isinstance(credentials_of(settings(), {}), NoCredentials)
+    key = tmp_path / "key"
+    key.write_text("secret-1")
+    key.chmod(0o600)
+    auth = {"method": "api_key", "api_key_file": str(key)}
+    azure = {"provider": "azure", "endpoint": "https://kitchen.openai.azure.com"}
+    headers = await credentials_of(settings(auth=auth, service=azure), {}).headers()
+    assert headers == {"Authorization": "Bearer secret-1", "api-key": "secret-1"}
+    headers = await credentials_of(settings(auth=auth, service={"provider": "openai"}), {}).headers()
+    assert headers == {"Authorization": "Bearer secret-1"}
+
+
+def test_a_key_that_is_nowhere_is_told() -> None:
+    """Neither a file nor a credential of systemd."""
+    with pytest.raises(AuthError) as missing:
+        credentials_of(settings(auth={"method": "api_key"}, service={"provider": "openai"}), {})
+    assert missing.value.code == "auth-key-missing"
+
+
+def test_a_session_as_configured() -> None:
+    """Voice, character, language and turn detection are the owner's; extra fields are passed on."""
+    spec = spec_of(
+        settings(
+            assistant={"voice": "cedar", "instructions": "Be brief.", "language": "de", "speed": 1.2},
+            service={"transcription": "whisper-1", "session": {"max_output_tokens": 100}},
+            turn_detection={"threshold": 0.7, "silence_duration_ms": 700, "noise_reduction": "none"},
+        )
+    )
+    assert (spec.voice, spec.instructions, spec.language, spec.speed) == ("cedar", "Be brief.", "de", 1.2)
+    assert (spec.transcription_model, spec.extra, spec.noise_reduction) == (
+        "whisper-1",
+        {"max_output_tokens": 100},
+        None,
+    )
+    assert spec.turn_detection == {
+        "type": "server_vad",
+        "threshold": 0.7,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 700,
+        "create_response": True,
+        "interrupt_response": True,
+    }
+
+
+def test_semantic_turn_detection_has_fields_of_its_own() -> None:
+    """The service refuses server_vad's."""
+    spec = spec_of(settings(turn_detection={"type": "semantic_vad", "eagerness": "low"}))
+    assert spec.turn_detection == {
+        "type": "semantic_vad",
+        "eagerness": "low",
+        "create_response": True,
+        "interrupt_response": True,
+    }
+    assert spec.noise_reduction == "far_field"
+
+
+@pytest.mark.parametrize(
+    ("barge_in", "echo_cancellation", "by_speech"),
+    [
+        ("auto", "auto", True),
+        ("auto", "on", True),
+        ("auto", "off", False),
+        ("speech", "off", True),
+        ("wake_word", "on", False),
+        ("off", "on", False),
+    ],
+)
+def test_speech_cuts_a_reply_only_where_that_is_safe(barge_in: str, echo_cancellation: str, by_speech: bool) -> None:
+    """When told so, or when our own voice is taken out; the service is told the same."""
+    chosen = settings(conversation={"barge_in": barge_in}, audio={"echo_cancellation": echo_cancellation})
+    assert barges_in_by_speech(chosen) is by_speech
+    assert limits_of(chosen).barge_in_by_speech is by_speech
+    detection = spec_of(chosen).turn_detection
+    assert detection is not None
+    assert detection["interrupt_response"] is by_speech
+
+
+def test_limits_as_configured() -> None:
+    """Words are shown by name, also those of the owner's own models; what is not configured is the core's."""
+    limits = limits_of(
+        settings(wake={"models": ["alexa", "/etc/hey_you.onnx"]}, conversation={"follow_up_s": 3, "max_turns": 2})
+    )
+    assert limits == Limits(words=("alexa", "hey_you"), follow_up_s=3, max_turns=2)
+
+
+async def test_a_service_with_an_address_is_not_started() -> None:
+    """Its place is given as it is."""
+    async with service_of(settings(service={"endpoint": "ws://127.0.0.1:3/v1"})) as endpoint:
+        assert endpoint.websocket_base_url == "ws://127.0.0.1:3/v1"
+    assert children() == []
+
+
+def children() -> list[str]:
+    """Return the commands of this process's children."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                found.append(stat.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # it ended meanwhile
+    return [command for command in found if "emulate" in command]
