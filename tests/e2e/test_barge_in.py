@@ -37,7 +37,7 @@ async def test_speech_cuts_an_answer_and_the_next_one_is_heard(play, voice, neur
 async def test_an_answer_does_not_interrupt_itself(play, voice, neural_url):
     """The echo of a whole answer is taken for nobody's speech and for no wake word."""
     async with play(config={"service": {"endpoint": neural_url}}, card=LIVING_ROOM, start_service=False) as stage:
-        begun, _ = stage.say(voice("Hey Jarvis, count to twenty."))
+        begun, _ = stage.say(voice("Hey Jarvis, count to twelve."))
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=30)
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=40)
         assert stage.marks("speech_started", after_s=audible["t"]) == []

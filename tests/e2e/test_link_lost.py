@@ -38,7 +38,7 @@ async def test_a_link_lost_in_an_answer_lets_what_was_received_be_heard_and_tell
 
 async def test_a_link_closed_in_a_follow_up_ends_without_a_sound(play, voice):
     """Nobody was waiting for anything: no error is heard, and the next wake word works."""
-    faults = {"drop_after_s": 6.0, "first_connections": 1}
+    faults = {"drop_after_s": 5.0, "first_connections": 1}
     async with play(faults=faults, replies=["One.", "Two."], config={"conversation": {"follow_up_s": 30}}) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("state", after="follow-up", after_s=begun, timeout_s=20)
