@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -213,16 +214,16 @@ def _emulate(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(
-            emulate(
-                host=arguments.host,
-                port=arguments.port,
-                tier=arguments.tier,
-                paced=arguments.paced,
-                announce=announce,
-            )
+    async def serve() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await emulate(
+            host=arguments.host, port=arguments.port, tier=arguments.tier, paced=arguments.paced, announce=announce
         )
+
+    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+        asyncio.run(serve())
     return OK
 
 

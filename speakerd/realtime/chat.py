@@ -118,6 +118,7 @@ class _Chat:
         self._strict = strict
         self._write = write
         self._mid_line = False
+        self._sizes_bytes: list[int] = []
         self._sound: asyncio.Queue[bytes] = asyncio.Queue()
         self._ready = asyncio.Event()
         self._over = asyncio.Event()
@@ -205,6 +206,7 @@ class _Chat:
             case wire_events.ResponseCreated() if self._response is None:
                 self._response = event.response_id
             case wire_events.ResponseDone() if event.response_id == self._response:
+                self._show_sizes()
                 if event.status == "failed":
                     self._failed(event.code, event.message or "the response failed")
                 elif event.status != "completed":
@@ -218,9 +220,15 @@ class _Chat:
 
     def _hear(self, pcm: bytes) -> None:
         if self._play is None:
-            self._line(f"(received {len(pcm)} bytes of audio)")
+            self._sizes_bytes.append(len(pcm))
         else:
             self._sound.put_nowait(pcm)
+
+    def _show_sizes(self) -> None:
+        """Show how large each piece of unplayed audio was; behind the reply, since it would tear its words apart."""
+        if self._sizes_bytes:
+            self._line(f"(received {' + '.join(map(str, self._sizes_bytes))} bytes of audio)")
+            self._sizes_bytes.clear()
 
     def _line(self, text: str = "") -> None:
         """Show a line of its own, ending the one that is being written."""

@@ -7,14 +7,16 @@ import json
 import signal
 import sys
 
+import pytest
 from websockets.asyncio.client import connect
 
 from speakerd.embedded.spawn import parse_announcement
 from tests.fakes.command import environment, speakerd
 
 
-async def test_it_announces_itself_serves_and_leaves(tmp_path):
-    """The first line says where it listens; a client is served there; Ctrl-C ends it with 0."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_announces_itself_serves_and_leaves(tmp_path, number):
+    """The first line says where it listens; a client is served there; Ctrl-C and SIGTERM end it with 0."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "speakerd", "emulate", "--port", "0", "--tier", "scripted"),
         stdout=asyncio.subprocess.PIPE,
@@ -35,7 +37,7 @@ async def test_it_announces_itself_serves_and_leaves(tmp_path):
                 created = json.loads(await client.recv())
                 assert created["type"] == "session.created"
                 assert created["session"]["model"] == "gpt-realtime"
-                process.send_signal(signal.SIGINT)
+                process.send_signal(number)
                 assert await process.wait() == 0
     finally:
         if process.returncode is None:

@@ -96,7 +96,7 @@ async def test_a_typed_message_is_answered_in_writing_and_sound() -> None:
 
 
 async def test_without_sound_the_sizes_are_shown() -> None:
-    """With nobody to play it, each piece of audio is a line; the end of input ends it."""
+    """With nobody to play it, the size of each piece of audio is told; the end of input ends it."""
 
     async def script(client: Client) -> None:
         await client.configure()
