@@ -73,7 +73,7 @@ def word_tail(heard: npt.NDArray[np.int16], search_at: int) -> Tail | None:
     last = first + SEARCH_FRAMES // _STEP_FRAMES
     before = levels[: max(0, last - _WORD_STEPS)]
     room_dbfs = float(np.percentile(before, _ROOM_PERCENTILE)) if len(before) else SILENCE_DBFS
-    word_dbfs = float(levels[max(0, last - _WORD_STEPS) : last].max(initial=SILENCE_DBFS))
+    word_dbfs = float(max(levels[max(0, last - _WORD_STEPS) : last], default=SILENCE_DBFS))
     quiet_below_dbfs = max(room_dbfs + _ABOVE_ROOM_DB, word_dbfs - _BELOW_WORD_DB)
     quiet = levels < quiet_below_dbfs
     for begin in range(first, last + 1):
@@ -96,10 +96,10 @@ def pause_lasts(heard: npt.NDArray[np.int16], quiet_below_dbfs: float) -> bool |
     return True if len(heard) >= LASTING_PAUSE_FRAMES else None
 
 
-def _levels_dbfs(heard: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+def _levels_dbfs(heard: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
     """Return the level of each whole step."""
-    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES).astype(np.float32)
-    levels: npt.NDArray[np.float32] = 10 * np.log10(
+    steps = heard[: len(heard) // _STEP_FRAMES * _STEP_FRAMES].reshape(-1, _STEP_FRAMES).astype(np.float64)
+    levels: npt.NDArray[np.float64] = 10 * np.log10(
         np.maximum(np.mean(steps**2, axis=1) / FULL_SCALE**2, _SILENCE_POWER)
     )
     return levels
