@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import functools
-import ipaddress
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from pydantic import ValidationError
 
+from speakerd.core.hosts import is_loopback
 from speakerd.core.settings import Settings
 
 KeyPath = tuple[str | int, ...]
@@ -110,16 +110,6 @@ def dotted(path: KeyPath) -> str:
     """Write a path as people do, ``wake.models[1]``, with nothing in it that would break the line."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part[:60]}" for part in path)
     return "".join(char if char.isprintable() else "?" for char in text).removeprefix(".")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host's name or address is this machine, without asking anybody."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _without_planned(tree: Mapping[str, Any], at: KeyPath) -> tuple[dict[str, Any], list[Finding]]:

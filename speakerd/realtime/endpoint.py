@@ -5,12 +5,12 @@ Pure. Connecting is ``link.py``.
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from speakerd.core.errors import LinkError, Remedy
+from speakerd.core.hosts import is_loopback
 
 OPENAI_BASE_URL = "wss://api.openai.com/v1"
 """OpenAI's own service (specified)."""
@@ -56,14 +56,14 @@ class Endpoint:
     @property
     def loopback(self) -> bool:
         """Whether the service runs on this machine."""
-        return _is_loopback(urlsplit(self.websocket_base_url).hostname or "")
+        return is_loopback(urlsplit(self.websocket_base_url).hostname or "")
 
 
 def _base_url(provider: Provider, endpoint: str, url: SplitResult) -> str:
     match provider, url.scheme:
         case _, "wss":
             return endpoint
-        case _, "ws" if _is_loopback(url.hostname or ""):
+        case _, "ws" if is_loopback(url.hostname or ""):
             return endpoint
         case _, "ws":
             raise _invalid(f"service.endpoint {endpoint!r} is not encrypted; plain ws:// is for this machine only")
@@ -73,15 +73,6 @@ def _base_url(provider: Provider, endpoint: str, url: SplitResult) -> str:
         case "openai", "https":
             return f"wss://{url.netloc}{url.path.rstrip('/') or '/v1'}"
     raise _invalid(f"service.endpoint {endpoint!r} cannot be used with {provider}: use https://, wss:// or ws://")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _invalid(message: str) -> LinkError:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.core.settings import Settings
-from speakerd.core.settings_check import MAX_FINDINGS, dotted, inspect, is_loopback
+from speakerd.core.settings_check import MAX_FINDINGS, dotted, inspect
 
 
 def complaints(tree: dict[str, Any], *, key_credential: bool = False) -> list[str]:
@@ -191,15 +191,6 @@ def test_complaints_are_bounded() -> None:
 def test_a_path_stays_on_one_line() -> None:
     """A key's name cannot break the line it is printed on."""
     assert dotted(("a\nb", 0, "c" * 99)) == "a?b[0]." + "c" * 60
-
-
-@pytest.mark.parametrize(
-    ("host", "is_here"),
-    [("localhost", True), ("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("10.0.0.1", False), ("x", False)],
-)
-def test_loopback_is_this_machine(host: str, is_here: bool) -> None:
-    """Only names and addresses that cannot leave the machine count."""
-    assert is_loopback(host) is is_here
 
 
 json_values = st.recursive(
