@@ -24,6 +24,7 @@ from speakerd.embedded.parts import Heard, Prompt, Tier
 from speakerd.embedded.reply import Reply
 from speakerd.embedded.responding import Answer, Hear, Listen, Stop
 from speakerd.embedded.validate import Refusal
+from speakerd.embedded.witness import Witness, Witnesses
 
 _log = logging.getLogger("speakerd.embedded")
 
@@ -76,6 +77,7 @@ class Connection:
         faults: What goes wrong on purpose.
         life_s: How long the session may last.
         received: Told the size of every message that comes in.
+        witness: Looks on; told when the connection is over, too.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Connection:
         faults: Faults,
         life_s: float,
         received: Callable[[int], None],
+        witness: Witness | None = None,
     ) -> None:
         self._socket = socket
         self._conversation = conversation
@@ -98,6 +101,7 @@ class Connection:
         self._faults = faults
         self._life_s = life_s
         self._received = received
+        self._witness: Witness = witness or Witnesses(())
         self._outbox: asyncio.Queue[str | _Farewell] = asyncio.Queue()
         self._backlog_bytes = 0
         self._events_sent = 0
@@ -133,6 +137,7 @@ class Connection:
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
+            self._witness.closed()
 
     async def _read(self) -> None:
         """Take in the client's messages, one after the other."""
@@ -201,6 +206,7 @@ class Connection:
 
     def _post(self, event: dict[str, Any]) -> None:
         """Queue an event for the client."""
+        self._witness.posted(event)
         message = json.dumps(event)
         self._backlog_bytes += len(message)
         if self._backlog_bytes > _BACKLOG_BYTES:
@@ -220,7 +226,9 @@ class Connection:
 
     async def _hear(self, item_id: str, pcm: bytes) -> Heard:
         """Recognise what an item says and tell the conversation."""
+        self._witness.listened(item_id, pcm)
         heard = await asyncio.get_running_loop().run_in_executor(self._executor, self._tier.ears.hear, pcm)
+        self._witness.recognised(item_id, heard.text)
         self._conversation.heard(item_id, heard.text)
         self._flush()
         return heard
