@@ -51,7 +51,6 @@ async def test_a_turn_on_any_card(play, voice, name):
         status = await stage.status()
         for end in ("microphone", "loudspeaker"):
             assert given.items() <= status[end].items()
-            assert status[end]["xruns"] == 0
         spans = stage.room.audible_spans(audible["t"] - 0.1, drained["t"], gap_ms=250)
         assert spans[-1][1] - spans[-1][0] == pytest.approx(0.9, abs=0.25)  # sixteen letters of it
 
