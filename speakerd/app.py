@@ -21,6 +21,7 @@ from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.ring import make_ring
 from speakerd.controller import Controller
+from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
     DeviceFound,
@@ -99,6 +100,7 @@ class Speaker:
             channel=audio.capture.channel,
             open_pcm=open_capture,
             canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
+            probe=EchoProbe() if audio.echo_cancellation == "auto" else None,
             far=self._loudspeaker.reference,
             wake_feed=self._feed_wake,
             uplink=self._send,

@@ -1,7 +1,8 @@
 """Echo cancelling: takes out of the microphone what the loudspeaker put into it. The only importer of pywebrtc-audio.
 
 ``EchoCanceller`` is the engine behind one small interface, so that another can take its place. ``EchoPath`` decides
-when it runs: never while nothing plays. Which far-end frame belongs to which near-end frame is ``reference.py``'s work.
+when it runs: never while nothing plays, nor where there is no echo (``core/echo_probe.py``). Which far-end frame
+belongs to which near-end frame is ``reference.py``'s work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.units import WIRE_RATE_HZ
 
 Pcm = npt.NDArray[np.int16]
@@ -117,12 +119,15 @@ class EchoPath:
     Args:
         canceller: The engine.
         reference: What was played.
+        probe: Tells whether there is an echo to cancel; None: there always is.
     """
 
-    def __init__(self, canceller: Canceller, reference: Reference) -> None:
+    def __init__(self, canceller: Canceller, reference: Reference, probe: EchoProbe | None = None) -> None:
         self._canceller = canceller
         self._reference = reference
+        self._probe = probe
         self._cancelling = False
+        self._stale = False  # what the canceller has learnt belongs to another place of the far end
         self._realignments = reference.realignments
 
     @property
@@ -133,10 +138,13 @@ class EchoPath:
     def process(self, near: Pcm) -> Pcm:
         """Return the next near-end frames, cancelled or not; up to 20 ms of them come with the next call."""
         far = self._reference.take(len(near))
-        if far is not None:
+        self._follow_far_end()
+        if far is not None and self._is_needed(near, far):
             done = self._renew()
             self._cancelling = True
             return np.concatenate((done, self._canceller.process(near, far)))
+        if far is None and self._probe is not None:
+            self._probe.restart()
         if self._cancelling:
             self._cancelling = False
             return np.concatenate((self._canceller.drain(), near))
@@ -146,9 +154,22 @@ class EchoPath:
         """Say that the near end has lost frames."""
         self._reference.realign()
 
+    def _follow_far_end(self) -> None:
+        if self._realignments != self._reference.realignments:
+            self._realignments = self._reference.realignments
+            self._stale = True
+            if self._probe is not None:
+                self._probe.restart()
+
+    def _is_needed(self, near: Pcm, far: Pcm) -> bool:
+        if self._probe is None:
+            return True
+        self._probe.process(near, far)
+        return self._probe.hears_echo
+
     def _renew(self) -> Pcm:
         """Let the canceller learn anew where its far end has moved; returns what it had done by then."""
-        if self._realignments == self._reference.realignments:
+        if not self._stale:
             return np.zeros(0, np.int16)
-        self._realignments = self._reference.realignments
+        self._stale = False
         return self._canceller.reset()

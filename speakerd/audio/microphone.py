@@ -17,6 +17,7 @@ from speakerd.audio.doorbell import Doorbell
 from speakerd.audio.echo import Canceller, EchoPath, Pcm, Reference
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
+from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, Event
 from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
@@ -76,6 +77,7 @@ class Microphone:
         channel: Which of its channels to hear, from 0, or ``auto``.
         open_pcm: Opens the card; may block.
         canceller: Takes our own voice out; None: nothing does.
+        probe: Tells whether there is anything of it to take out; None: there always is.
         far: What the loudspeaker plays, for the canceller.
         wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire.
         uplink: Takes wire audio that leaves for the session.
@@ -98,11 +100,12 @@ class Microphone:
         on_event: Callable[[Event], None],
         now: Callable[[], float],
         trace: Trace,
+        probe: EchoProbe | None = None,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._device = device
         self._channel = channel
-        self._echo = EchoPath(canceller, far) if canceller is not None and far is not None else None
+        self._echo = EchoPath(canceller, far, probe) if canceller is not None and far is not None else None
         self._wake_feed = wake_feed
         self._uplink = uplink
         self._trace = trace

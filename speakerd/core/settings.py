@@ -235,7 +235,7 @@ class Audio(Section):
     """The loudspeaker."""
 
     echo_cancellation: Literal["auto", "on", "off"] = "auto"
-    """Take our own voice out of the microphone; auto: unless the card does it."""
+    """Take our own voice out of the microphone; auto: while there is an echo of it."""
 
     earcons: Switch = True
     """Play the short sounds that say what is going on."""

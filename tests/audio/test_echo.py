@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from speakerd.audio.echo import BLOCK_FRAMES, DELAY_FRAMES, EchoCanceller, EchoPath, Pcm
+from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.units import WIRE_RATE_HZ
 
@@ -158,6 +159,45 @@ def test_the_path_lets_the_canceller_learn_anew_when_the_far_end_has_moved() -> 
     assert path.process(np.zeros(480, np.int16)).tolist() == [2] * 10 + [0] * 470
     path.process(np.zeros(480, np.int16))
     assert engine.resets == 1
+
+
+def test_the_path_leaves_everything_alone_where_there_is_no_echo() -> None:
+    """After two and a half seconds without an echo every sample passes unchanged, though something plays."""
+    near, far = noise(4 * WIRE_RATE_HZ, seed=8), noise(4 * WIRE_RATE_HZ, seed=9)
+    blocks = range(0, len(near), 480)
+    path = EchoPath(EchoCanceller(), FarEnd(*(far[i : i + 480] for i in blocks)), EchoProbe())
+    out = np.concatenate([path.process(near[i : i + 480]) for i in blocks])
+    assert len(out) == len(near)
+    assert out[-WIRE_RATE_HZ:].tolist() == near[-WIRE_RATE_HZ:].tolist()
+    assert not path.cancelling
+
+
+def test_the_path_cancels_an_echo_that_comes_later() -> None:
+    """Once it is there it is recognised, and taken out by an engine that learns anew; no frame is lost over it."""
+    far = noise(8 * WIRE_RATE_HZ, seed=9)
+    near = echo_of(far)
+    near[: 4 * WIRE_RATE_HZ] = 0
+    blocks = range(0, len(near), 480)
+    far_end = FarEnd(*(far[i : i + 480] for i in blocks))
+    path = EchoPath(EchoCanceller(), far_end, EchoProbe())
+    out = []
+    for i in blocks:
+        far_end.realignments = int(i > 3 * WIRE_RATE_HZ)  # it has moved while nobody cancelled
+        out.append(path.process(near[i : i + 480]))
+    heard = np.concatenate(out)
+    assert path.cancelling
+    assert 0 <= len(near) - len(heard) < DELAY_FRAMES + BLOCK_FRAMES
+    assert rms_dbfs(near[-WIRE_RATE_HZ:]) - rms_dbfs(heard[-WIRE_RATE_HZ:]) > 15
+
+
+def test_the_path_begins_to_compare_anew_after_a_rest() -> None:
+    """What was heard before the rest is not compared with what is played after it."""
+    second = WIRE_RATE_HZ // 480
+    quiet, far = np.zeros(480, np.int16), noise(480, seed=9)
+    path = EchoPath(EchoCanceller(), FarEnd(*([far] * second * 2 + [None]) * 3), EchoProbe())
+    for _ in range(6 * second):
+        path.process(quiet)
+    assert path.cancelling
 
 
 def test_a_hole_in_the_near_end_is_told_to_the_far_end() -> None:

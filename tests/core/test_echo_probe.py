@@ -1,0 +1,111 @@
+"""Whether the microphone hears the loudspeaker, told from the sound of both."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from speakerd.core.echo_probe import EchoProbe
+from speakerd.core.units import WIRE_RATE_HZ
+
+BLOCK = 480
+
+
+def babble(seconds: float, seed: int, level: float = 3000.0):
+    """Return something as broad and as uneven as speech."""
+    rng = np.random.default_rng(seed)
+    frames = int(seconds * WIRE_RATE_HZ)
+    syllables = np.repeat(rng.uniform(0.05, 1, frames // 4800 + 1), 4800)[:frames]
+    low = np.convolve(rng.normal(0, 1, frames), np.hanning(9) / 3, "same")
+    return np.clip(low * syllables * level, -32768, 32767).astype(np.int16)
+
+
+def echo_of(far, *, gain_db: float, delay_ms: float, reverberation_s: float):
+    """Return what a room makes of it."""
+    frames = int(0.3 * WIRE_RATE_HZ)
+    response = np.random.default_rng(9).normal(0, 1, frames)
+    response *= 10 ** (-3 * np.arange(frames) / WIRE_RATE_HZ / reverberation_s)
+    response /= np.sqrt((response**2).sum())
+    delay = int(abs(delay_ms) * WIRE_RATE_HZ / 1000)
+    size = 1 << (len(far) + frames).bit_length()
+    heard = np.fft.irfft(np.fft.rfft(far.astype(float), size) * np.fft.rfft(response, size), size)[: len(far)]
+    heard *= 10 ** (gain_db / 20)
+    moved = np.zeros(len(far))
+    if delay_ms >= 0:
+        moved[delay:] = heard[: len(far) - delay]
+    else:
+        moved[: len(far) - delay] = heard[delay:]
+    return moved
+
+
+def mixed(*parts):
+    """Return several sounds at once, in a room that is never quite silent."""
+    noise = np.random.default_rng(8).normal(0, 18, len(parts[0]))
+    return np.clip(np.rint(sum(parts, noise)), -32768, 32767).astype(np.int16)
+
+
+def feed(probe: EchoProbe, near, far):
+    """Give it both ends block by block; return what it said after each."""
+    said = []
+    for at in range(0, len(near), BLOCK):
+        probe.process(near[at : at + BLOCK], far[at : at + BLOCK])
+        said.append(probe.hears_echo)
+    return said
+
+
+def test_believes_in_an_echo_until_two_seconds_of_a_reply_had_none() -> None:
+    """Silence at the microphone is no proof at once, but soon."""
+    far = babble(4, seed=1)
+    said = feed(EchoProbe(), np.zeros_like(far), far)
+    assert 2.2 < said.index(False) * BLOCK / WIRE_RATE_HZ < 2.5
+    assert not any(said[said.index(False) :])
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_somebody_who_talks_meanwhile_is_no_echo(seed) -> None:
+    """Two who talk at once are not alike, however loud they are."""
+    far = babble(10, seed=1)
+    said = feed(EchoProbe(), mixed(babble(10, seed)), far)
+    assert said.index(False) * BLOCK / WIRE_RATE_HZ < 4
+    assert not any(said[300:])
+
+
+@pytest.mark.parametrize("gain_db", [0, -12, -30])
+@pytest.mark.parametrize("reverberation_s", [0.06, 0.4])
+@pytest.mark.parametrize("delay_ms", [-50, 20, 120])
+def test_an_echo_is_recognised(gain_db, reverberation_s, delay_ms) -> None:
+    """Loud or faint, dry or reverberant, early or late: it is never taken for none."""
+    far = babble(6, seed=1)
+    near = mixed(echo_of(far, gain_db=gain_db, delay_ms=delay_ms, reverberation_s=reverberation_s))
+    assert all(feed(EchoProbe(), near, far))
+
+
+def test_an_echo_is_recognised_under_a_louder_voice() -> None:
+    """The user over the reply does not hide it."""
+    far = babble(8, seed=1)
+    near = mixed(echo_of(far, gain_db=-12, delay_ms=30, reverberation_s=0.2), babble(8, seed=2, level=2000))
+    assert all(feed(EchoProbe(), near, far))
+
+
+def test_an_echo_that_comes_is_noticed_within_a_second_and_a_half() -> None:
+    """Headphones that are pulled out."""
+    probe, far = EchoProbe(), babble(6, seed=1)
+    near = echo_of(far, gain_db=-12, delay_ms=30, reverberation_s=0.06)
+    near[: 4 * WIRE_RATE_HZ] = 0
+    said = feed(probe, mixed(near), far)
+    assert not said[4 * WIRE_RATE_HZ // BLOCK - 1]
+    assert all(said[int(5.5 * WIRE_RATE_HZ) // BLOCK :])
+
+
+def test_a_far_end_that_nobody_can_hear_tells_nothing() -> None:
+    """As long as it plays almost nothing, the belief stays."""
+    far = babble(6, seed=1, level=20)
+    assert all(feed(EchoProbe(), np.zeros_like(far), far))
+
+
+def test_what_is_known_outlives_a_new_beginning() -> None:
+    """After a hole the windows are counted anew, but headphones stay headphones."""
+    probe, far = EchoProbe(), babble(4, seed=1)
+    feed(probe, np.zeros_like(far), far)
+    probe.restart()
+    assert not probe.hears_echo
