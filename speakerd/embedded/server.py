@@ -1,53 +1,54 @@
-"""The WebSocket server: who may come in, what the handshake says, and one connection for each client.
+"""The Realtime service: who may come in, how many, with which faults, and one connection for each client.
 
-The only file that knows the websockets package on this side. What is said over a connection stands in
-``connection.py``.
+What is said over a connection stands in ``connection.py``; sockets and HTTP stand in ``door.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import http
+import ipaddress
 import json
 import logging
 import secrets
+import ssl
 import string
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
-from weakref import WeakKeyDictionary
-
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
 from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.embedded.admission import Rejection, check_handshake, check_key, no_seat, refused_on_purpose
 from speakerd.embedded.connection import Connection
 from speakerd.embedded.conversation import Conversation
+from speakerd.embedded.door import Client, Door, Header, Listening, listen
+from speakerd.embedded.fault_control import Answer, FaultFile, control, problem
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.parts import Tier
+from speakerd.embedded.recording import Recorder
 from speakerd.embedded.session import SESSION_LIFE_S, default_session
+from speakerd.embedded.turn_log import TurnLog
 from speakerd.embedded.turns import TurnDetector
 from speakerd.embedded.validate import Refusal, error_event
+from speakerd.embedded.witness import Witness, Witnesses
 
 _log = logging.getLogger("speakerd.embedded")
 
 BURST_PACE = 8.0
 """Seconds of answer sent a second, about as the service does (guessed from recordings)."""
 
-_MESSAGE_BYTES = 24 * 1024 * 1024
-"""The longest message: 15 MiB of audio in base64, and room (specified: 15 MiB an append)."""
-
 _WORKERS = 4
 """Threads for detectors, ears and voice; a recognition must not hold up another session's turn detection (guessed)."""
 
-_CLOSE_S = 1.0
-"""How long a client may take to say goodbye; on the loopback a tenth is plenty (guessed)."""
+SEATS = 64
+"""Sessions at a time; two cores carry 20 with ease (guessed; the test of concurrency measures)."""
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_DOORS_A_SEAT = 4
+"""Connections at a time, for each seat; most of them are at their handshake (guessed)."""
 
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -58,32 +59,38 @@ def make_id(prefix: str) -> str:
     return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
-class _Client:
-    """A WebSocket as a connection sees it: once it is closed, its methods raise ``EOFError``."""
+def is_loopback(host: str) -> bool:
+    """Return whether an address is reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
-    def __init__(self, socket: ServerConnection) -> None:
-        self._socket = socket
 
-    async def recv(self) -> str | bytes:
-        try:
-            return await self._socket.recv()
-        except ConnectionClosed as closed:
-            raise EOFError from closed
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a service differs from the plain one on the loopback."""
 
-    async def send(self, message: str) -> None:
-        try:
-            await self._socket.send(message)
-        except ConnectionClosed as closed:
-            raise EOFError from closed
+    tls: ssl.SSLContext | None = None
+    """Speak TLS with this."""
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        await self._socket.close(code, reason[:120])
+    api_key: str | None = None
+    """What clients must know; None: any key will do, and the service stays on the loopback."""
 
-    def abort(self) -> None:
-        self._socket.transport.abort()
+    record: Path | None = None
+    """Keep what is heard and said in this folder."""
 
-    def stall(self) -> None:
-        self._socket.transport.pause_reading()
+    fault_file: Path | None = None
+    """Take faults from this file whenever it changes."""
+
+    fault_control: bool = False
+    """Let clients on this machine read and change the faults at ``/faults``."""
+
+    transcripts: bool = False
+    """Log what is said in each turn."""
+
+    seats: int = SEATS
+    """Sessions at a time; more are refused with 503."""
 
 
 class EmbeddedService:
@@ -91,18 +98,20 @@ class EmbeddedService:
 
     Args:
         tier: Ears, brain and voice, or what loads them, in a thread; clients wait meanwhile.
-        host: Loopback only: there is no key to check.
+        host: The loopback, unless there is a key to check.
         port: 0: any free one.
         pace: Seconds of answer sent for each second that passes; 1.0 is real time.
         faults: What goes wrong on purpose; may be changed while it runs.
         life_s: How long a session may last.
+        options: What else is wanted.
 
     Attributes:
         connections: How many clients have been let in so far.
         bytes_received: How much they have sent, in bytes of message.
 
     Raises:
-        SpeakerdError: the address is not on the loopback, or is taken.
+        SpeakerdError: the address is not on the loopback and there is no key, or it is taken; the folder for recordings
+            or the file of faults cannot be used.
     """
 
     def __init__(
@@ -114,22 +123,36 @@ class EmbeddedService:
         pace: float = BURST_PACE,
         faults: Faults | None = None,
         life_s: float = SESSION_LIFE_S,
+        options: Options | None = None,
     ) -> None:
-        if host not in _LOOPBACK:
-            sentence = f"the embedded service asks for no key, so it listens on the loopback only, not on {host}"
+        self._options = options or Options()
+        if self._options.api_key is None and not is_loopback(host):
+            sentence = f"without a key (--api-key-file) the service listens on the loopback only, not on {host}"
             raise SpeakerdError("embedded-not-loopback", sentence, Remedy.EXIT)
-        self.faults = faults or Faults()
+        self._handshakes = 0
+        self._fault_file = FaultFile(self._options.fault_file) if self._options.fault_file is not None else None
+        self._faults = faults or (self._fault_file.first if self._fault_file is not None else Faults())
         self.connections = 0
         self.bytes_received = 0
         self._tier = tier
         self._address = (host, port)
         self._pace = pace
         self._life_s = life_s
-        self._handshakes = 0
-        self._admitted: WeakKeyDictionary[ServerConnection, Faults] = WeakKeyDictionary()
+        self._doors: dict[Door, Faults | None] = {}
         self._executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="embedded")
+        self._recorder: Recorder | None = None
         self._loading: asyncio.Task[Tier] | None = None
-        self._server: Server | None = None
+        self._server: Listening | None = None
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose, for connections from now on; setting it counts ``first_connections`` anew."""
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = faults
+        self._handshakes = 0
 
     @property
     def port(self) -> int:
@@ -142,7 +165,8 @@ class EmbeddedService:
     def url(self) -> str:
         """Base URL for a Realtime client: ``/realtime?model=…`` comes after it."""
         host = f"[{self._address[0]}]" if ":" in self._address[0] else self._address[0]
-        return f"ws://{host}:{self.port}/v1"
+        scheme = "ws" if self._options.tls is None else "wss"
+        return f"{scheme}://{host}:{self.port}/v1"
 
     async def tier(self) -> Tier:
         """Return the tier, once it is loaded."""
@@ -155,19 +179,14 @@ class EmbeddedService:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._tier)
 
     async def __aenter__(self) -> Self:
+        if self._options.record is not None:
+            self._recorder = Recorder(self._options.record)
         self._loading = asyncio.create_task(self._load(), name="embedded-load")
         try:
-            self._server = await serve(
-                self._serve,
-                *self._address,
-                process_request=self._admit,
-                select_subprotocol=lambda _socket, _offered: None,
-                compression=None,
-                max_size=_MESSAGE_BYTES,
-                close_timeout=_CLOSE_S,
-            )
+            self._server = await listen(self, self._serve, self._address, self._options.tls)
         except OSError as error:
             self._loading.cancel()
+            self._close_files()
             host, port = self._address
             raise SpeakerdError("embedded-port", f"cannot listen on {host}:{port}: {error}", Remedy.EXIT) from error
         return self
@@ -178,42 +197,75 @@ class EmbeddedService:
         assert self._server is not None
         assert self._loading is not None
         self._loading.cancel()
-        self._server.close()
+        self._server.close()  # clients are told 1001, going away
         await self._server.wait_closed()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        """End the threads; what is recorded is written first."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        if self._recorder is not None:
+            self._recorder.close()
 
-    def _faults_now(self) -> Faults:
-        """Return the faults for the connection that comes now."""
-        first = self.faults.first_connections
-        return self.faults if first is None or self._handshakes <= first else Faults()
+    def arrived(self, door: Door) -> bool:
+        """Count somebody who comes; False: there are too many already."""
+        self._doors[door] = None
+        return len(self._doors) <= self._options.seats * _DOORS_A_SEAT
 
-    async def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
+    def left(self, door: Door) -> None:
+        """Count somebody who goes."""
+        self._doors.pop(door, None)
+
+    async def admit(self, door: Door, target: str, header: Header) -> Rejection | None:
         """Answer a handshake with an HTTP error, or let it through."""
-        self._handshakes += 1
         faults = self._faults_now()
-        self._admitted[socket] = faults
         await asyncio.sleep(faults.slow_handshake_s)
         if faults.http_status is not None:
-            response = _refusal(socket, faults.http_status, "fault_switch", "This handshake is refused on purpose.")
-            if faults.retry_after_s is not None:
-                response.headers["Retry-After"] = str(faults.retry_after_s)
-            return response
-        problem = check_handshake(request.path, request.headers.get)
-        if problem is not None:
-            return _refusal(socket, *problem)
+            return refused_on_purpose(faults.http_status, faults.retry_after_s)
+        rejection = check_handshake(target, header, self._options.api_key)
+        if rejection is not None:
+            return rejection
+        if sum(seated is not None for seated in self._doors.values()) >= self._options.seats:
+            _log.warning("all %d sessions are taken: refusing a client", self._options.seats)
+            return no_seat(self._options.seats)
+        if door in self._doors:  # it may have left while it waited
+            self._doors[door] = faults
         await self.tier()
         return None
 
-    async def _serve(self, socket: ServerConnection) -> None:
+    def control(self, method: str, header: Header, body: bytes, *, is_local: bool) -> Answer:
+        """Answer a request to ``/faults``."""
+        if not self._options.fault_control:
+            return Answer(404, problem("not_found", "Faults are changed here only after 'emulate --faults-control'."))
+        if not is_local or header("Origin") is not None:  # a web page in a browser of this machine is not its operator
+            return Answer(403, problem("forbidden", "Faults are changed from this machine only, and by no web page."))
+        refused = check_key("", header, self._options.api_key) if self._options.api_key is not None else None
+        if refused is not None:
+            return Answer(refused.status, refused.body)
+        return control(method, body, self.faults, self._put_faults)
+
+    def _put_faults(self, faults: Faults) -> None:
+        self.faults = faults
+        _log.info("faults changed over HTTP")
+
+    def _faults_now(self) -> Faults:
+        """Return the faults for the connection that comes now."""
+        changed = self._fault_file.changed() if self._fault_file is not None else None
+        if changed is not None:
+            self.faults = changed
+        self._handshakes += 1
+        first = self._faults.first_connections
+        return self._faults if first is None or self._handshakes <= first else Faults()
+
+    async def _serve(self, door: Door) -> None:
         """Serve one client."""
-        assert socket.request is not None
         self.connections += 1
-        if "OpenAI-Beta" in socket.request.headers:
-            await _refuse_beta(socket)
+        if door.has_beta_header:
+            await _refuse_beta(Client(door))
             return
-        faults = self._admitted[socket]
+        faults = self._doors.get(door) or Faults()
         tier = await self.tier()
-        path = urlsplit(socket.request.path)
+        path = urlsplit(door.target)
         query = parse_qs(path.query)
         model = (query.get("model") or query["deployment"])[0]
         session = default_session(make_id("sess"), model, int(time.time() + self._life_s))
@@ -225,7 +277,7 @@ class EmbeddedService:
             refuse_updates=faults.refuse_updates,
         )
         connection = Connection(
-            _Client(socket),
+            Client(door),
             conversation,
             tier,
             self._executor,
@@ -233,48 +285,25 @@ class EmbeddedService:
             faults=faults,
             life_s=self._life_s,
             received=self._count,
+            witness=self._witness(session),
         )
         _log.info("session %s opened", session["id"])
         await connection.serve()
         _log.info("session %s closed", session["id"])
 
+    def _witness(self, session: dict[str, Any]) -> Witness:
+        """Return who looks on while a session runs."""
+        session_id = session["id"]
+        log = TurnLog(session_id, time.monotonic, transcripts=self._options.transcripts)
+        return Witnesses([log, self._recorder.session(session_id)] if self._recorder is not None else [log])
+
     def _count(self, size_bytes: int) -> None:
         self.bytes_received += size_bytes
 
 
-def check_handshake(target: str, header: Callable[[str], str | None]) -> tuple[int, str, str] | None:
-    """Return why a handshake is refused, as HTTP status, code and message; None when it is as it should be.
-
-    Args:
-        target: The request's path and query.
-        header: Looks up a header.
-    """
-    path = urlsplit(target)
-    query = parse_qs(path.query)
-    if not path.path.endswith("/realtime"):
-        return 404, "not_found", "The Realtime API is at /v1/realtime and /openai/v1/realtime."
-    if "api-version" in query:
-        return 401, "unauthorized", "The GA Realtime API takes no api-version; leave it out and use /openai/v1."
-    bearer = (header("Authorization") or "").removeprefix("Bearer ").strip()
-    if not (bearer or header("api-key") or query.get("api-key")):
-        return 401, "invalid_api_key", "Send 'Authorization: Bearer …' or 'api-key: …'; any value will do here."
-    if not (query.get("model") or query.get("deployment")):
-        return 400, "missing_model", "You must provide a model parameter."
-    return None
-
-
-def _refusal(socket: ServerConnection, status: int, code: str, message: str) -> Response:
-    """Return an HTTP error with the service's kind of body."""
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-    response = socket.respond(http.HTTPStatus(status), json.dumps({"error": error}))
-    del response.headers["Content-Type"]
-    response.headers["Content-Type"] = "application/json"
-    return response
-
-
-async def _refuse_beta(socket: ServerConnection) -> None:
+async def _refuse_beta(client: Client) -> None:
     """Refuse the retired dialect the way the service does: an error event, then close 4000."""
     sentence = "The Realtime Beta API is no longer supported. Please use /v1/realtime for the GA API."
     error = error_event(Refusal("beta_api_shape_disabled", sentence), None)
-    await socket.send(json.dumps({"event_id": make_id("event"), **error}))
-    await socket.close(4000, "invalid_request_error.beta_api_shape_disabled")
+    await client.send(json.dumps({"event_id": make_id("event"), **error}))
+    await client.close(4000, "invalid_request_error.beta_api_shape_disabled")

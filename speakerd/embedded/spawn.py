@@ -24,7 +24,7 @@ READY_S = 60.0
 _LEAVE_S = 5.0
 """How long it may take to end before it is killed (guessed)."""
 
-_ANNOUNCED = re.compile(r"listening on (ws://\S+) \(tier: (\w+)\)")
+_ANNOUNCED = re.compile(r"listening on (wss?://\S+) \(tier: (\w+)\)")
 
 PARENT_VARIABLE = "SPEAKERD_EMULATE_PARENT"
 """Environment variable with the process id that the service is to end with."""

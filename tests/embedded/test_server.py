@@ -14,9 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from speakerd.core.errors import SpeakerdError
+from speakerd.embedded.admission import check_handshake
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.parts import Prompt
-from speakerd.embedded.server import EmbeddedService, check_handshake, make_id
+from speakerd.embedded.server import EmbeddedService, make_id
 from speakerd.embedded.tiers import scripted
 
 AUTH = {"Authorization": "Bearer local"}
@@ -61,8 +62,8 @@ async def ask(socket: ClientConnection) -> None:
 )
 def test_handshake_is_checked(target: str, headers: dict[str, str], status: int | None) -> None:
     """Path, authorisation, model and the absence of an api-version decide who comes in."""
-    problem = check_handshake(target, headers.get)
-    assert (problem[0] if problem else None) == status
+    rejection = check_handshake(target, headers.get)
+    assert (rejection.status if rejection else None) == status
 
 
 async def test_handshake_without_authorisation_is_401(service: EmbeddedService) -> None:
