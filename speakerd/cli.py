@@ -135,19 +135,39 @@ def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> N
     chat = add("chat", _chat, "type to the service, read and hear its replies; q quits")
     chat.add_argument("--no-audio", action="store_true", help="do not play; print the size of each piece of audio")
     chat.add_argument("--strict", action="store_true", help="stop at the first error event")
+    _add_emulate(add)
+    bench = add("bench", _bench, "measure the speaker on the virtual card and print the figures")
+    bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
+    bench.add_argument("--turns", type=int, default=5, help="conversations to hold (default: 5)")
+
+
+def _add_emulate(add: Callable[..., argparse.ArgumentParser]) -> None:
     emulate = add(
         "emulate",
         _emulate,
         "run the embedded Realtime service by itself",
-        more="Run the embedded Realtime service by itself: any Realtime client can talk to it",
+        more="Run the embedded Realtime service by itself: any Realtime client can talk to it. It prints how to point "
+        "clients at it. It asks for some key and takes any; with --api-key-file only the one in it",
     )
-    emulate.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    emulate.add_argument("--host", default="127.0.0.1", help="address to listen on; others need --api-key-file")
     emulate.add_argument("--port", type=int, default=8765, help="port to listen on; 0: any free one (default: 8765)")
     emulate.add_argument("--tier", choices=("auto", "scripted", "neural"), default="auto", help="ears, mind and voice")
     emulate.add_argument("--paced", action="store_true", help="send audio in real time instead of in a burst")
-    bench = add("bench", _bench, "measure the speaker on the virtual card and print the figures")
-    bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
-    bench.add_argument("--turns", type=int, default=5, help="conversations to hold (default: 5)")
+    emulate.add_argument("--tls", action="store_true", help="wss://, with a certificate made for this run")
+    for name, what in (
+        ("tls-cert", "an own certificate with its chain, PEM (means --tls; needs --tls-key)"),
+        ("tls-key", "the key of --tls-cert, PEM"),
+        ("api-key-file", "let in only who knows the key in this file"),
+        ("faults", "faults as a JSON object, read again when the file changes; for connections from then on"),
+    ):
+        emulate.add_argument(f"--{name}", metavar="FILE", type=Path, help=what)
+    emulate.add_argument(
+        "--faults-control",
+        action="store_true",
+        help="let programs on this machine GET, PUT and DELETE the faults as JSON at /faults of the same port",
+    )
+    emulate.add_argument("--record", metavar="DIR", type=Path, help="keep what it hears and says, as WAV and text")
+    emulate.add_argument("--transcripts", action="store_true", help="log what is said in each turn, too")
 
 
 # --- commands --------------------------------------------------------------------------------------------------------
@@ -205,10 +225,20 @@ def _fetch_models(_arguments: argparse.Namespace) -> int:
 
 
 def _emulate(arguments: argparse.Namespace) -> int:
-    from speakerd.embedded.emulate import emulate
+    from speakerd.embedded.emulate import Wishes, emulate
     from speakerd.host import logs
 
     logs.set_up(arguments.log_level)
+    wishes = Wishes(
+        tls=arguments.tls,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+        api_key_file=arguments.api_key_file,
+        record=arguments.record,
+        faults=arguments.faults,
+        faults_control=arguments.faults_control,
+        transcripts=arguments.transcripts,
+    )
 
     def announce(line: str) -> None:
         sys.stdout.write(f"{line}\n")
@@ -219,7 +249,12 @@ def _emulate(arguments: argparse.Namespace) -> int:
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await emulate(
-            host=arguments.host, port=arguments.port, tier=arguments.tier, paced=arguments.paced, announce=announce
+            host=arguments.host,
+            port=arguments.port,
+            tier=arguments.tier,
+            paced=arguments.paced,
+            announce=announce,
+            wishes=wishes,
         )
 
     with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):

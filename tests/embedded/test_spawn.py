@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from speakerd.core.errors import SpeakerdError
-from speakerd.embedded.emulate import how_to
+from speakerd.embedded.guide import Place, guide
 from speakerd.embedded.spawn import PARENT_VARIABLE, Announced, SpawnedService, parse_announcement
 
 SERVE = "import asyncio; from speakerd.embedded.emulate import emulate; asyncio.run(emulate(port=0, tier='scripted'))"
@@ -20,8 +20,10 @@ def test_announcement_is_understood() -> None:
     assert parse_announcement("listening on ws://127.0.0.1:80/v1 (tier: neural)\n") == Announced(
         "ws://127.0.0.1:80/v1", "neural"
     )
+    secure = parse_announcement("listening on wss://[::1]:80/v1 (tier: scripted)")
+    assert secure == Announced("wss://[::1]:80/v1", "scripted")
     assert parse_announcement("loading\n") is None
-    assert all(parse_announcement(line) is None for line in how_to("ws://127.0.0.1:80/v1", 80))
+    assert all(parse_announcement(line) is None for line in guide(Place("ws://127.0.0.1:80/v1")))
 
 
 async def test_child_serves_and_ends_with_its_context() -> None:
