@@ -83,3 +83,11 @@ def test_several_messages_are_one_conversation(plain: Emulator) -> None:
     """The loop of the quick start asks again in the same session."""
     lines, _ = run(plain, "type", "create_response", typed="one\ntwo\nq\n")
     assert written(lines) == "You wrote: oneYou wrote: two"
+
+
+def test_it_runs_over_tls_as_it_stands() -> None:
+    """With an ``https`` endpoint, as printed, and the certificate trusted by the standard variable."""
+    with emulating("--tls") as emulator:
+        lines, told = run(emulator, "type", "create_response")
+    assert (emulator.scheme, told) == ("wss", [])
+    assert written(lines) == "You wrote: hello"
