@@ -70,7 +70,7 @@ def encode(mono: Int16, channels: int, sample_format: str) -> bytes:
 
 
 def pick_channel(frames: Int16, channel: int | Literal["auto"]) -> Int16:
-    """Return one channel of a block; ``auto``: the one with the most energy in this block, constant offset apart.
+    """Return one channel of a block; ``auto``: the liveliest one in this block.
 
     Shape:
         (frames, channels) → (frames,), contiguous.
@@ -87,8 +87,8 @@ def pick_channel(frames: Int16, channel: int | Literal["auto"]) -> Int16:
 class ChannelPicker:
     """Chooses one channel of a stream and keeps it.
 
-    ``auto`` compares the channels' energies over the first second, taking the best so far meanwhile: half of a stereo
-    microphone is often not connected, and an array's channels differ.
+    ``auto`` compares the channels' energies over the first second of sound, taking the best so far meanwhile: half of a
+    stereo microphone is often not connected, and an array's channels differ.
 
     Args:
         channel: Counted from 0, or ``auto``.
@@ -116,8 +116,10 @@ class ChannelPicker:
         """
         if self._channel != "auto" or not len(frames):
             return pick_channel(frames, 0 if self._channel == "auto" else self._channel)
-        self._energy = self._energy + _energies(frames)
-        self._undecided_frames -= len(frames)
+        energies = _energies(frames)
+        self._energy = self._energy + energies
+        if energies.any():  # digital silence, with which some cards begin, tells nothing
+            self._undecided_frames -= len(frames)
         best = int(np.argmax(self._energy))
         if self._undecided_frames <= 0:
             self._channel = best
@@ -125,9 +127,13 @@ class ChannelPicker:
 
 
 def _energies(frames: Int16) -> npt.NDArray[np.float64]:
-    """Return each channel's energy without its constant offset, which cheap converters have plenty of."""
-    wide = frames.astype(np.float64)
-    energies: npt.NDArray[np.float64] = ((wide - wide.mean(axis=0)) ** 2).sum(axis=0)
+    """Return each channel's energy from one frame to the next.
+
+    Without the constant offset, of which cheap converters have plenty, and next to without the hum that an input picks
+    up when nothing is connected to it: it would win over a microphone in a quiet room, and we would be deaf.
+    """
+    steps = np.diff(frames.astype(np.float64), axis=0)
+    energies: npt.NDArray[np.float64] = (steps**2).sum(axis=0)
     return energies
 
 

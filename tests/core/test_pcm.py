@@ -102,6 +102,29 @@ def test_the_choice_of_a_channel_is_made_once() -> None:
     assert picker.pick(np.hstack([20 * loud, quiet])).tolist() == quiet[:, 0].tolist()
 
 
+def test_the_hum_of_an_open_input_is_not_taken_for_the_microphone() -> None:
+    """In a quiet room an unconnected channel is the louder one, and all hum; the voice comes later, on the other."""
+    rate_hz = 48_000
+    at_s = np.arange(2 * rate_hz) / rate_hz
+    hum = sum(60 * np.sin(2 * np.pi * pitch_hz * at_s) / number for number, pitch_hz in enumerate((50, 150, 250), 1))
+    noise = np.random.default_rng(1).normal(0, 8, len(at_s))
+    frames = np.rint(np.stack([hum, noise], axis=1)).astype(np.int16)
+    assert rms_dbfs(frames[:, 0]) - rms_dbfs(frames[:, 1]) > 10
+    picker = ChannelPicker("auto", rate_hz)
+    for block in np.split(frames, 100):
+        picker.pick(block)
+    assert picker.channel == 1
+
+
+def test_digital_silence_decides_nothing() -> None:
+    """Some cards deliver zeros until they have started; the choice waits for sound."""
+    picker = ChannelPicker("auto", 100)
+    picker.pick(np.zeros((500, 2), dtype=np.int16))
+    assert picker.channel == "auto"
+    picker.pick(np.stack([np.zeros(100), np.tile([-5, 5], 50)], axis=1).astype(np.int16))
+    assert picker.channel == 1
+
+
 def test_until_the_choice_is_made_the_best_so_far_is_heard() -> None:
     """No sound waits for the decision, and an empty block decides nothing."""
     picker = ChannelPicker("auto", 100)
