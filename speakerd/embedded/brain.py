@@ -9,15 +9,21 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from speakerd.embedded.calls import chosen
+from speakerd.embedded.character import Character, character_in
 from speakerd.embedded.knowledge import CAPITALS, JOKE, STORY, UNIT_SPELLINGS, UNITS
 from speakerd.embedded.numerals import digits_for_words, spoken_number
-from speakerd.embedded.parts import Prompt
+from speakerd.embedded.parts import Call, Prompt
+from speakerd.embedded.results import told
 
 Rule = Callable[[re.Match[str], Prompt], str | None]
 """Makes an answer from a match, or None when it does not fit after all."""
 
 NOT_CAUGHT = "I did not catch that."
 """For speech without intelligible words."""
+
+STILL_THERE = "Are you still there?"
+"""For a silence that the session does not let pass (``idle_timeout_ms``)."""
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)"
 
@@ -40,31 +46,58 @@ _SIGNS = {"*": "times", "\u00d7": "times", "/": "divided by", "\u00f7": "divided
 class IntentBrain:
     """Answers what it has a rule for."""
 
-    def answer(self, prompt: Prompt) -> str | None:
-        """Return what to say; None for noise and silence, which nobody answers."""
+    def answer(self, prompt: Prompt) -> str | Call | None:
+        """Return what to say, or which function to call; None for noise and silence, which nobody answers."""
         dictated = re.match(
             r"\W*say(?: exactly)?(?: this)?\s*:\s*(.+)", prompt.instructions or "", re.DOTALL | re.IGNORECASE
         )
         if dictated:
             return dictated[1].strip().strip('"')
-        if prompt.heard is not None and not prompt.heard.is_speech:
-            return None
-        said = normalised(prompt.text)
-        if not said:
-            return NOT_CAUGHT if prompt.heard is not None and not prompt.text.strip() else _greeting()
-        for pattern, rule in _RULES:
-            match = pattern.search(said)
-            answer = rule(match, prompt) if match else None
-            if answer is not None:
-                return answer
-        verb = "heard" if prompt.heard is not None else "read"
-        return f"I {verb}: {_quoted(prompt.text)} I am running offline, so I cannot answer that."
+        character = character_in(f"{prompt.character}\n{prompt.instructions or ''}")
+        answer = _answer(prompt, character)
+        if isinstance(answer, str) and character.opening:
+            return f"{character.opening} {answer}"
+        return answer
 
 
-def normalised(text: str) -> str:
-    """Return a text ready for matching: lower case, no wake word, numbers in digits, no punctuation around words."""
+def _answer(prompt: Prompt, character: Character) -> str | Call | None:
+    """Return what a prompt deserves."""
+    if prompt.results:
+        return told(prompt.results)
+    if prompt.idle:
+        return STILL_THERE
+    if prompt.heard is not None and not prompt.heard.is_speech:
+        return None
+    said = normalised(prompt.text, character.name)
+    call = None
+    if prompt.must_call or not said.startswith("repeat"):
+        call = chosen(said, prompt.text, prompt.tools, must_call=prompt.must_call)
+    return call or _said(said, prompt)
+
+
+def _said(said: str, prompt: Prompt) -> str:
+    """Return the answer in words to normalised ones."""
+    if not said:
+        return NOT_CAUGHT if prompt.heard is not None and not prompt.text.strip() else _greeting()
+    for pattern, rule in _RULES:
+        match = pattern.search(said)
+        answer = rule(match, prompt) if match else None
+        if answer is not None:
+            return answer
+    verb = "heard" if prompt.heard is not None else "read"
+    return f"I {verb}: {_quoted(prompt.text)} I am running offline, so I cannot answer that."
+
+
+def normalised(text: str, name: str | None = None) -> str:
+    """Return a text ready for matching: lower case, no wake word, numbers in digits, no punctuation around words.
+
+    Args:
+        text: What was said or written.
+        name: What the assistant may be called, besides its wake word.
+    """
     lowered = text.lower().replace("’", "'").strip()  # noqa: RUF001 - the apostrophe that typesetters use
-    lowered = re.sub(r"^(?:hey|hi|ok|okay|hello)?[\s,]*jarvis\b[\s,.!?]*", "", lowered)
+    called = "|".join(["jarvis", *([re.escape(name.lower())] if name else [])])
+    lowered = re.sub(rf"^(?:hey|hi|ok|okay|hello)?[\s,]*(?:{called})\b[\s,.!?]*", "", lowered)
     lowered = re.sub(r"(?<=\d),(?=\d{3}\b)", "", lowered)
     for sign, word in _SIGNS.items():
         lowered = re.sub(rf"(?<=\d) ?{re.escape(sign)}", f" {word} ", lowered)
@@ -183,6 +216,14 @@ def _count(match: re.Match[str], _prompt: Prompt) -> str | None:
     return ". ".join(rows) + "."
 
 
+def _who(_match: re.Match[str], prompt: Prompt) -> str:
+    name = character_in(f"{prompt.character}\n{prompt.instructions or ''}").name
+    return (
+        f"I am {f'{name}, ' if name else ''}the embedded voice of speakerd. I run on this machine, without a network. "
+        "I know the time and the date, arithmetic, units, some capitals, a joke and a story."
+    )
+
+
 def _always(answer: str) -> Rule:
     """Return a rule that says the same whatever matched."""
     return lambda _match, _prompt: answer
@@ -217,16 +258,13 @@ _RULES: list[tuple[re.Pattern[str], Rule]] = [
         (r"\bjoke\b|\bmake me laugh\b", _always(JOKE)),
         (
             r"\bwho are you\b|\bwhat are you\b|\byour name\b|\bwhat can you do\b",
-            _always(
-                "I am the embedded voice of speakerd. I run on this machine, without a network. I know the time and "
-                "the date, arithmetic, units, some capitals, a joke and a story."
-            ),
+            _who,
         ),
         (r"\bweather\b|\bforecast\b|\bgoing to rain\b", _cannot("know the weather")),
         (r"\bnews\b|\bheadlines\b", _cannot("know the news")),
         (r"\b(?:play|music|song|radio)\b", _cannot("play music")),
         (r"\b(?:timer|alarm|remind)\b", _always("I have no timers here, so I cannot set one.")),
-        (r"\b(?:volume|louder|quieter)\b", _always("I have no volume control here.")),
+        (r"\b(?:volume|louder|quieter)\b", _always("I have no volume control here, so I cannot change it.")),
         (r"^(?:please )?(?:stop|cancel|never mind|be quiet|shut up|quiet|enough)\b", _always("Okay.")),
         (r"\b(?:thank you|thanks)\b", _always("You are welcome.")),
         (r"\b(?:goodbye|good bye|bye|good night)\b", _always("Goodbye.")),

@@ -7,7 +7,6 @@ detector, which work in an executor.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -17,12 +16,15 @@ from functools import partial
 from typing import Any, Protocol
 
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.embedded.asking import prompt_for, subject
 from speakerd.embedded.conversation import Conversation
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.items import Item
-from speakerd.embedded.parts import Heard, Prompt, Tier
+from speakerd.embedded.orders import Answer, Hear, Listen, Stop
+from speakerd.embedded.parts import Call, Heard, Tier
 from speakerd.embedded.reply import Reply
-from speakerd.embedded.responding import Answer, Hear, Listen, Stop
+from speakerd.embedded.responses import Wish
+from speakerd.embedded.tampering import Tampering
 from speakerd.embedded.validate import Refusal
 from speakerd.embedded.witness import Witness, Witnesses
 
@@ -33,6 +35,10 @@ _LISTEN_BYTES = WIRE_RATE_HZ * SAMPLE_BYTES
 
 _BACKLOG_BYTES = 64 * 1024 * 1024
 """How much may wait for a client that does not read before it is closed (guessed)."""
+
+
+_LOST = 1006
+"""The close code that no frame carries: the connection was lost (specified by RFC 6455)."""
 
 
 class Socket(Protocol):
@@ -98,7 +104,8 @@ class Connection:
         self._tier = tier
         self._executor = executor
         self._pace = pace
-        self._faults = faults
+        self._faults = conversation.faults = faults
+        self._tampering = Tampering(faults)
         self._life_s = life_s
         self._received = received
         self._witness: Witness = witness or Witnesses(())
@@ -106,8 +113,9 @@ class Connection:
         self._backlog_bytes = 0
         self._events_sent = 0
         self._audio_deltas_sent = 0
+        self._recognising = asyncio.Lock()
         self._heard: dict[str, asyncio.Task[Heard]] = {}
-        self._replies: dict[str, tuple[Reply, asyncio.Task[None]]] = {}
+        self._replies: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self) -> None:
         """Speak with the client.
@@ -132,7 +140,7 @@ class Connection:
             work: list[asyncio.Task[Any]] = [
                 *tasks,
                 *self._heard.values(),
-                *(task for _, task in self._replies.values()),
+                *self._replies.values(),
             ]
             for task in work:
                 task.cancel()
@@ -166,11 +174,18 @@ class Connection:
             await self._socket.send(message)
             self._events_sent += 1
             if self._faults.close_after_events is not None and self._events_sent == self._faults.close_after_events[1]:
-                await self._socket.close(self._faults.close_after_events[0], "closed on purpose (fault switch)")
+                await self._close_on_purpose(self._faults.close_after_events[0])
                 return
             if self._events_sent == self._faults.stall_after_events:
                 self._socket.stall()
                 await asyncio.Event().wait()
+
+    async def _close_on_purpose(self, code: int) -> None:
+        """Fault: close with a code; 1006 stands for a connection that is lost without a close frame."""
+        if code == _LOST:
+            self._socket.abort()
+        else:
+            await self._socket.close(code, "closed on purpose (fault switch)")
 
     async def _expire(self) -> None:
         """End the session when its time is over, the way the service does."""
@@ -207,13 +222,13 @@ class Connection:
     def _post(self, event: dict[str, Any]) -> None:
         """Queue an event for the client."""
         self._witness.posted(event)
-        message = json.dumps(event)
-        self._backlog_bytes += len(message)
-        if self._backlog_bytes > _BACKLOG_BYTES:
-            _log.warning("a client does not read: dropping it")
-            self._socket.abort()
-            return
-        self._outbox.put_nowait(message)
+        for message in self._tampering.messages(event):
+            self._backlog_bytes += len(message)
+            if self._backlog_bytes > _BACKLOG_BYTES:
+                _log.warning("a client does not read: dropping it")
+                self._socket.abort()
+                return
+            self._outbox.put_nowait(message)
 
     async def _listen(self, pcm: bytes) -> None:
         """Let the turn detector hear appended audio."""
@@ -227,11 +242,16 @@ class Connection:
     async def _hear(self, item_id: str, pcm: bytes) -> Heard:
         """Recognise what an item says and tell the conversation."""
         self._witness.listened(item_id, pcm)
-        heard = await asyncio.get_running_loop().run_in_executor(self._executor, self._tier.ears.hear, pcm)
+        heard = await self._recognise(pcm)
         self._witness.recognised(item_id, heard.text)
         self._conversation.heard(item_id, heard.text)
         self._flush()
         return heard
+
+    async def _recognise(self, pcm: bytes) -> Heard:
+        """Return what is said in wire audio; one piece at a time, so that a client cannot take all the threads."""
+        async with self._recognising:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._tier.ears.hear, pcm)
 
     def _answer(self, order: Answer) -> None:
         """Start filling a response."""
@@ -244,7 +264,7 @@ class Connection:
             flush=self._flush,
         )
         task = asyncio.create_task(reply.run(partial(self._think, order)), name="embedded-reply")
-        self._replies[order.response_id] = (reply, task)
+        self._replies[order.response_id] = task
         task.add_done_callback(partial(self._forget, order.response_id))
 
     def _forget(self, response_id: str, task: asyncio.Task[None]) -> None:
@@ -256,32 +276,25 @@ class Connection:
 
     def _stop(self, response_id: str) -> None:
         """Stop filling a response."""
-        reply, task = self._replies.pop(response_id)
-        task.cancel()
-        for _ in range(min(self._faults.late_deltas, len(reply.unsent))):
-            self._conversation.play_late(response_id, reply.unsent.popleft())
+        task = self._replies.pop(response_id, None)
+        if task is not None:
+            task.cancel()
 
-    async def _think(self, order: Answer) -> str | None:
-        """Return what to say to the user's last item."""
-        item = next((i for i in reversed(order.items) if i.role == "user" or i.type != "message"), None)
-        response = self._conversation.running(order.response_id)
-        wish = response.wish if response is not None else None
+    async def _think(self, order: Answer) -> str | Call | None:
+        """Return what to say, or which function to call."""
+        item = subject(order.items)
         heard = await self._heard_of(item) if item is not None else None
-        prompt = Prompt(
-            text=item.words if item is not None else "",
-            heard=heard,
-            instructions=wish.instructions if wish is not None and wish.own_instructions else None,
-            now=datetime.now().astimezone(),
-        )
-        return self._tier.brain.answer(prompt)
+        response = self._conversation.running(order.response_id)
+        wish = response.wish if response is not None else Wish()
+        instructions = str(self._conversation.session["instructions"])
+        return self._tier.brain.answer(prompt_for(order.items, wish, instructions, heard, datetime.now().astimezone()))
 
     async def _heard_of(self, item: Item) -> Heard | None:
         """Return what was heard of an item, or None when it is not spoken."""
         if not item.audio:
             return None
         if item.item_id not in self._heard:
-            loop = asyncio.get_running_loop()
-            heard = await loop.run_in_executor(self._executor, self._tier.ears.hear, bytes(item.audio))
+            heard = await self._recognise(bytes(item.audio))
             item.heard = heard.text
             return heard
         return await asyncio.shield(self._heard[item.item_id])

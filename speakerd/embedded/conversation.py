@@ -6,16 +6,17 @@ it what came of them. Answers that run are in ``responding.py``; here is what a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ, wire_bytes_to_ms
 from speakerd.embedded.items import Item, decode_audio, parse_item
-from speakerd.embedded.responding import Hear, Listen, Responding
+from speakerd.embedded.message import parse_message
+from speakerd.embedded.orders import Hear, Listen
+from speakerd.embedded.responding import Responding
 from speakerd.embedded.schema import CLIENT_EVENT
-from speakerd.embedded.session import check_modalities, turn_settings, updated
-from speakerd.embedded.turns import SpeechBegan, TurnEvent
+from speakerd.embedded.session import check_modalities, check_tool_choice, turn_settings, updated
+from speakerd.embedded.turns import LONGEST_BYTES, SilenceNoticed, SpeechBegan, TurnEvent
 from speakerd.embedded.validate import Refusal
 
 LEAST_COMMIT_MS = 100
@@ -23,6 +24,13 @@ LEAST_COMMIT_MS = 100
 
 LARGEST_APPEND_BYTES = 15 * 1024 * 1024
 """Audio that one append may carry (specified)."""
+
+_LONGEST_MS = wire_bytes_to_ms(LONGEST_BYTES)
+
+_STILL_SILENT = (
+    "The user has said nothing since the last answer. The silence follows as their audio; decide whether to speak."
+)
+"""What the conversation is told before a silence; the service has words of its own for it."""
 
 
 class Conversation(Responding):
@@ -36,7 +44,7 @@ class Conversation(Responding):
         """Take in one message of the client; a refusal becomes an ``error`` event and changes nothing."""
         event_id: str | None = None
         try:
-            event = _parse(raw)
+            event = parse_message(raw)
             candidate = event.get("event_id")
             event_id = candidate if isinstance(candidate, str) else None
             CLIENT_EVENT(event, "")
@@ -48,6 +56,8 @@ class Conversation(Responding):
         """Take in what the turn detector decided."""
         if isinstance(event, SpeechBegan):
             self._speech_began(event.audio_start_ms)
+        elif isinstance(event, SilenceNoticed):
+            self._silence_noticed(event)
         else:
             self._speech_ended(event.audio_end_ms, event.pcm)
 
@@ -72,6 +82,10 @@ class Conversation(Responding):
         if self.refuse_updates > 0:
             self.refuse_updates -= 1
             raise Refusal("invalid_value", "This update is refused on purpose (fault switch).", "session")
+        transcription = event["session"].get("audio", {}).get("input", {}).get("transcription") or {}
+        if self._azure and "delay" in transcription:
+            where = "session.audio.input.transcription.delay"
+            raise Refusal("unknown_parameter", f"Unknown parameter: '{where}'.", where)
         self.session = updated(self.session, event["session"], spoken=self.has_spoken)
         self.turns.configure(turn_settings(self.session))
         self.emit({"type": "session.updated", "session": self.session})
@@ -81,6 +95,9 @@ class Conversation(Responding):
         if len(pcm) > LARGEST_APPEND_BYTES:
             sentence = f"Invalid 'audio': at most {LARGEST_APPEND_BYTES} bytes of audio may be appended at once."
             raise Refusal("string_above_max_length", sentence, "audio")
+        if not self.detection() and self.turns.buffered_ms + wire_bytes_to_ms(len(pcm)) > _LONGEST_MS:
+            sentence = f"Error appending to input audio buffer: it holds at most {_LONGEST_MS}ms of audio."
+            raise Refusal("input_audio_buffer_full", sentence, "audio")
         self.order(Listen(pcm))
 
     def _commit(self, _event: dict[str, Any]) -> None:
@@ -110,7 +127,7 @@ class Conversation(Responding):
         shown = event["item"]
         if shown["type"] == "item_reference":
             raise Refusal("invalid_value", "An item reference can only be the input of a response.", "item.type")
-        if shown["type"] == "function_call_output" and not self.history.has_call(shown["call_id"]):
+        if shown["type"] == "function_call_output" and self.history.call(shown["call_id"]) is None:
             sentence = f"No tool call found with call_id '{shown['call_id']}'."
             raise Refusal("invalid_tool_call_output", sentence, "item.call_id")
         item = parse_item(shown, shown.get("id") or self.make_id("item"))
@@ -148,6 +165,8 @@ class Conversation(Responding):
         params = event.get("response") or {}
         if "output_modalities" in params:
             check_modalities(params["output_modalities"], "response.output_modalities")
+        if "tool_choice" in params:
+            check_tool_choice(params["tool_choice"], params.get("tools", self.session["tools"]), "response.tool_choice")
         asked: list[Item] | None = None
         if "input" in params:
             asked = [self._input_item(shown, f"response.input[{n}]") for n, shown in enumerate(params["input"])]
@@ -166,7 +185,7 @@ class Conversation(Responding):
         self._spoken_item_id = self.make_id("item")
         began = {"audio_start_ms": audio_start_ms, "item_id": self._spoken_item_id}
         self.emit({"type": "input_audio_buffer.speech_started", **began})
-        if self._detection().get("interrupt_response", True):
+        if self.detection().get("interrupt_response", True):
             self.interrupt()
 
     def _speech_ended(self, audio_end_ms: int, pcm: bytes) -> None:
@@ -174,17 +193,27 @@ class Conversation(Responding):
         stopped = {"audio_end_ms": audio_end_ms, "item_id": item_id}
         self.emit({"type": "input_audio_buffer.speech_stopped", **stopped})
         self._add_spoken(item_id, pcm)
-        if self._detection().get("create_response", True):
+        if self.detection().get("create_response", True):
             self.respond_when_free()
 
-    def _detection(self) -> dict[str, Any]:
-        detection: dict[str, Any] | None = self.session["audio"]["input"]["turn_detection"]
-        return detection or {}
+    def _silence_noticed(self, silence: SilenceNoticed) -> None:
+        """Make a turn of the user's silence, as ``idle_timeout_ms`` asks for."""
+        if self.is_responding:
+            return
+        item_id = self.make_id("item")
+        span = {"audio_start_ms": silence.audio_start_ms, "audio_end_ms": silence.audio_end_ms}
+        self.emit({"type": "input_audio_buffer.timeout_triggered", **span, "item_id": item_id})
+        note = Item(self.make_id("item"), role="system", texts=[_STILL_SILENT])
+        self.history.append(note)
+        self.emit_item(note)
+        self._add_spoken(item_id, silence.pcm, idle=True)
+        if self.detection().get("create_response", True):
+            self.respond_when_free()
 
-    def _add_spoken(self, item_id: str, pcm: bytes) -> None:
+    def _add_spoken(self, item_id: str, pcm: bytes, *, idle: bool = False) -> None:
         """Make an item of committed audio and have it heard."""
         self._spoken_item_id = None
-        item = Item(item_id, audio=bytearray(pcm))
+        item = Item(item_id, audio=bytearray(pcm), idle=idle)
         self.history.append(item)
         previous = self.history.previous_of(item_id)
         self.emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": previous})
@@ -192,18 +221,3 @@ class Conversation(Responding):
         if self.session["audio"]["input"]["transcription"] is not None:
             self.to_transcribe.add(item_id)
         self.order(Hear(item_id, pcm))
-
-
-def _parse(raw: str | bytes) -> dict[str, Any]:
-    """Return the object in a message.
-
-    Raises:
-        Refusal: it is no JSON object.
-    """
-    try:
-        event = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Refusal("invalid_json", "The message is not valid JSON.") from None
-    if not isinstance(event, dict):
-        raise Refusal("invalid_type", "Invalid type for the event: expected an object.")
-    return event

@@ -29,7 +29,7 @@ class Faults:
     """With ``http_status``: a Retry-After header."""
 
     close_after_events: tuple[int, int] | None = None
-    """``(code, n)``: close with this code after the n-th server event."""
+    """``(code, n)``: close with this code after the n-th server event; 1006 is a loss without a close frame."""
 
     drop_after_s: float | None = None
     """Abort the connection without a close frame so long after it was opened."""
@@ -44,7 +44,37 @@ class Faults:
     """After so many server events say nothing more, read nothing, answer no ping; the connection stays open."""
 
     late_deltas: int = 0
-    """After an answer was cancelled, send so many of its audio deltas all the same."""
+    """Of an answer that is cut off, send so many audio deltas all the same, before its ``response.done``."""
+
+    late_done: bool = False
+    """Tell the end of an interrupted answer only after the next ``response.created``."""
+
+    several_items: bool = False
+    """Make each sentence of an answer an item of its own."""
+
+    huge_delta_bytes: int = 0
+    """Send each sentence as one audio delta of at least so many bytes, silence behind it."""
+
+    fail_responses: int = 0
+    """Let so many responses of a connection fail."""
+
+    failure_code: str = "insufficient_quota"
+    """What is said to be the reason."""
+
+    transcription_fails: bool = False
+    """Let every transcription fail as it does when its deployment does not exist."""
+
+    duplicate_events: tuple[str, ...] = ()
+    """Types of server events that are sent twice."""
+
+    missing_events: tuple[str, ...] = ()
+    """Types of server events that are never sent."""
+
+    unknown_every_events: int | None = None
+    """After every so many server events send one of a type that nobody knows."""
+
+    malformed_after_events: int | None = None
+    """After so many server events send a message that is not JSON."""
 
 
 def parse_faults(source: str) -> Faults:
@@ -60,7 +90,8 @@ def parse_faults(source: str) -> Faults:
     unknown = sorted(set(values) - names)
     if unknown:
         raise ValueError(f"{FAULTS_VARIABLE} names no fault of ours: {', '.join(unknown)}; known: {sorted(names)}")
-    if isinstance(values.get("close_after_events"), list):
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    if values.get("close_after_events") is not None:
         code, count = values["close_after_events"]
-        return Faults(**{**values, "close_after_events": (int(code), int(count))})
+        values["close_after_events"] = (int(code), int(count))
     return Faults(**values)

@@ -79,6 +79,9 @@ class Item:
     extra: dict[str, Any] = field(default_factory=dict)
     """Fields of the other types: name, call_id, arguments, output."""
 
+    idle: bool = False
+    """Whether the audio is a silence that the session did not let pass."""
+
     @property
     def audio_ms(self) -> Ms:
         """Length of the audio, rounded down."""
@@ -175,9 +178,11 @@ class History:
 
     def previous_of(self, item_id: str) -> str | None:
         """Return the name of the item before one, or None for the first."""
-        names = list(self._items)
-        place = names.index(item_id)
-        return names[place - 1] if place else None
+        backwards = reversed(self._items)  # nearly always the last one is meant
+        for name in backwards:
+            if name == item_id:
+                return next(backwards, None)
+        return None
 
     def append(self, item: Item) -> None:
         """Add an item at the end."""
@@ -207,6 +212,6 @@ class History:
         """Forget an item."""
         del self._items[item_id]
 
-    def has_call(self, call_id: str) -> bool:
-        """Return whether a function call of this name is there to be answered."""
-        return any(i.type == "function_call" and i.extra.get("call_id") == call_id for i in self)
+    def call(self, call_id: str) -> Item | None:
+        """Return the function call of this name, or None when there is none to be answered."""
+        return next((i for i in self if i.type == "function_call" and i.extra.get("call_id") == call_id), None)

@@ -6,9 +6,9 @@ The voice activity detector's Protocol stands beside its only user, in ``turns.p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from speakerd.embedded.turns import Vad
 
@@ -28,6 +28,28 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the client's that is to be called."""
+
+    name: str
+    """As the client declared it."""
+
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """What goes in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a function that was called has returned."""
+
+    name: str
+    """The function; empty when its call is no longer known."""
+
+    output: str
+    """Whatever the client sent, often JSON."""
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What there is to answer."""
 
@@ -39,6 +61,21 @@ class Prompt:
 
     instructions: str | None = None
     """What the client asked of this one response; None when it asked nothing in particular."""
+
+    character: str = ""
+    """What the session's instructions say."""
+
+    tools: tuple[dict[str, Any], ...] = ()
+    """Functions that may be called, as the client declared them."""
+
+    must_call: bool = False
+    """Whether one of them has to be."""
+
+    results: tuple[Result, ...] = ()
+    """Set when there is nothing new from the user but these."""
+
+    idle: bool = False
+    """Whether it is the user's silence that asks for an answer."""
 
     now: datetime | None = None
     """Local time."""
@@ -54,8 +91,8 @@ class Ears(Protocol):
 class Brain(Protocol):
     """Finds an answer. Thread: event loop; quick."""
 
-    def answer(self, prompt: Prompt) -> str | None:
-        """Return what to say, or None to say nothing."""
+    def answer(self, prompt: Prompt) -> str | Call | None:
+        """Return what to say, a function to call instead, or None to do nothing."""
 
 
 class Voice(Protocol):

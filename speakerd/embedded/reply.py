@@ -14,7 +14,8 @@ from functools import partial
 
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
 from speakerd.embedded.conversation import Conversation
-from speakerd.embedded.parts import Voice, in_slices
+from speakerd.embedded.parts import Call, Voice, in_slices
+from speakerd.embedded.responses import Response
 
 _BYTES_PER_MS = WIRE_RATE_HZ * SAMPLE_BYTES // 1000
 
@@ -56,40 +57,48 @@ class Reply:
         pace: float,
         flush: Callable[[], object],
     ) -> None:
-        self.unsent: deque[bytes] = deque()
         self._conversation = conversation
         self._response_id = response_id
         self._voice = voice
         self._executor = executor
         self._pace = pace
         self._flush = flush
+        self._faults = conversation.faults
         self._sizes = delta_sizes()
         self._started_at: float | None = None
         self._sent_s = 0.0
 
-    async def run(self, think: Callable[[], Awaitable[str | None]]) -> None:
+    async def run(self, think: Callable[[], Awaitable[str | Call | None]]) -> None:
         """Fill the response and close it.
 
         Ends:
             When everything is sent, or by cancellation, at once; a sentence being spoken in a thread is thrown away.
         """
-        words = await think()
+        answer = await think()
         response = self._conversation.running(self._response_id)
         if response is None:
             return
-        if words:
+        if isinstance(answer, Call):
+            self._conversation.call(self._response_id, answer.name, answer.arguments)
+        elif answer:
             self._conversation.begin(self._response_id)
             self._flush()
             if response.spoken:
-                await self._speak(words)
+                await self._speak(answer, response)
             else:
-                for word in _words(words):
-                    self._conversation.say(self._response_id, word)
+                self._write(answer)
         if self._conversation.running(self._response_id) is not None:
             self._conversation.finish(self._response_id)
-            self._flush()
+        self._flush()
 
-    async def _speak(self, words: str) -> None:
+    def _write(self, words: str) -> None:
+        """Send a written answer word by word, until its tokens are used up."""
+        for word in _words(words):
+            self._conversation.say(self._response_id, word)
+            if self._conversation.running(self._response_id) is None:
+                return
+
+    async def _speak(self, words: str, response: Response) -> None:
         """Speak sentence by sentence; while one is being sent, the next is made."""
         loop = asyncio.get_running_loop()
         speed = float(self._conversation.session["audio"]["output"]["speed"])
@@ -103,23 +112,29 @@ class Reply:
             if following:
                 made = loop.run_in_executor(self._executor, partial(self._voice.speak, following[0], speed))
             try:
-                spoken = await self._send(sentence + (" " if following else ""), pcm)
+                spoken = await self._send(sentence + (" " if following else ""), pcm, response.unsent)
             except asyncio.CancelledError:
                 if made is not None:
                     made.cancel()
                 raise
             if not spoken:
                 return
+            if following and self._faults.several_items:
+                self._conversation.end_message(self._response_id)
+                self._conversation.begin(self._response_id)
 
-    async def _send(self, sentence: str, pcm: bytes) -> bool:
+    async def _send(self, sentence: str, pcm: bytes, unsent: deque[bytes]) -> bool:
         """Send one sentence, words ahead of sound; return False when the response is over."""
         words = deque(_words(sentence))
         letters = 0
         offset = 0
-        self.unsent.extend(in_slices(pcm, self._sizes))
-        while self.unsent:
+        huge = self._faults.huge_delta_bytes
+        if huge:
+            pcm = pcm.ljust(huge + huge % SAMPLE_BYTES, b"\0")
+        unsent.extend(in_slices(pcm, itertools.repeat(len(pcm)) if huge else self._sizes))
+        while unsent:
             await self._keep_pace()
-            piece = self.unsent.popleft()
+            piece = unsent.popleft()
             offset += len(piece)
             while words and letters <= len(sentence) * min(1.0, _TEXT_LEAD * offset / len(pcm)):
                 letters += len(words[0])

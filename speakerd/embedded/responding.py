@@ -5,59 +5,17 @@ Pure. ``conversation.py`` builds on it; the words and the sound of an answer are
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from speakerd.embedded.faults import Faults
 from speakerd.embedded.items import History, Item, Tokens, text_tokens
+from speakerd.embedded.orders import Answer, Order, Output, Stop
 from speakerd.embedded.responses import Event, Response, Wish
 from speakerd.embedded.turns import TurnDetector
 from speakerd.embedded.validate import Refusal, error_event
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Order: give this audio to the turn detector, then tell ``turn`` what it decided."""
-
-    pcm: bytes
-    """Wire audio."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hear:
-    """Order: find out what was said, then tell ``heard``."""
-
-    item_id: str
-    """Where it stands."""
-
-    pcm: bytes
-    """Wire audio."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Order: think of an answer and speak it through ``begin``, ``say``, ``play`` and ``finish``."""
-
-    response_id: str
-    """The response to fill."""
-
-    items: tuple[Item, ...]
-    """What it answers to, oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Order: stop filling a response; it is closed already."""
-
-    response_id: str
-    """The response."""
-
-
-Order = Listen | Hear | Answer | Stop
-"""What the owner of a session is to do."""
-
-Output = Event | Order
-"""What comes out, in the order in which it must happen."""
 
 
 class Responding:
@@ -85,15 +43,17 @@ class Responding:
         self.make_id = make_id
         self.history = History()
         self.refuse_updates = refuse_updates
+        self.faults = Faults()
+        self._failed = 0
         self.has_spoken = False
         self.to_transcribe: set[str] = set()
         self._azure = azure
         self._conversation_id = make_id("conv")
         self._spoken_item_id: str | None = None
         self._running: dict[str, Response] = {}
-        self._closed: dict[str, Response] = {}
         self._waiting = False
-        self._read_before = Tokens()
+        self._withheld: list[Event] = []
+        self._read_before: list[tuple[str, Tokens]] = []
         self._outputs: list[Output] = []
 
     def take(self) -> list[Output]:
@@ -128,9 +88,14 @@ class Responding:
         if item_id not in self.to_transcribe:
             return
         self.to_transcribe.discard(item_id)
-        item.transcript = transcript
         kind = "conversation.item.input_audio_transcription"
         place = {"item_id": item_id, "content_index": 0}
+        if self.faults.transcription_fails:
+            sentence = f"Input transcription failed for item '{item_id}'."
+            error = {"type": "server_error", "code": "DeploymentNotFound", "message": sentence, "param": None}
+            self.emit({"type": f"{kind}.failed", **place, "error": error})
+            return
+        item.transcript = transcript
         if transcript:
             self.emit({"type": f"{kind}.delta", **place, "delta": transcript})
         usage = {"type": "duration", "seconds": round(item.audio_ms / 1000, 3)}
@@ -139,6 +104,11 @@ class Responding:
     def running(self, response_id: str) -> Response | None:
         """Return a response that may still be filled, or None when it is over."""
         return self._running.get(response_id)
+
+    @property
+    def is_responding(self) -> bool:
+        """Whether a response of the conversation is running."""
+        return self._active() is not None
 
     def respond(self, params: dict[str, Any], asked: list[Item] | None = None) -> None:
         """Begin a response.
@@ -159,14 +129,29 @@ class Responding:
             )
             raise Refusal("conversation_already_has_active_response", sentence)
         items = tuple(self.history if asked is None else asked)
-        given = sum((item.tokens() for item in items), Tokens(text_tokens(wish.instructions)))
-        cached = Tokens(min(given.text, self._read_before.text), min(given.audio, self._read_before.audio))
-        if wish.in_conversation:
-            self._read_before = given
+        given, cached = self._read(wish, items)
         response = Response(self.make_id("resp"), wish, given, cached, azure=self._azure)
         self._running[response.response_id] = response
+        if wish.in_conversation:
+            self.turns.await_nothing()
         self.emit({"type": "response.created", "response": response.shown()})
-        self.order(Answer(response.response_id, items))
+        withheld, self._withheld = self._withheld, []
+        self._emit_all(withheld)
+        if self._failed < self.faults.fail_responses:
+            self._failed += 1
+            self.fail(response.response_id, self.faults.failure_code, "This response fails on purpose (fault switch).")
+        else:
+            self.order(Answer(response.response_id, items))
+
+    def _read(self, wish: Wish, items: tuple[Item, ...]) -> tuple[Tokens, Tokens]:
+        """Return what a response has to read, and how much of that was read before: the same beginning."""
+        known = wish.instructions + (json.dumps(wish.tools) if wish.tools else "")
+        parts = [(known, Tokens(text_tokens(known))), *((item.item_id, item.tokens()) for item in items)]
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(parts, self._read_before, strict=False))
+        cached = sum((part[1] for part, _ in same), Tokens())
+        if wish.in_conversation:
+            self._read_before = parts
+        return sum((tokens for _, tokens in parts), Tokens()), cached
 
     def respond_when_free(self) -> None:
         """Begin a response to a finished turn, at once or after the one that may not be interrupted."""
@@ -176,35 +161,62 @@ class Responding:
             self._waiting = True
 
     def begin(self, response_id: str) -> None:
-        """Open the message of a response."""
+        """Open a message of a response."""
         response = self._running[response_id]
         item = Item(self.make_id("item"), role="assistant", status="in_progress")
-        previous = None
-        if response.wish.in_conversation:
-            self.history.append(item)
-            previous = self.history.previous_of(item.item_id)
-        self._emit_all(response.begun(item, previous))
+        self._emit_all(response.begun(item, self._join(response, item)))
+
+    def end_message(self, response_id: str) -> None:
+        """Close the open message of a response; another may follow."""
+        response = self._running[response_id]
+        self._emit_all(response.message_ended(self._before(response.item)))
+
+    def call(self, response_id: str, name: str, arguments: dict[str, Any]) -> None:
+        """Put a whole function call into a response."""
+        response = self._running[response_id]
+        call = {"name": name, "call_id": self.make_id("call"), "arguments": json.dumps(arguments)}
+        item = Item(self.make_id("item"), "function_call", status="in_progress", extra=call)
+        self._emit_all(response.called(item, self._join(response, item)))
+
+    def _join(self, response: Response, item: Item) -> str | None:
+        """Add an item to the conversation if its response belongs there, and return the one before it."""
+        if not response.wish.in_conversation:
+            return None
+        self.history.append(item)
+        return self._before(item)
+
+    def _before(self, item: Item | None) -> str | None:
+        """Return the name of the item before one, or None for the first or one that is not there."""
+        known = item is not None and self.history.get(item.item_id) is not None
+        return self.history.previous_of(item.item_id) if item is not None and known else None
 
     def say(self, response_id: str, delta: str) -> None:
-        """Send more of an answer's words."""
-        self.emit(self._running[response_id].text_delta(delta))
+        """Send more of an answer's words; the response may be over afterwards."""
+        response = self._running[response_id]
+        self.emit(response.text_delta(delta))
+        if not response.spoken:
+            self._cut_if_exhausted(response)
 
     def play(self, response_id: str, pcm: bytes) -> None:
         """Send more of an answer's sound; the response may be over afterwards."""
         response = self._running[response_id]
         self.has_spoken = True
         self.emit(response.audio_delta(pcm))
+        self._cut_if_exhausted(response)
+
+    def _cut_if_exhausted(self, response: Response) -> None:
         if response.exhausted():
             self._close(response, "incomplete", "max_output_tokens")
-            self.order(Stop(response_id))
-
-    def play_late(self, response_id: str, pcm: bytes) -> None:
-        """Send sound of an answer that is over already, as the service sometimes does."""
-        self.emit(self._closed[response_id].audio_delta(pcm))
+            self.order(Stop(response.response_id))
 
     def finish(self, response_id: str) -> None:
         """Close a response that said all it had to say."""
         self._close(self._running[response_id], "completed", None)
+
+    def fail(self, response_id: str, code: str, message: str) -> None:
+        """Close a response that came to nothing."""
+        kind = "server_error" if code == "server_error" else code
+        self._close(self._running[response_id], "failed", None, {"type": kind, "code": code, "message": message})
 
     def cancel(self, response_id: str | None) -> None:
         """Stop a response because the client says so.
@@ -219,6 +231,7 @@ class Responding:
 
     def interrupt(self) -> None:
         """Stop the conversation's response because the user speaks; out-of-band ones run on."""
+        self._waiting = False  # the user goes on; what was said before is answered together with it
         active = self._active()
         if active is not None:
             self._cancel(active, "turn_detected")
@@ -231,23 +244,28 @@ class Responding:
         """Return the response that the conversation waits for."""
         return next((r for r in self._running.values() if r.wish.in_conversation), None)
 
-    def _close(self, response: Response, status: str, reason: str | None) -> None:
+    def _close(self, response: Response, status: str, reason: str | None, error: dict[str, Any] | None = None) -> None:
+        """End a response, tell it, and begin the one that waited for it."""
         del self._running[response.response_id]
-        self._closed = {response.response_id: response}  # only the last one can still have late audio
-        item = response.item
-        known = item is not None and self.history.get(item.item_id) is not None
-        previous = self.history.previous_of(item.item_id) if item is not None and known else None
-        self._emit_all(response.ended(status, reason, previous))
-        if not self._azure:
-            self._emit_rate_limits()
+        response.end(status, reason, error)
+        if status == "cancelled":
+            self._emit_all(response.late(self.faults.late_deltas))
+        self._emit_all(response.message_ended(self._before(response.item)))
+        last = [response.done(), *([] if self._azure else [_rate_limits()])]
+        if self.faults.late_done and reason == "turn_detected" and self.detection().get("create_response", True):
+            self._withheld += last
+        else:
+            self._emit_all(last)
+        if status == "completed" and response.wish.in_conversation and not response.calls:
+            self.turns.await_speech(response.audio_ms)
         if self._waiting and self._active() is None:
             self._waiting = False
             self.respond({})
 
-    def _emit_rate_limits(self) -> None:
-        """Tell the limits of the account, which are none here; OpenAI sends this after each response."""
-        tokens = {"name": "tokens", "limit": 1_000_000, "remaining": 1_000_000, "reset_seconds": 0.0}
-        self.emit({"type": "rate_limits.updated", "rate_limits": [tokens]})
+    def detection(self) -> dict[str, Any]:
+        """Return how the session detects turns; empty when it does not."""
+        detection: dict[str, Any] | None = self.session["audio"]["input"]["turn_detection"]
+        return detection or {}
 
     def _emit_all(self, events: list[Event]) -> None:
         for event in events:
@@ -268,4 +286,11 @@ class Responding:
             max_output_tokens=params.get("max_output_tokens", self.session["max_output_tokens"]),
             metadata=params.get("metadata"),
             tools=tuple(params.get("tools", self.session["tools"])),
+            tool_choice=params.get("tool_choice", self.session["tool_choice"]),
         )
+
+
+def _rate_limits() -> Event:
+    """Return the limits of the account, which are none here; OpenAI tells them after each response."""
+    tokens = {"name": "tokens", "limit": 1_000_000, "remaining": 1_000_000, "reset_seconds": 0.0}
+    return {"type": "rate_limits.updated", "rate_limits": [tokens]}

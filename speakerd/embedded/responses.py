@@ -6,6 +6,7 @@ Pure. The order and the shapes of the events are the service's; when they are se
 from __future__ import annotations
 
 import base64
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,9 @@ from speakerd.embedded.items import ASSISTANT_MS_PER_TOKEN, Item, Tokens, text_t
 
 Event = dict[str, Any]
 """A server event; ``event_id`` is added when it leaves."""
+
+_ARGUMENTS_DELTA = 12
+"""Characters in a piece of a call's arguments (guessed)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +53,23 @@ class Wish:
     tools: tuple[dict[str, Any], ...] = ()
     """Functions the client offers."""
 
+    tool_choice: Any = "auto"
+    """``none``, ``auto``, ``required``, or the one function that is to be called."""
+
+    def callable(self) -> tuple[dict[str, Any], ...]:
+        """Return the functions that may be called."""
+        if isinstance(self.tool_choice, dict):
+            return tuple(tool for tool in self.tools if tool["name"] == self.tool_choice["name"])
+        return () if self.tool_choice == "none" else self.tools
+
+    @property
+    def must_call(self) -> bool:
+        """Whether a function has to be called."""
+        return self.tool_choice == "required" or isinstance(self.tool_choice, dict)
+
 
 class Response:
-    """A response in progress, and its one message.
+    """A response in progress, and its items: one is open at a time.
 
     Args:
         response_id: Its name.
@@ -59,15 +77,23 @@ class Response:
         given: Tokens of everything it has to read.
         cached: How many of those were read before.
         azure: Speak Azure's dialect: content parts are sent twice.
+
+    Attributes:
+        items: What it has put out so far.
+        unsent: Audio deltas that are made and wait for their time.
     """
 
     def __init__(self, response_id: str, wish: Wish, given: Tokens, cached: Tokens, *, azure: bool = False) -> None:
         self.response_id = response_id
         self.wish = wish
-        self.item: Item | None = None
+        self.items: list[Item] = []
+        self.unsent: deque[bytes] = deque()
         self.said = ""
         self.status = "in_progress"
         self.reason: str | None = None
+        self.error: dict[str, Any] | None = None
+        self._is_open = False
+        self._spent = Tokens()
         self._given = given
         self._cached = cached
         self._azure = azure
@@ -77,10 +103,28 @@ class Response:
         """Whether it answers in audio."""
         return self.wish.modality == "audio"
 
+    @property
+    def calls(self) -> bool:
+        """Whether it has called a function."""
+        return any(item.type == "function_call" for item in self.items)
+
+    @property
+    def item(self) -> Item | None:
+        """The last item, or None before the first."""
+        return self.items[-1] if self.items else None
+
+    @property
+    def audio_ms(self) -> int:
+        """How long it has spoken."""
+        return sum(item.audio_ms for item in self.items)
+
     def spent(self) -> Tokens:
         """Return the output tokens so far."""
-        audio_ms = self.item.audio_ms if self.item is not None else 0
-        return Tokens(text_tokens(self.said), -(-audio_ms // ASSISTANT_MS_PER_TOKEN))
+        return self._spent + (self._spent_on_item() if self._is_open else Tokens())
+
+    def _spent_on_item(self) -> Tokens:
+        item = self.items[-1]
+        return Tokens(text_tokens(self.said), -(-item.audio_ms // ASSISTANT_MS_PER_TOKEN))
 
     def exhausted(self) -> bool:
         """Return whether ``max_output_tokens`` is used up."""
@@ -90,15 +134,17 @@ class Response:
     def shown(self) -> dict[str, Any]:
         """Return the response object as the service sends it."""
         running = self.status == "in_progress"
-        details = None
+        details: dict[str, Any] | None = None
         if self.status not in ("in_progress", "completed"):
             details = {"type": self.status, "reason": self.reason}
+            if self.error is not None:
+                details = {"type": self.status, "error": self.error}
         return {
             "object": "realtime.response",
             "id": self.response_id,
             "status": self.status,
             "status_details": details,
-            "output": [] if self.item is None or running else [self.item.shown()],
+            "output": [] if running else [item.shown() for item in self.items],
             "conversation_id": self.wish.conversation_id,
             "output_modalities": [self.wish.modality],
             "max_output_tokens": self.wish.max_output_tokens,
@@ -108,13 +154,44 @@ class Response:
         }
 
     def begun(self, item: Item, previous_item_id: str | None) -> list[Event]:
-        """Attach the message and return the events up to the first delta."""
-        self.item = item
+        """Open a message and return the events up to the first delta."""
+        self._is_open, self.said = True, ""
+        return [*self._added(item, previous_item_id), self._part_event("response.content_part.added", "")]
+
+    def called(self, item: Item, previous_item_id: str | None) -> list[Event]:
+        """Put out a whole function call and return its events.
+
+        Args:
+            item: The call, not complete yet, its arguments still to come.
+            previous_item_id: The item before it, if there is one.
+        """
+        arguments = item.extra["arguments"]
+        item.extra["arguments"] = ""
+        events = self._added(item, previous_item_id)
+        place = {"item_id": item.item_id, "call_id": item.extra["call_id"]}
+        for at in range(0, len(arguments), _ARGUMENTS_DELTA):
+            delta = arguments[at : at + _ARGUMENTS_DELTA]
+            events.append(self._of_output("response.function_call_arguments.delta", **place, delta=delta))
+        item.extra["arguments"], item.status = arguments, "completed"
+        self._spent += item.tokens()
+        named = {"name": item.extra["name"], "arguments": arguments}
+        events.append(self._of_output("response.function_call_arguments.done", **place, **named))
+        return [*events, *self._done(item, previous_item_id)]
+
+    def _added(self, item: Item, previous_item_id: str | None) -> list[Event]:
+        self.items.append(item)
         events: list[Event] = [self._of_output("response.output_item.added", item=item.shown())]
         if self.wish.in_conversation:
             added = {"type": "conversation.item.added", "previous_item_id": previous_item_id, "item": item.shown()}
             events.append(added)
-        return [*events, self._part_event("response.content_part.added", "")]
+        return events
+
+    def _done(self, item: Item, previous_item_id: str | None) -> list[Event]:
+        events: list[Event] = []
+        if self.wish.in_conversation:
+            done = {"type": "conversation.item.done", "previous_item_id": previous_item_id, "item": item.shown()}
+            events.append(done)
+        return [*events, self._of_output("response.output_item.done", item=item.shown())]
 
     def text_delta(self, delta: str) -> Event:
         """Take in more of what is said and return its event."""
@@ -123,28 +200,38 @@ class Response:
         return self._of_content(kind, delta=delta)
 
     def audio_delta(self, pcm: bytes) -> Event:
-        """Take in more audio and return its event; only while the message is there."""
+        """Take in more audio and return its event; only while a message is there."""
         assert self.item is not None
         if self.status == "in_progress":  # a late delta is heard by nobody and changes nothing
             self.item.audio = (self.item.audio or bytearray()) + pcm
         return self._of_content("response.output_audio.delta", delta=base64.b64encode(pcm).decode())
 
-    def ended(self, status: str, reason: str | None, previous_item_id: str | None) -> list[Event]:
-        """Close the response and return the events that say so, ``response.done`` last.
+    def late(self, count: int) -> list[Event]:
+        """Return the audio deltas that are sent although the response was cut off, at most ``count``."""
+        return [self.audio_delta(self.unsent.popleft()) for _ in range(min(count, len(self.unsent)))]
+
+    def end(self, status: str, reason: str | None, error: dict[str, Any] | None = None) -> None:
+        """Decide how the response ended; what is told of it comes from ``message_ended`` and ``done``.
 
         Args:
             status: ``completed``, ``cancelled``, ``failed`` or ``incomplete``.
             reason: Why it is not complete.
-            previous_item_id: The item before the message, if there is one.
+            error: Why it failed.
         """
-        self.status, self.reason = status, reason
-        closing = self._message_ended(previous_item_id) if self.item is not None else []
-        return [*closing, {"type": "response.done", "response": self.shown()}]
+        self.status, self.reason, self.error = status, reason, error
 
-    def _message_ended(self, previous_item_id: str | None) -> list[Event]:
+    def done(self) -> Event:
+        """Return the event that ends it."""
+        return {"type": "response.done", "response": self.shown()}
+
+    def message_ended(self, previous_item_id: str | None) -> list[Event]:
+        """Close the open message and return its events; none when no message is open."""
         item = self.item
-        assert item is not None
-        item.status = "completed" if self.status == "completed" else "incomplete"
+        if item is None or not self._is_open:
+            return []
+        self._spent += self._spent_on_item()
+        self._is_open = False
+        item.status = "completed" if self.status in ("completed", "in_progress") else "incomplete"
         if self.spoken:
             item.transcript = self.said
             events = [
@@ -155,13 +242,10 @@ class Response:
             item.texts = [self.said]
             events = [self._of_content("response.output_text.done", text=self.said)]
         events.append(self._part_event("response.content_part.done", self.said))
-        if self.wish.in_conversation:
-            done = {"type": "conversation.item.done", "previous_item_id": previous_item_id, "item": item.shown()}
-            events.append(done)
-        return [*events, self._of_output("response.output_item.done", item=item.shown())]
+        return [*events, *self._done(item, previous_item_id)]
 
     def _of_output(self, kind: str, **fields: Any) -> Event:
-        return {"type": kind, "response_id": self.response_id, "output_index": 0, **fields}
+        return {"type": kind, "response_id": self.response_id, "output_index": len(self.items) - 1, **fields}
 
     def _of_content(self, kind: str, **fields: Any) -> Event:
         assert self.item is not None
@@ -174,6 +258,8 @@ class Response:
 
     def _usage(self) -> dict[str, Any]:
         given, cached, spent = self._given, self._cached, self.spent()
+        if self.status == "failed":
+            given = cached = spent = Tokens()
         return {
             "total_tokens": given.total + spent.total,
             "input_tokens": given.total,

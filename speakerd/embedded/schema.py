@@ -13,12 +13,15 @@ from speakerd.embedded.validate import (
     anything,
     array,
     boolean,
+    function_name,
     integer,
     mapping,
     nullable,
     number,
     one_of,
+    pairs,
     shape,
+    short_text,
     tagged,
     text,
     when,
@@ -36,7 +39,9 @@ _MODALITIES = array(one_of("text", "audio"))
 _VOICE = when(str, one_of(*VOICES), shape({"id": text}, "id"))
 _TOOL = tagged(
     {
-        "function": shape({"type": text, "name": text, "description": text, "parameters": mapping}, "type", "name"),
+        "function": shape(
+            {"type": text, "name": function_name, "description": text, "parameters": mapping}, "type", "name"
+        ),
     }
 )
 _TOOL_CHOICE = when(
@@ -45,6 +50,8 @@ _TOOL_CHOICE = when(
     tagged({"function": shape({"type": text, "name": text}, "type", "name")}),
 )
 _PROMPT = nullable(shape({"id": text, "version": nullable(text), "variables": nullable(mapping)}, "id"))
+_LIMITS = nullable(shape({"post_instructions": nullable(integer(1, 1_000_000))}))
+_METADATA = nullable(pairs(16, 64, 512))
 _REASONING = nullable(shape({"effort": nullable(one_of("minimal", "low", "medium", "high", "xhigh"))}))
 
 _TURN_DETECTION = nullable(
@@ -117,7 +124,7 @@ _SESSION = shape(
             tagged(
                 {
                     "retention_ratio": shape(
-                        {"type": text, "retention_ratio": number(0.0, 1.0), "token_limits": mapping},
+                        {"type": text, "retention_ratio": number(0.0, 1.0), "token_limits": _LIMITS},
                         "type",
                         "retention_ratio",
                     )
@@ -134,6 +141,8 @@ _SESSION = shape(
     "type",
 )
 
+_ITEM_ID = short_text(32)
+
 _INPUT_CONTENT = tagged(
     {
         "input_text": shape({"type": text, "text": text}, "type", "text"),
@@ -147,7 +156,7 @@ _OUTPUT_CONTENT = tagged({"output_text": shape({"type": text, "text": text}, "ty
 def _message(content: Check) -> Check:
     return shape(
         {
-            "id": text,
+            "id": _ITEM_ID,
             "object": one_of("realtime.item"),
             "type": text,
             "status": one_of("completed", "incomplete", "in_progress"),
@@ -161,7 +170,7 @@ def _message(content: Check) -> Check:
 
 
 _ITEM_EXTRAS: dict[str, Check] = {
-    "id": text,
+    "id": _ITEM_ID,
     "object": one_of("realtime.item"),
     "type": text,
     "status": one_of("completed", "incomplete", "in_progress"),
@@ -193,7 +202,7 @@ _RESPONSE = shape(
         "input": array(ITEM),
         "instructions": text,
         "max_output_tokens": _MAX_TOKENS,
-        "metadata": nullable(mapping),
+        "metadata": _METADATA,
         "output_modalities": _MODALITIES,
         "parallel_tool_calls": boolean,
         "prompt": _PROMPT,

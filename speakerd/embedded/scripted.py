@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 
 import numpy as np
 
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
-from speakerd.embedded.parts import Heard, Prompt
+from speakerd.embedded.calls import chosen
+from speakerd.embedded.parts import Call, Heard, Prompt
 from speakerd.embedded.turns import FRAME_FRAMES, FRAME_MS
 
 _SPEECH_DBFS = -45.0
@@ -42,6 +44,8 @@ class ScriptedEars:
 class ScriptedBrain:
     """Says what a script says, line after line, round and round; without one it tells what reached it.
 
+    A line ``@name {"argument": 1}`` calls that function, if it may be called; otherwise the line is said.
+
     Args:
         script: Replies used in turn, over all sessions.
     """
@@ -49,17 +53,34 @@ class ScriptedBrain:
     def __init__(self, script: list[str] | None = None) -> None:
         self._lines = itertools.cycle(script) if script else None
 
-    def answer(self, prompt: Prompt) -> str | None:
+    def answer(self, prompt: Prompt) -> str | Call | None:
         """Return the next line, or what can honestly be said about the prompt."""
-        if prompt.heard is not None and not prompt.heard.is_speech:
+        if prompt.heard is not None and not prompt.heard.is_speech and not prompt.idle:
             return None
         if self._lines is not None:
-            return next(self._lines)
-        if prompt.heard is not None:
-            return f"You said something for {prompt.heard.voiced_ms} milliseconds."
-        if prompt.text:
-            return f"You wrote: {prompt.text}"
-        return prompt.instructions or "Hello."
+            line = next(self._lines)
+            return _scripted_call(line, prompt) or line
+        if prompt.results:
+            return " ".join(f"{result.name} returned: {result.output}" for result in prompt.results)
+        call = chosen(prompt.text.lower(), prompt.text, prompt.tools, must_call=prompt.must_call)
+        return call if isinstance(call, Call) else _told(prompt)
+
+
+def _told(prompt: Prompt) -> str:
+    """Return what reached the brain, in words."""
+    if prompt.idle:
+        return "Nobody said anything."
+    if prompt.heard is not None:
+        return f"You said something for {prompt.heard.voiced_ms} milliseconds."
+    return f"You wrote: {prompt.text}" if prompt.text else prompt.instructions or "Hello."
+
+
+def _scripted_call(line: str, prompt: Prompt) -> Call | None:
+    """Return the call that a line of a script stands for, or None when it is meant to be said."""
+    match = re.fullmatch(r"@([\w-]+)(?: (\{.*\}))?", line)
+    if match is None or match[1] not in [tool["name"] for tool in prompt.tools]:
+        return None
+    return Call(match[1], json.loads(match[2] or "{}"))
 
 
 class ScriptedVoice:

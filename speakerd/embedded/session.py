@@ -54,6 +54,9 @@ class TurnSettings:
     silence_duration_ms: int = 200
     """Silence that ends the turn."""
 
+    idle_timeout_ms: int | None = None
+    """Silence after an answer that is a turn of its own; None: silence is nothing."""
+
 
 def default_session(session_id: str, model: str, expires_at: int) -> dict[str, Any]:
     """Return the session object of a connection that has sent nothing yet.
@@ -100,8 +103,10 @@ def updated(session: dict[str, Any], change: dict[str, Any], *, spoken: bool) ->
         spoken: Whether the assistant has already been heard, which fixes the voice.
 
     Raises:
-        Refusal: the voice can no longer change, or the modalities do not go together.
+        Refusal: the voice or the tracing can no longer change, or what is asked for does not go together.
     """
+    if session["tracing"] is not None and change.get("tracing", session["tracing"]) != session["tracing"]:
+        raise Refusal("invalid_value", "Cannot update tracing once it is enabled.", "session.tracing")
     fresh = copy.deepcopy(session)
     for key, value in change.items():
         if key == "audio":
@@ -110,7 +115,14 @@ def updated(session: dict[str, Any], change: dict[str, Any], *, spoken: bool) ->
         elif key not in ("type", "model"):  # the model is chosen when connecting and never changes
             fresh[key] = copy.deepcopy(value)
     check_modalities(fresh["output_modalities"], "session.output_modalities")
+    check_tool_choice(fresh["tool_choice"], fresh["tools"], "session.tool_choice")
     return fresh
+
+
+def check_tool_choice(choice: Any, tools: list[dict[str, Any]], path: str) -> None:
+    """Raise ``Refusal`` when a function is chosen that is not declared."""
+    if isinstance(choice, dict) and choice["name"] not in [tool["name"] for tool in tools]:
+        raise Refusal("invalid_value", f"Tool choice '{choice['name']}' not found in 'tools' parameter.", path)
 
 
 def check_modalities(modalities: list[str], path: str) -> None:
@@ -131,6 +143,7 @@ def turn_settings(session: dict[str, Any]) -> TurnSettings | None:
         threshold=detection["threshold"],
         prefix_padding_ms=detection["prefix_padding_ms"],
         silence_duration_ms=detection["silence_duration_ms"],
+        idle_timeout_ms=detection["idle_timeout_ms"],
     )
 
 

@@ -29,6 +29,10 @@ _ONSET_FRAMES = 2
 _HYSTERESIS = 0.15
 """How far below the threshold a frame must fall to count as silence inside a turn (specified by the detector)."""
 
+LONGEST_BYTES = 600 * WIRE_RATE_HZ * SAMPLE_BYTES
+"""The most audio that is kept for one item: ten minutes (guessed). A longer turn is ended, a longer wait for a commit
+refused by whoever feeds."""
+
 _IDLE_BYTES = 10 * WIRE_RATE_HZ * SAMPLE_BYTES
 """How much audio without speech is kept for a commit by hand (guessed); prefix paddings are at most as long."""
 
@@ -62,7 +66,21 @@ class SpeechEnded:
     """The turn's wire audio."""
 
 
-TurnEvent = SpeechBegan | SpeechEnded
+@dataclass(frozen=True, slots=True)
+class SilenceNoticed:
+    """Nobody spoke for as long as the session allows, and the silence left the buffer."""
+
+    audio_start_ms: Ms
+    """Where the silence begins: when the last answer has been played."""
+
+    audio_end_ms: Ms
+    """Where it was noticed."""
+
+    pcm: bytes
+    """The silence as wire audio."""
+
+
+TurnEvent = SpeechBegan | SpeechEnded | SilenceNoticed
 
 
 class TurnDetector:
@@ -82,6 +100,8 @@ class TurnDetector:
         self._run = 0  # speech frames in a row, before a turn
         self._silence_ms = 0  # silence in a row, inside a turn
         self._start: int | None = None  # where the current turn's audio begins
+        self._wait_after_ms: float | None = None  # how much audio is yet to play before the user is waited for
+        self._waiting_from: int | None = None  # where waiting for the user began
 
     @property
     def speaking(self) -> bool:
@@ -102,6 +122,14 @@ class TurnDetector:
             self._vad.reset()
         self._settings = settings
 
+    def await_speech(self, playing_ms: float) -> None:
+        """Wait for the user once an answer of this length has been played; for ``idle_timeout_ms``. Thread: any."""
+        self._wait_after_ms = playing_ms
+
+    def await_nothing(self) -> None:
+        """Wait no more. Thread: any, but not during ``feed``."""
+        self._wait_after_ms = self._waiting_from = None
+
     def feed(self, pcm: bytes) -> list[TurnEvent]:
         """Append wire audio and return what was decided, in order. Heavy: one detector run for each 32 ms."""
         self._buffer += pcm
@@ -117,7 +145,8 @@ class TurnDetector:
             if event is not None:
                 events.append(event)
         if not self.speaking:
-            self._drop_before(max(self._base, self._judged - _IDLE_BYTES))
+            kept = self._judged - _IDLE_BYTES
+            self._drop_before(max(self._base, kept if self._waiting_from is None else min(kept, self._waiting_from)))
         return events
 
     def commit(self) -> bytes:
@@ -131,9 +160,12 @@ class TurnDetector:
     def _outside(self, probability: float) -> TurnEvent | None:
         """Judge a frame before a turn."""
         assert self._settings is not None
+        if self._wait_after_ms is not None:
+            wait = ms_to_frames(self._wait_after_ms, WIRE_RATE_HZ) * SAMPLE_BYTES
+            self._waiting_from, self._wait_after_ms = self._judged + wait // _FRAME_BYTES * _FRAME_BYTES, None
         if probability < self._settings.threshold:
             self._run = 0
-            return None
+            return self._waited()
         if self._run == 0:
             self._onset = self._judged - _FRAME_BYTES
         self._run += 1
@@ -142,6 +174,7 @@ class TurnDetector:
         padding = ms_to_frames(self._settings.prefix_padding_ms, WIRE_RATE_HZ) * SAMPLE_BYTES
         self._start = max(self._base, self._onset - padding)
         self._silence_ms = 0
+        self.await_nothing()
         return SpeechBegan(_position_ms(self._start))
 
     def _inside(self, probability: float) -> TurnEvent | None:
@@ -149,13 +182,26 @@ class TurnDetector:
         assert self._settings is not None
         if probability >= self._settings.threshold - _HYSTERESIS:
             self._silence_ms = 0
-            return None
-        self._silence_ms += FRAME_MS
-        if self._silence_ms < self._settings.silence_duration_ms:
-            return None
+        else:
+            self._silence_ms += FRAME_MS
         assert self._start is not None
+        is_over = self._silence_ms > 0 and self._silence_ms >= self._settings.silence_duration_ms
+        if not is_over and self._judged - self._start < LONGEST_BYTES:
+            return None
         self._drop_before(self._start)
         return SpeechEnded(_position_ms(self._judged), self._cut(self._judged))
+
+    def _waited(self) -> TurnEvent | None:
+        """Notice that the user has been silent for too long."""
+        timeout_ms = self._settings.idle_timeout_ms if self._settings is not None else None
+        start = self._waiting_from
+        if timeout_ms is None or start is None:
+            return None
+        if self._judged - start < ms_to_frames(timeout_ms, WIRE_RATE_HZ) * SAMPLE_BYTES:
+            return None
+        start = max(start, self._base)
+        self._drop_before(start)
+        return SilenceNoticed(_position_ms(start), _position_ms(self._judged), self._cut(self._judged))
 
     def _cut(self, end: int) -> bytes:
         """Take the audio before a position out of the buffer and be outside of a turn."""
@@ -171,7 +217,8 @@ class TurnDetector:
         self._base = position
 
     def _rest(self) -> None:
-        """Be outside of a turn."""
+        """Be outside of a turn, waiting for nobody."""
+        self.await_nothing()
         self._run = self._silence_ms = 0
         self._start = None
 

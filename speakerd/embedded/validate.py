@@ -6,6 +6,7 @@ with the service's code and the path of the parameter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,9 @@ Check = Callable[[Any, str], None]
 
 Fields = Mapping[str, Check]
 """The keys an object may have."""
+
+
+_FUNCTION_NAME = "[a-zA-Z0-9_-]+"
 
 
 class Refusal(Exception):  # noqa: N818 - the service's word for it; it is an answer, not a failure of ours
@@ -81,6 +85,51 @@ def text(value: Any, path: str) -> None:
     """Accept a string."""
     if not isinstance(value, str):
         raise _wrong_type("a string", value, path)
+
+
+def short_text(longest: int) -> Check:
+    """Return a check for strings of at most ``longest`` characters."""
+
+    def check(value: Any, path: str) -> None:
+        text(value, path)
+        if len(value) > longest:
+            sentence = (
+                f"Invalid '{path}': string too long. Expected a string with maximum length {longest}, "
+                f"but got a string with length {len(value)} instead."
+            )
+            raise Refusal("string_above_max_length", sentence, path)
+
+    return check
+
+
+def function_name(value: Any, path: str) -> None:
+    """Accept the name of a function: letters, digits, underscores and dashes."""
+    short_text(64)(value, path)
+    if not re.fullmatch(_FUNCTION_NAME, value):
+        sentence = (
+            f"Invalid '{path}': string does not match pattern. Expected a string that matches the pattern "
+            f"'^{_FUNCTION_NAME}$'."
+        )
+        raise Refusal("invalid_value", sentence, path)
+
+
+def pairs(most: int, longest_key: int, longest_value: int) -> Check:
+    """Return a check for objects of at most ``most`` short strings, as metadata is."""
+    short_key, short_value = short_text(longest_key), short_text(longest_value)
+
+    def check(value: Any, path: str) -> None:
+        mapping(value, path)
+        if len(value) > most:
+            sentence = (
+                f"Invalid '{path}': too many properties. Expected an object with at most {most} properties, "
+                f"but got an object with {len(value)} properties instead."
+            )
+            raise Refusal("object_above_max_properties", sentence, path)
+        for key, element in value.items():
+            short_key(key, path)
+            short_value(element, join(path, key))
+
+    return check
 
 
 def boolean(value: Any, path: str) -> None:

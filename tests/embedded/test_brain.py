@@ -7,12 +7,12 @@ from datetime import datetime
 import pytest
 
 from speakerd.embedded.brain import NOT_CAUGHT, IntentBrain, normalised
-from speakerd.embedded.parts import Heard, Prompt
+from speakerd.embedded.parts import Call, Heard, Prompt, Result
 
 NOW = datetime(2026, 11, 22, 14, 5)  # noqa: DTZ001 - a clock on a wall has no zone
 
 
-def answer(text: str) -> str | None:
+def answer(text: str) -> str | Call | None:
     return IntentBrain().answer(Prompt(text, Heard(is_speech=True, text=text), now=NOW))
 
 
@@ -55,7 +55,7 @@ def test_questions_have_answers(question: str, expected: str) -> None:
 def test_what_is_not_possible_is_said(question: str) -> None:
     """What needs a network or a tool is refused in words, never pretended."""
     said = answer(question)
-    assert said is not None
+    assert isinstance(said, str)
     assert "cannot" in said
 
 
@@ -69,7 +69,7 @@ def test_the_unknown_is_repeated() -> None:
 def test_story_is_long_enough_to_interrupt() -> None:
     """A story takes more than 20 s at 16 characters a second, in several sentences."""
     said = answer("Tell me a long story.")
-    assert said is not None
+    assert isinstance(said, str)
     assert len(said) > 20 * 16
     assert said.count(". ") > 5
 
@@ -94,3 +94,41 @@ def test_normalised_text_has_no_wake_word() -> None:
     """The wake word in front is not part of the question, the name in the middle is."""
     assert normalised("Hey, Jarvis. What's up?") == "what's up"
     assert normalised("Is Jarvis here?") == "is jarvis here"
+
+
+def test_a_given_name_is_taken() -> None:
+    """Instructions that name the assistant have it answer to the name and say it."""
+    brain = IntentBrain()
+    who = brain.answer(Prompt("Who are you?", character="You are Ada."))
+    assert isinstance(who, str)
+    assert who.startswith("I am Ada, the embedded voice")
+    assert brain.answer(Prompt("Hey Ada, what time is it?", character="You are Ada.", now=NOW)) == "It is 2:05 PM."
+
+
+def test_opening_words_are_said() -> None:
+    """Instructions can have every answer begin with some words."""
+    assert IntentBrain().answer(Prompt("Thanks", character="Begin every answer with 'Sir:'")) == "Sir: You are welcome."
+
+
+TIMER = {
+    "type": "function",
+    "name": "set_timer",
+    "parameters": {"properties": {"seconds": {"type": "integer"}}, "required": ["seconds"]},
+}
+
+
+def test_a_declared_function_is_called() -> None:
+    """What would be refused is done when the client offers a function for it; its output is answered in words."""
+    brain = IntentBrain()
+    prompt = Prompt("Set a timer for five minutes.", tools=(TIMER,))
+    assert brain.answer(prompt) == Call("set_timer", {"seconds": 300})
+    assert (
+        brain.answer(Prompt("", results=(Result("set_timer", "Five minutes from now."),))) == "Five minutes from now."
+    )
+    assert brain.answer(Prompt("Repeat after me: set a timer.", tools=(TIMER,))) == "set a timer."
+    assert brain.answer(Prompt("What time is it?", tools=(TIMER,), now=NOW)) == "It is 2:05 PM."
+
+
+def test_a_silence_can_be_asked_about() -> None:
+    """A session that lets no silence pass has the user asked."""
+    assert IntentBrain().answer(Prompt("", Heard(is_speech=False), idle=True)) == "Are you still there?"

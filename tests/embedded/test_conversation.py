@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from speakerd.embedded.conversation import LARGEST_APPEND_BYTES
-from speakerd.embedded.responding import Answer, Hear, Stop
+from speakerd.embedded.faults import Faults
+from speakerd.embedded.orders import Answer, Hear, Stop
 from tests.fakes.embedded import Client, kinds, silence, sound
 
 SERVER_VAD = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
@@ -428,15 +429,19 @@ def test_update_can_be_refused_on_purpose() -> None:
     assert kinds(client.send("session.update", **session_update())) == ["session.updated"]
 
 
-def test_late_audio_changes_nothing(client: Client) -> None:
-    """Audio sent after the end reaches the client, and is not part of the item."""
+def test_late_audio_comes_before_the_end_and_changes_nothing(client: Client) -> None:
+    """Audio sent after the cut reaches the client before the response is done, and is not part of the item."""
+    client.conversation.faults = Faults(late_deltas=2)
     client.write("talk")
     client.send("response.create")
     response_id = answered(client)
-    client.send("response.cancel")
-    client.conversation.play_late(response_id, silence(100))
-    (event,) = client.events()
-    assert event["type"] == "response.output_audio.delta"
-    item = client.conversation.history.get(event["item_id"])
+    response = client.conversation.running(response_id)
+    assert response is not None
+    response.unsent.extend([silence(100)] * 3)
+    client.events()
+    events = client.send("response.cancel")
+    assert kinds(events)[:3] == ["response.output_audio.delta"] * 2 + ["response.output_audio.done"]
+    assert kinds(events)[-2] == "response.done"
+    item = client.conversation.history.get(events[0]["item_id"])
     assert item is not None
     assert item.audio_ms == 1000

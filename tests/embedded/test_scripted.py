@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speakerd.embedded.parts import Heard, Prompt
+from speakerd.embedded.parts import Call, Heard, Prompt, Result
 from speakerd.embedded.scripted import ScriptedBrain, ScriptedEars, ScriptedVoice
 from tests.fakes.embedded import silence, sound
 
@@ -42,3 +42,16 @@ def test_voice_is_as_long_as_its_text() -> None:
 def test_voice_cuts_at_sentences() -> None:
     """Each sentence is spoken by itself."""
     assert ScriptedVoice().sentences(" One. Two?  Three") == ["One.", "Two?", "Three"]
+
+
+def test_brain_calls_functions() -> None:
+    """A line of a script can call a function that may be called; without a script, plain words do."""
+    tool = {"type": "function", "name": "set_volume", "parameters": {"properties": {"percent": {"type": "integer"}}}}
+    brain = ScriptedBrain(['@set_volume {"percent": 5}', "@gone", "@set_volume"])
+    assert brain.answer(Prompt("x", tools=(tool,))) == Call("set_volume", {"percent": 5})
+    assert brain.answer(Prompt("x", tools=(tool,))) == "@gone"
+    assert brain.answer(Prompt("x")) == "@set_volume"
+    plain = ScriptedBrain()
+    assert plain.answer(Prompt("Volume 30", tools=(tool,))) == Call("set_volume", {"percent": 30})
+    assert plain.answer(Prompt("", results=(Result("set_volume", "ok"),))) == "set_volume returned: ok"
+    assert plain.answer(Prompt("", Heard(False), idle=True)) == "Nobody said anything."

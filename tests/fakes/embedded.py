@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from speakerd.embedded.conversation import Conversation
-from speakerd.embedded.responding import Answer, Hear, Listen, Order, Stop
+from speakerd.embedded.orders import Answer, Hear, Listen, Order, Stop
 from speakerd.embedded.session import default_session
 from speakerd.embedded.turns import TurnDetector
 from speakerd.embedded.vad import EnergyVad
