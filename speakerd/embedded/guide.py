@@ -121,7 +121,7 @@ END"""
 def curl(place: Place) -> str:
     """Return a command that shakes hands and shows the status."""
     trust = "" if place.trust is None else f" --cacert {shlex.quote(str(place.trust))}"
-    return f"""curl -s{trust} --http1.1 --max-time 2 -o /dev/null -D - \\
+    return f"""curl -s{trust} --http1.1 --max-time 1 -o /dev/null -D - \\
   -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \\
   -H 'Sec-WebSocket-Key: c3BlYWtlcmQgZW11bGF0ZQ==' -H "Authorization: Bearer {place.key}" \\
   '{place.http}/v1/realtime?model=gpt-realtime'"""
