@@ -130,6 +130,12 @@ def _from_frame(event: WakeWordDetected, limits: Limits) -> Frames:
     return Frames(max(0, event.position_frames - ms_to_frames(limits.preroll_ms, WIRE_RATE_HZ)))
 
 
+def _hear_over_reply(state: State, limits: Limits) -> tuple[Action, ...]:
+    """Return what lets a user in again during a reply, where speech may cut it."""
+    deaf = state.muted or Device.MICROPHONE in state.lost
+    return (OpenUplink(None),) if limits.barge_in_by_speech and not deaf and state.link is LinkState.UP else ()
+
+
 def _after_reply(state: State, now: float, limits: Limits) -> Answer:
     """Go on after the loudspeaker has become quiet: listen on, or end."""
     if state.link is LinkState.DOWN:
@@ -138,7 +144,8 @@ def _after_reply(state: State, now: float, limits: Limits) -> Answer:
     if deaf or limits.follow_up_s <= 0 or state.turn >= limits.max_turns:
         return _end(state, PlayEarcon(Earcon.END))
     after = replace(state, phase=Phase.FOLLOW_UP, audible=False, response_id=None, deadline=now + limits.follow_up_s)
-    return after, () if limits.barge_in_by_speech else (OpenUplink(None),)
+    # Open already, unless the service was to hear silence, or the user was muted or the microphone away for a while.
+    return after, (OpenUplink(None),)
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------
@@ -199,8 +206,11 @@ def _mute_open(state: State, event: MuteChanged, now: float, limits: Limits) -> 
 
 
 def _mute_speaking(state: State, event: MuteChanged, now: float, limits: Limits) -> Answer:
-    """Let the reply end, but hear nothing from now on."""
-    return replace(state, muted=event.muted), (CloseUplink(),) if event.muted else ()
+    """Let the reply end, but hear nothing from now on; a user who is heard again may cut it as before."""
+    after = replace(state, muted=event.muted)
+    if event.muted:
+        return after, (CloseUplink(),)
+    return after, _hear_over_reply(after, limits) if state.muted else ()
 
 
 def _link_up(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:
@@ -314,6 +324,12 @@ def _device_found(state: State, event: DeviceFound, now: float, limits: Limits) 
     return replace(state, lost=state.lost - {event.device}), ()
 
 
+def _device_found_answering(state: State, event: DeviceFound, now: float, limits: Limits) -> Answer:
+    """A microphone that is back may be spoken into at once."""
+    after = replace(state, lost=state.lost - {event.device})
+    return after, _hear_over_reply(after, limits)
+
+
 def _device_lost_idle(state: State, event: DeviceLost, now: float, limits: Limits) -> Answer:
     return replace(state, lost=state.lost | {event.device}), ()
 
@@ -368,7 +384,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         LinkUp: ignore,                    LinkLost: _link_lost,           SpeechStarted: _speech_busy,
         SpeechStopped: ignore,             ResponseCreated: _response_open, AudioStarted: _audio_thinking,
         ResponseDone: _done_thinking,      PlaybackDrained: ignore,        DeviceLost: _device_lost_answering,
-        DeviceFound: _device_found,        DeadlinePassed: _late_thinking,
+        DeviceFound: _device_found_answering, DeadlinePassed: _late_thinking,
     },
     Phase.SPEAKING: {
         WakeWordDetected: _wake_busy,      PauseHeard: ignore,
@@ -376,7 +392,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         LinkUp: ignore,                    LinkLost: _link_lost_speaking,  SpeechStarted: _speech_busy,
         SpeechStopped: ignore,             ResponseCreated: _response_speaking, AudioStarted: _audio_speaking,
         ResponseDone: _done_speaking,      PlaybackDrained: _drained_speaking, DeviceLost: _device_lost_answering,
-        DeviceFound: _device_found,        DeadlinePassed: _late_speaking,
+        DeviceFound: _device_found_answering, DeadlinePassed: _late_speaking,
     },
     Phase.FOLLOW_UP: {
         WakeWordDetected: _wake_busy,      PauseHeard: ignore,

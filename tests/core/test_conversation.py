@@ -241,7 +241,7 @@ class TestTurns:
         """A failed response sounds the error once and leaves its code."""
         state, actions = play(*ANSWERED, ResponseDone(R1, "failed", "insufficient_quota"))
         assert state.trouble == "insufficient_quota"
-        assert actions == (PlayEarcon(Earcon.ERROR),)
+        assert actions == (OpenUplink(None), PlayEarcon(Earcon.ERROR))
 
     def test_failed_response_that_ends_the_conversation_sounds_once(self):
         """With no follow-up, the error takes the place of the end sound."""
@@ -317,6 +317,21 @@ class TestInterruptions:
         before, _ = play(*story)
         assert play(MuteChanged(muted=False), state=before) == (before, ())
 
+    def test_unmuted_in_the_reply_the_user_is_heard_again(self):
+        """Over the reply where speech may cut it; in the window after it always."""
+        muted, _ = play(*SPEAKING, MuteChanged(muted=True))
+        assert play(MuteChanged(muted=False), state=muted)[1] == (OpenUplink(None),)
+        assert play(MuteChanged(muted=False), state=muted, limits=HALF_DUPLEX)[1] == ()
+        story = (MuteChanged(muted=False), ResponseDone(R1, "completed"), PlaybackDrained())
+        state, actions = play(*story, state=muted)
+        assert state.phase is Phase.FOLLOW_UP
+        assert OpenUplink(None) in actions
+
+    def test_unmuted_in_the_rest_of_a_lost_reply_nothing_is_sent(self):
+        """There is no session to hear it."""
+        story = (*SPEAKING, LinkLost("link-lost"), MuteChanged(muted=True), MuteChanged(muted=False))
+        assert OpenUplink not in kinds(play(*story)[1])
+
     def test_mute_and_unmute_at_rest(self):
         """The status line says muted, then what it listens for."""
         assert play(MuteChanged(muted=True))[1] == (Announce("muted"),)
@@ -374,6 +389,14 @@ class TestLosses:
         state, _ = play(ResponseDone(R1, "completed"), PlaybackDrained(), state=state)
         assert state.phase is Phase.IDLE
         assert status_line(state, LIMITS) == "no microphone: retrying"
+
+    @pytest.mark.parametrize("story", [ANSWERED, SPEAKING])
+    def test_a_microphone_that_is_back_before_the_answer_ends_is_heard(self, story):
+        """It was closed when it was lost: now it is opened, unless its owner has muted it meanwhile."""
+        lost, _ = play(*story, DeviceLost(Device.MICROPHONE))
+        assert play(DeviceFound(Device.MICROPHONE), state=lost)[1] == (OpenUplink(None),)
+        muted = replace(lost, muted=True)
+        assert play(DeviceFound(Device.MICROPHONE), state=muted)[1] == ()
 
     def test_cards_come_and_go_at_rest(self):
         """The status line follows the cards."""
