@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speakerd.demo.stage import LIVING_ROOM
-from tests.fakes.room_tools import when_heard
+from tests.fakes.room_tools import plain, when_heard
 from tests.fakes.tap import Tap
 
 
@@ -42,6 +42,25 @@ async def test_an_answer_does_not_interrupt_itself(play, voice, neural_url):
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=40)
         assert stage.marks("speech_started", after_s=audible["t"]) == []
         assert len(stage.marks("wake")) == 1
+
+
+async def test_without_an_echo_the_user_is_not_taken_for_one(play, voice, neural_url):
+    """As configured by default and with headphones, speech cuts an answer soon and is understood."""
+    config = {
+        "service": {"endpoint": neural_url},
+        "audio": {"echo_cancellation": "auto"},
+        "conversation": {"barge_in": "auto"},
+    }
+    async with play(config=config, start_service=False) as stage:
+        begun, _ = stage.say(voice("Hey Jarvis, tell me a story."))
+        audible = await stage.wait_for("audible", after_s=begun, timeout_s=30)
+        await stage.until(audible["t"] + 3.5)
+        assert not (await stage.status())["microphone"]["cancelling"]
+        spoken, ended = stage.say(voice("What is the capital of France?"))
+        cut = await stage.wait_for("flush", after_s=spoken, timeout_s=10)
+        assert cut["t"] - spoken < 1.0
+        heard = await stage.wait_for("transcript", role="user", after_s=ended, timeout_s=20)
+        assert "capital of france" in plain(heard["text"])
 
 
 async def test_the_wake_word_cuts_an_answer_where_speech_does_not(play, voice, neural_url):
