@@ -82,5 +82,5 @@ def _install(what: str, *command: str, cwd: Path) -> None:
     said = ran.stderr + ran.stdout
     if any(sign in said for sign in _OUR_FAULT):
         pytest.fail(f"{what}: the lock file does not fit:\n{said[-2000:]}")
-    told = [line for line in said.splitlines() if "error" in line.lower()] or [f"exit code {ran.returncode}"]
-    pytest.skip(f"{what} cannot be installed here: {told[0].strip()[:200]}")
+    told = [line for line in said.splitlines() if line.startswith(("ERROR", "npm error"))]
+    pytest.skip(f"{what} cannot be installed here: {(told or [f'exit code {ran.returncode}'])[0][:200]}")

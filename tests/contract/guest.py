@@ -47,6 +47,11 @@ class Guest:
             pass
         return event
 
+    async def until_told(self, kind: str) -> None:
+        """Wait for an event that may have come already: it keeps no order with the others."""
+        if not self.of(kind):
+            await self.until(kind)
+
     async def append(self, pcm: bytes) -> None:
         """Append wire audio."""
         await self.send("input_audio_buffer.append", audio=base64.b64encode(pcm).decode())

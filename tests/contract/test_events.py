@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -79,8 +80,7 @@ async def test_spoken_turn(guest: Guest) -> None:
     ]
     (started,), (stopped,) = guest.of(kinds[first]), guest.of(kinds[first + 1])
     assert ((started["audio_start_ms"] + 320) % 32, stopped["audio_end_ms"] % 32) == (0, 0)
-    if not guest.of("conversation.item.input_audio_transcription.completed"):
-        await guest.until("conversation.item.input_audio_transcription.completed")
+    await guest.until_told("conversation.item.input_audio_transcription.completed")
 
 
 async def test_turn_by_hand(guest: Guest) -> None:
@@ -229,14 +229,75 @@ async def test_words_are_told_in_a_neural_session(tier: Tier) -> None:
         await guest.send("session.update", session=SESSION)
         await guest.append(silence(500) + question + silence(1000))
         await guest.until("response.done")
-        if not guest.of("conversation.item.input_audio_transcription.completed"):
-            await guest.until("conversation.item.input_audio_transcription.completed")
+        await guest.until_told("conversation.item.input_audio_transcription.completed")
     written = [e["delta"] for e in guest.of("conversation.item.input_audio_transcription.delta")]
     assert "".join(written) == "What is the capital of France?"
 
 
+async def test_function_call() -> None:
+    """A call comes as an item with its arguments in deltas; its output is answered when the client asks."""
+    script = ['@set_timer {"seconds": 300, "label": "tea"}', "The timer is set."]
+    async with EmbeddedService(scripted(script)) as service, visiting(service) as guest:
+        await guest.send("session.update", session={"type": "realtime", "tools": [TIMER]})
+        done = await guest.ask("five minutes for the tea, please")
+        (call,) = done["output"]
+        assert (call["type"], call["name"]) == ("function_call", "set_timer")
+        assert json.loads(call["arguments"]) == {"seconds": 300, "label": "tea"}
+        (told,) = guest.of("response.function_call_arguments.done")
+        assert (told["call_id"], told["name"], told["arguments"]) == (call["call_id"], call["name"], call["arguments"])
+        unknown = {"type": "function_call_output", "call_id": "call_nobody", "output": "{}"}
+        assert "call_nobody" in (await guest.refused("conversation.item.create", item=unknown))["message"]
+        await guest.send("conversation.item.create", item={**unknown, "call_id": call["call_id"]})
+        await guest.until("conversation.item.done")
+        await guest.send("response.create")
+        answer = (await guest.until("response.done"))["response"]
+        assert answer["output"][0]["content"][0]["transcript"] == "The timer is set."
+
+
+async def test_nobody_says_anything() -> None:
+    """With an idle timeout, silence after an answer is told, committed and answered."""
+    idle = {"type": "server_vad", "idle_timeout_ms": 5000}
+    async with EmbeddedService(scripted()) as service, visiting(service) as guest:
+        await guest.send("session.update", session={"type": "realtime", "audio": {"input": {"turn_detection": idle}}})
+        await guest.ask("hello")
+        for _ in range(30):  # heard in audio time, however fast it comes, but only once the answer has been played
+            await guest.append(silence(500))
+            await asyncio.sleep(0.1)
+        timeout = await guest.until("input_audio_buffer.timeout_triggered")
+        assert timeout["audio_end_ms"] - timeout["audio_start_ms"] >= 5000
+        await guest.until("response.done")
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(fail_responses=1),
+        Faults(transcription_fails=True),
+        Faults(several_items=True),
+        Faults(late_done=True),
+    ],
+    ids=["failed response", "failed transcription", "several items", "late end"],
+)
+async def test_what_goes_wrong_on_purpose_goes_wrong_as_the_service_would(faults: Faults) -> None:
+    """Faults that the protocol itself knows are told in its own events, in order."""
+    async with EmbeddedService(scripted(["One. Two. Three."]), faults=faults) as service, visiting(service) as guest:
+        await guest.send("session.update", session=SESSION)
+        await guest.speak()
+        await guest.until("response.created")
+        await guest.speak()
+        done = [(await guest.until("response.done"))["response"] for _ in range(2)]
+        if faults.transcription_fails:
+            await guest.until_told("conversation.item.input_audio_transcription.failed")
+    if faults.fail_responses:
+        (failed,) = [response for response in done if response["status"] == "failed"]
+        assert failed["status_details"]["error"]["code"] == "insufficient_quota"
+        assert failed["usage"]["total_tokens"] == 0
+    if faults.several_items:
+        assert max(len(response["output"]) for response in done) > 1
+
+
 async def test_late_sound() -> None:
-    """Sound of a cancelled answer may still come behind its end, and nothing else of it."""
+    """Sound of an interrupted answer still comes after its interruption was told, but not behind its end."""
     faults = Faults(late_deltas=2)
     async with EmbeddedService(scripted([LONG, "Yes?"]), faults=faults) as service, visiting(service) as guest:
         await guest.write("hello")
@@ -245,5 +306,7 @@ async def test_late_sound() -> None:
         await guest.speak()
         cancelled = (await guest.until("response.done"))["response"]
         await guest.until("response.done")
-    kinds = [event["type"] for event in guest.events if event.get("response_id") == cancelled["id"]]
-    assert kinds[-2:] == ["response.output_audio.delta"] * 2
+    kinds = [event["type"] for event in guest.events]
+    behind = guest.events[kinds.index("input_audio_buffer.speech_started") :]
+    late = [e["type"] for e in behind if e.get("response_id") == cancelled["id"]]
+    assert late[:3] == ["response.output_audio.delta", "response.output_audio.delta", "response.output_audio.done"]

@@ -88,6 +88,16 @@ def test_audio_turn(python: Path, emulator: Emulator, speech: Path) -> None:
     assert report["server"][started:][1:3] == ["input_audio_buffer.speech_stopped", "input_audio_buffer.committed"]
 
 
+@pytest.mark.parametrize("emulator", [['@set_lamp {"brightness": 40}', SHORT]], indirect=True)
+def test_tool(python: Path, emulator: Emulator, speech: Path) -> None:
+    """A function call is carried out by the library, which sends the output back and gets it answered."""
+    report = talk(python, "tool", emulator, speech)
+    called, answer = report["responses"]
+    assert json.loads(called["output"][0]["arguments"]) == {"brightness": 40}
+    assert {"tool_start", "tool_end"} <= set(report["events"])
+    assert (answer["status"], said(answer)) == ("completed", SHORT)
+
+
 @pytest.mark.parametrize("emulator", [[LONG, SHORT]], indirect=True)
 def test_interruption(python: Path, emulator: Emulator, speech: Path) -> None:
     """Speech during an answer cancels it; the library truncates to what it played, and gets the next answer."""

@@ -1,7 +1,7 @@
 """A conversation held by ``openai-agents``, told as one JSON object on standard output.
 
-Runs in an environment of its own, where neither speakerd nor its tests are. Arguments: what to do (``text``, ``audio``
-or ``interruption``), the URL, and a WAV file (24 kHz, mono, 16 bit) of somebody speaking.
+Runs in an environment of its own, where neither speakerd nor its tests are. Arguments: what to do (``text``, ``audio``,
+``tool`` or ``interruption``), the URL, and a WAV file (24 kHz, mono, 16 bit) of somebody speaking.
 """
 
 from __future__ import annotations
@@ -94,6 +94,8 @@ async def converse(what: str, url: str, speech: bytes) -> dict[str, Any]:
             await report.until_done(session, first_audio=True)
             await session.send_audio(speech + SILENCE)
             responses.append(await report.until_done(session))
+        if what == "tool":
+            responses.append(await report.until_done(session))  # the call, which the library answers by itself
         responses.append(await report.until_done(session))
     return {
         "responses": responses,
