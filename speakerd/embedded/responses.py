@@ -80,6 +80,7 @@ class Response:
 
     Attributes:
         items: What it has put out so far.
+        is_open: Whether the last of them is a message that is still being said.
         unsent: Audio deltas that are made and wait for their time.
     """
 
@@ -92,7 +93,7 @@ class Response:
         self.status = "in_progress"
         self.reason: str | None = None
         self.error: dict[str, Any] | None = None
-        self._is_open = False
+        self.is_open = False
         self._spent = Tokens()
         self._given = given
         self._cached = cached
@@ -120,7 +121,7 @@ class Response:
 
     def spent(self) -> Tokens:
         """Return the output tokens so far."""
-        return self._spent + (self._spent_on_item() if self._is_open else Tokens())
+        return self._spent + (self._spent_on_item() if self.is_open else Tokens())
 
     def _spent_on_item(self) -> Tokens:
         item = self.items[-1]
@@ -155,7 +156,7 @@ class Response:
 
     def begun(self, item: Item, previous_item_id: str | None) -> list[Event]:
         """Open a message and return the events up to the first delta."""
-        self._is_open, self.said = True, ""
+        self.is_open, self.said = True, ""
         return [*self._added(item, previous_item_id), self._part_event("response.content_part.added", "")]
 
     def called(self, item: Item, previous_item_id: str | None) -> list[Event]:
@@ -227,10 +228,10 @@ class Response:
     def message_ended(self, previous_item_id: str | None) -> list[Event]:
         """Close the open message and return its events; none when no message is open."""
         item = self.item
-        if item is None or not self._is_open:
+        if item is None or not self.is_open:
             return []
         self._spent += self._spent_on_item()
-        self._is_open = False
+        self.is_open = False
         item.status = "completed" if self.status in ("completed", "in_progress") else "incomplete"
         if self.spoken:
             item.transcript = self.said

@@ -161,8 +161,8 @@ class TurnDetector:
         """Judge a frame before a turn."""
         assert self._settings is not None
         if self._wait_after_ms is not None:
-            wait = ms_to_frames(self._wait_after_ms, WIRE_RATE_HZ) * SAMPLE_BYTES
-            self._waiting_from, self._wait_after_ms = self._judged + wait // _FRAME_BYTES * _FRAME_BYTES, None
+            wait = ms_to_frames(self._wait_after_ms, WIRE_RATE_HZ) * SAMPLE_BYTES // _FRAME_BYTES * _FRAME_BYTES
+            self._waiting_from, self._wait_after_ms = self._judged - _FRAME_BYTES + wait, None
         if probability < self._settings.threshold:
             self._run = 0
             return self._waited()

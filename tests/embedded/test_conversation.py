@@ -122,6 +122,29 @@ def test_null_switches_detection_off(client: Client) -> None:
             "session.audio.input.format.rate",
         ),
         ({"type": "realtime", "output_modalities": ["audio", "text"]}, "invalid_value", "session.output_modalities"),
+        (
+            {"type": "realtime", "truncation": {"type": "retention_ratio", "retention_ratio": 2}},
+            "decimal_above_max_value",
+            "session.truncation.retention_ratio",
+        ),
+        (
+            {
+                "type": "realtime",
+                "truncation": {"type": "retention_ratio", "retention_ratio": 1, "token_limits": {"x": 1}},
+            },
+            "unknown_parameter",
+            "session.truncation.token_limits.x",
+        ),
+        ({"type": "realtime", "tracing": "on"}, "invalid_value", "session.tracing"),
+        ({"type": "realtime", "include": ["x"]}, "invalid_value", "session.include[0]"),
+        ({"type": "realtime", "prompt": {"version": "1"}}, "missing_required_parameter", "session.prompt.id"),
+        ({"type": "realtime", "reasoning": {"effort": "max"}}, "invalid_value", "session.reasoning.effort"),
+        ({"type": "realtime", "max_output_tokens": 5000}, "integer_above_max_value", "session.max_output_tokens"),
+        (
+            {"type": "realtime", "tools": [{"type": "function", "name": "a b"}]},
+            "invalid_value",
+            "session.tools[0].name",
+        ),
         ({"type": "realtime", "tools": [{"type": "function"}]}, "missing_required_parameter", "session.tools[0].name"),
     ],
 )
@@ -445,3 +468,80 @@ def test_late_audio_comes_before_the_end_and_changes_nothing(client: Client) -> 
     item = client.conversation.history.get(events[0]["item_id"])
     assert item is not None
     assert item.audio_ms == 1000
+
+
+def test_tracing_stays_as_it_was_switched_on(client: Client) -> None:
+    """Tracing can be switched on once; saying the same again changes nothing, anything else is refused."""
+    assert kinds(client.send("session.update", **session_update(tracing="auto"))) == ["session.updated"]
+    assert kinds(client.send("session.update", **session_update(tracing="auto"))) == ["session.updated"]
+    assert error_of(client.send("session.update", **session_update(tracing=None)))["param"] == "session.tracing"
+
+
+def test_what_is_accepted_is_shown(client: Client) -> None:
+    """Settings without effect here are kept and told, so that a client can rely on them elsewhere."""
+    wanted = {
+        "include": ["item.input_audio_transcription.logprobs"],
+        "truncation": {"type": "retention_ratio", "retention_ratio": 0.5, "token_limits": {"post_instructions": 100}},
+        "prompt": {"id": "pmpt_1", "version": "2", "variables": {"a": "b"}},
+        "reasoning": {"effort": "low"},
+        "parallel_tool_calls": False,
+        "max_output_tokens": 7,
+    }
+    (event,) = client.send("session.update", **session_update(**wanted))
+    assert wanted.items() <= event["session"].items()
+
+
+def test_response_can_differ_from_its_session(client: Client) -> None:
+    """A response's own modality, limit, voice and metadata hold for it alone."""
+    own = {
+        "output_modalities": ["text"],
+        "max_output_tokens": 99,
+        "metadata": {"a": "b"},
+        "audio": {"output": {"voice": "marin"}},
+        "instructions": "Be brief.",
+    }
+    (created,) = client.send("response.create", response=own)
+    response = created["response"]
+    assert (response["output_modalities"], response["max_output_tokens"]) == (["text"], 99)
+    assert (response["metadata"], response["audio"]["output"]["voice"]) == ({"a": "b"}, "marin")
+    client.send("response.cancel")
+    assert client.send("response.create")[0]["response"]["output_modalities"] == ["audio"]
+
+
+def test_metadata_is_limited(client: Client) -> None:
+    """Sixteen pairs are the most a response may carry."""
+    metadata = {str(number): "x" for number in range(17)}
+    error = error_of(client.send("response.create", response={"metadata": metadata}))
+    assert (error["code"], error["param"]) == ("object_above_max_properties", "response.metadata")
+
+
+def test_item_ids_are_the_clients_choice(client: Client) -> None:
+    """An item keeps the id its client chose; one that is taken, too long, or after nothing is refused."""
+    assert client.write("a")[0]["item"]["id"].startswith("item_")
+    item = {"id": "mine", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "x"}]}
+    assert client.send("conversation.item.create", item=item)[0]["item"]["id"] == "mine"
+    for fields, code in (
+        ({"item": item}, "item_create_duplicate_item_id"),
+        ({"item": {**item, "id": "x" * 33}}, "string_above_max_length"),
+        ({"item": {**item, "id": "other"}, "previous_item_id": "gone"}, "item_create_invalid_previous_item_id"),
+        ({"item": {"type": "item_reference", "id": "mine"}}, "invalid_value"),
+    ):
+        assert error_of(client.send("conversation.item.create", **fields))["code"] == code
+    gone = {"input": [{"type": "item_reference", "id": "gone"}]}
+    assert error_of(client.send("response.create", response=gone))["code"] == "item_reference_invalid_item_id"
+
+
+def test_retrieved_item_has_its_audio(client: Client) -> None:
+    """What the user said can be fetched again."""
+    client.send("session.update", **session_update(audio={"input": {"turn_detection": None}}))
+    client.append(sound(200))
+    item_id = client.send("input_audio_buffer.commit")[0]["item_id"]
+    (event,) = client.send("conversation.item.retrieve", item_id=item_id)
+    assert base64.b64decode(event["item"]["content"][0]["audio"]) == sound(200)
+
+
+def test_delay_of_transcription_is_unknown_to_azure() -> None:
+    """Azure's dialect has no transcription.delay."""
+    update = session_update(audio={"input": {"transcription": {"model": "x", "delay": "low"}}})
+    assert error_of(Client(azure=True).send("session.update", **update))["code"] == "unknown_parameter"
+    assert kinds(Client().send("session.update", **update)) == ["session.updated"]

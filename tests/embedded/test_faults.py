@@ -13,6 +13,7 @@ def test_faults_are_read_from_json() -> None:
     """Each field can be named in a JSON object."""
     faults = parse_faults('{"http_status": 503, "first_connections": 2, "close_after_events": [1011, 5]}')
     assert faults == Faults(http_status=503, first_connections=2, close_after_events=(1011, 5))
+    assert parse_faults('{"missing_events": ["response.done"]}') == Faults(missing_events=("response.done",))
 
 
 @pytest.mark.parametrize("source", ["{", "[]", '{"http_staus": 503}'])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakerd.embedded.session import TurnSettings
-from speakerd.embedded.turns import SpeechBegan, SpeechEnded, TurnDetector, TurnEvent
+from speakerd.embedded.turns import LONGEST_BYTES, SilenceNoticed, SpeechBegan, SpeechEnded, TurnDetector, TurnEvent
 from speakerd.embedded.vad import EnergyVad
 from tests.fakes.embedded import silence, sound
 
@@ -90,3 +90,33 @@ def test_switched_on_later_it_does_not_look_back() -> None:
     assert turns.feed(sound(500)) == []
     turns.configure(TurnSettings())
     assert turns.feed(silence(500)) == []
+
+
+def test_silence_is_noticed_after_what_is_played() -> None:
+    """Waiting begins when the answer has been played; what is noticed is the silence since then, in frames."""
+    turns = TurnDetector(EnergyVad())
+    turns.configure(TurnSettings(idle_timeout_ms=12_000))
+    turns.feed(silence(3200))
+    turns.await_speech(1600)
+    assert turns.feed(silence(1600 + 11_900)) == []
+    (noticed,) = turns.feed(silence(200))
+    assert isinstance(noticed, SilenceNoticed)
+    assert (noticed.audio_start_ms, noticed.audio_end_ms) == (4800, 16_800)
+    assert len(noticed.pcm) == 12_000 * 48
+    assert turns.feed(silence(20_000)) == []
+
+
+def test_endless_speech_is_cut() -> None:
+    """A turn that does not end by itself ends after ten minutes, and the next one begins."""
+
+    class Always:
+        def probability(self, frame: object) -> float:
+            return 1.0
+
+        def reset(self) -> None: ...
+
+    turns = TurnDetector(Always())
+    events = [event for _ in range(61) for event in turns.feed(silence(10_000))]
+    assert [type(event) for event in events] == [SpeechBegan, SpeechEnded, SpeechBegan]
+    assert isinstance(events[1], SpeechEnded)
+    assert len(events[1].pcm) == LONGEST_BYTES

@@ -12,12 +12,15 @@ from speakerd.embedded.validate import (
     array,
     boolean,
     error_event,
+    function_name,
     integer,
     mapping,
     nullable,
     number,
     one_of,
+    pairs,
     shape,
+    short_text,
     tagged,
     text,
     when,
@@ -46,6 +49,9 @@ def refusal(check: Check, value: Any) -> Refusal:
         (shape({"a": text, "b": text}, "a"), {"a": "x"}),
         (tagged({"k": shape({"type": text})}), {"type": "k"}),
         (when(str, text, integer(0, 1)), 1),
+        (short_text(2), "ab"),
+        (function_name, "get_time-2"),
+        (pairs(1, 2, 2), {"ab": "cd"}),
     ],
 )
 def test_good_values_pass(check: Check, value: Any) -> None:
@@ -73,6 +79,12 @@ def test_good_values_pass(check: Check, value: Any) -> None:
         (shape({"a": text}), {"b": "x"}, "unknown_parameter", "p.b"),
         (tagged({"k": mapping}), {}, "missing_required_parameter", "p.type"),
         (tagged({"k": mapping}), {"type": "z"}, "invalid_value", "p.type"),
+        (short_text(2), "abc", "string_above_max_length", "p"),
+        (function_name, "get time", "invalid_value", "p"),
+        (function_name, "", "invalid_value", "p"),
+        (pairs(1, 2, 2), {"a": "b", "c": "d"}, "object_above_max_properties", "p"),
+        (pairs(1, 2, 2), {"abc": "d"}, "string_above_max_length", "p"),
+        (pairs(1, 2, 2), {"a": 1}, "invalid_type", "p.a"),
     ],
 )
 def test_bad_values_are_refused_by_code_and_place(check: Check, value: Any, code: str, param: str) -> None:

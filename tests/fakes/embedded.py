@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from speakerd.embedded.turns import TurnDetector
 from speakerd.embedded.vad import EnergyVad
 
 _RATE_HZ = 24_000
+
+NOW = datetime(2026, 11, 22, 14, 5, tzinfo=UTC)
+"""An afternoon."""
 
 
 def silence(span_ms: float) -> bytes:
