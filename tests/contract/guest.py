@@ -91,7 +91,8 @@ async def visiting(
     """Open a session as OpenAI's clients do, or Azure's; at the end all it was told is held to the grammar."""
     root = service.url.removesuffix("/v1")
     url = f"{root}/openai/v1/realtime?deployment=mine" if azure else f"{root}/v1/realtime?model=mine"
-    async with connect(url, additional_headers=headers, compression=None, max_size=None, proxy=None) as socket:
+    options: dict[str, Any] = {"compression": None, "max_size": None, "max_queue": None, "proxy": None}
+    async with connect(url, additional_headers=headers, **options) as socket:
         guest = Guest(socket, azure=azure)
         await guest.until("session.created")
         yield guest
