@@ -7,10 +7,13 @@ within seconds, and clients that only ever send are shown out when too much wait
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import ipaddress
 import logging
+import socket
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
@@ -95,9 +98,31 @@ class Door(ServerConnection):
             return
         if self.transport.get_write_buffer_size() > _WAITING_BYTES:
             _log.warning("a client sends and does not read: dropping it")
-            self.transport.abort()
+            self.drop()
             return
         super().data_received(data)
+
+    def send_data(self) -> None:
+        """Write what waits, thousands of pongs in one piece, and nothing to a client that has gone."""
+        pieces = self.protocol.data_to_send()
+        if self.transport.is_closing():
+            return
+        if waiting := b"".join(pieces):
+            self.transport.write(waiting)
+        if b"" in pieces:  # the protocol's word for the end
+            if self.transport.can_write_eof():
+                with contextlib.suppress(OSError, RuntimeError):  # it is closed already
+                    self.transport.write_eof()
+            else:
+                self.transport.close()
+
+    def drop(self) -> None:
+        """End it without a close frame."""
+        if self.transport.get_write_buffer_size() > 0:
+            # A client that does not read would keep the kernel's buffers until it does: reset the connection instead.
+            it: socket.socket = self.transport.get_extra_info("socket")
+            it.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
@@ -150,8 +175,8 @@ class Door(ServerConnection):
 class Client:
     """A WebSocket as a connection sees it: once it is closed, its methods raise ``EOFError``."""
 
-    def __init__(self, socket: ServerConnection) -> None:
-        self._socket = socket
+    def __init__(self, door: Door) -> None:
+        self._socket = door
 
     async def recv(self) -> str | bytes:
         """Return the next message."""
@@ -174,7 +199,7 @@ class Client:
 
     def abort(self) -> None:
         """Drop the connection without a close frame."""
-        self._socket.transport.abort()
+        self._socket.drop()
 
     def stall(self) -> None:
         """Read nothing more, and never mind that the client's pongs are not seen."""
@@ -206,18 +231,18 @@ async def listen(
 
     OurDoor.keeper = keeper
 
-    async def admit(socket: ServerConnection, request: Request) -> Response | None:
-        assert isinstance(socket, Door)
-        socket.patience.cancel()
+    async def admit(connection: ServerConnection, request: Request) -> Response | None:
+        assert isinstance(connection, Door)
+        connection.patience.cancel()
         if request.path == FAULTS_PATH and "Upgrade" not in request.headers:
-            answer = keeper.control("GET", _lookup(request.headers), b"", is_local=socket.is_local)
+            answer = keeper.control("GET", _lookup(request.headers), b"", is_local=connection.is_local)
             return _response(Rejection(answer.status, answer.body))
-        rejection = await keeper.admit(socket, request.path, _lookup(request.headers))
+        rejection = await keeper.admit(connection, request.path, _lookup(request.headers))
         return None if rejection is None else _response(rejection)
 
-    async def serve_socket(socket: ServerConnection) -> None:
-        assert isinstance(socket, Door)
-        await serve_client(socket)
+    async def serve_socket(connection: ServerConnection) -> None:
+        assert isinstance(connection, Door)
+        await serve_client(connection)
 
     encryption: dict[str, Any] = {} if tls is None else {"ssl": tls, "ssl_handshake_timeout": _REQUEST_S}
     return await serve(
@@ -265,4 +290,6 @@ def _quiet_logger() -> logging.Logger:
 def _is_ours(record: logging.LogRecord) -> bool:
     """Return whether a record tells of our own failure rather than of a client's."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, InvalidHandshake | EOFError | ConnectionError) or "handler" in record.msg
+    # A client that leaves while its handshake is being answered trips an assertion of the library.
+    gone = InvalidHandshake | ConnectionClosed | EOFError | ConnectionError | AssertionError
+    return not isinstance(error, gone) or "handler" in record.msg

@@ -139,6 +139,7 @@ class EmbeddedService:
         self._pace = pace
         self._life_s = life_s
         self._doors: dict[Door, Faults | None] = {}
+        self._is_full = False
         self._executor = ThreadPoolExecutor(_WORKERS, thread_name_prefix="embedded")
         self._recorder: Recorder | None = None
         self._loading: asyncio.Task[Tier] | None = None
@@ -226,8 +227,11 @@ class EmbeddedService:
         if rejection is not None:
             return rejection
         if sum(seated is not None for seated in self._doors.values()) >= self._options.seats:
-            _log.warning("all %d sessions are taken: refusing a client", self._options.seats)
+            if not self._is_full:  # told once, however many come
+                _log.warning("all %d sessions are taken: refusing clients", self._options.seats)
+            self._is_full = True
             return no_seat(self._options.seats)
+        self._is_full = False
         if door in self._doors:  # it may have left while it waited
             self._doors[door] = faults
         await self.tier()
