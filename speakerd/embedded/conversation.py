@@ -7,9 +7,11 @@ it what came of them. Answers that run are in ``responding.py``; here is what a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ, wire_bytes_to_ms
+from speakerd.embedded.g711 import Decoder, coded, decoder_for
 from speakerd.embedded.items import Item, decode_audio, parse_item
 from speakerd.embedded.message import parse_message
 from speakerd.embedded.orders import Hear, Listen
@@ -35,6 +37,14 @@ _STILL_SILENT = (
 
 class Conversation(Responding):
     """A session: its configuration, items, input buffer and responses."""
+
+    _decoder: Decoder | None = None
+    """Of the input's audio format; None: wire audio, which it begins with."""
+
+    @property
+    def _input_format(self) -> dict[str, Any]:
+        audio_format: dict[str, Any] = self.session["audio"]["input"]["format"]
+        return audio_format
 
     def open(self) -> None:
         """Greet the client: ``session.created``."""
@@ -82,16 +92,19 @@ class Conversation(Responding):
         if self.refuse_updates > 0:
             self.refuse_updates -= 1
             raise Refusal("invalid_value", "This update is refused on purpose (fault switch).", "session")
+        before = self._input_format
         transcription = event["session"].get("audio", {}).get("input", {}).get("transcription") or {}
         if self._azure and "delay" in transcription:
             where = "session.audio.input.transcription.delay"
             raise Refusal("unknown_parameter", f"Unknown parameter: '{where}'.", where)
         self.session = updated(self.session, event["session"], spoken=self.has_spoken)
         self.turns.configure(turn_settings(self.session))
+        if self._input_format != before:
+            self._decoder = decoder_for(self._input_format)
         self.emit({"type": "session.updated", "session": self.session})
 
     def _append(self, event: dict[str, Any]) -> None:
-        pcm = decode_audio(event["audio"], "audio")
+        pcm = decode_audio(event["audio"], "audio", self._decoder)
         if len(pcm) > LARGEST_APPEND_BYTES:
             sentence = f"Invalid 'audio': at most {LARGEST_APPEND_BYTES} bytes of audio may be appended at once."
             raise Refusal("string_above_max_length", sentence, "audio")
@@ -121,7 +134,10 @@ class Conversation(Responding):
 
     def _retrieve(self, event: dict[str, Any]) -> None:
         item = self._item(event["item_id"], "retriev")
-        self.emit({"type": "conversation.item.retrieved", "item": item.shown(with_audio=True)})
+        spoken_in = self.session["audio"]["output"]["format"] if item.role == "assistant" else self._input_format
+        self.emit(
+            {"type": "conversation.item.retrieved", "item": item.shown(audio=partial(coded, audio_format=spoken_in))}
+        )
 
     def _create_item(self, event: dict[str, Any]) -> None:
         shown = event["item"]
@@ -130,7 +146,7 @@ class Conversation(Responding):
         if shown["type"] == "function_call_output" and self.history.call(shown["call_id"]) is None:
             sentence = f"No tool call found with call_id '{shown['call_id']}'."
             raise Refusal("invalid_tool_call_output", sentence, "item.call_id")
-        item = parse_item(shown, shown.get("id") or self.make_id("item"))
+        item = parse_item(shown, shown.get("id") or self.make_id("item"), audio_format=self._input_format)
         if item.type == "function_call":
             item.extra.setdefault("call_id", self.make_id("call"))
         self.history.insert(item, event.get("previous_item_id"))
@@ -179,7 +195,7 @@ class Conversation(Responding):
         """Return an item of ``response.input``: one of the conversation, or one that is only for this response."""
         if shown["type"] == "item_reference":
             return self._item(shown["id"], "referenc")
-        return parse_item(shown, shown.get("id") or self.make_id("item"), path)
+        return parse_item(shown, shown.get("id") or self.make_id("item"), path, self._input_format)
 
     def _speech_began(self, audio_start_ms: int) -> None:
         self._spoken_item_id = self.make_id("item")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from speakerd.core.units import Ms, wire_bytes_to_ms
+from speakerd.embedded.g711 import Decoder, decoder_for
 from speakerd.embedded.validate import Refusal
 
 USER_MS_PER_TOKEN = 100
@@ -101,47 +102,62 @@ class Item:
             return Tokens(text_tokens(written + (self.transcript or "")), -(-self.audio_ms // ASSISTANT_MS_PER_TOKEN))
         return Tokens(text_tokens(written), self.audio_ms // USER_MS_PER_TOKEN)
 
-    def shown(self, *, with_audio: bool = False) -> dict[str, Any]:
+    def shown(self, *, audio: Callable[[bytes], bytes] | None = None) -> dict[str, Any]:
         """Return the item as the service sends it.
 
         Args:
-            with_audio: Include the audio itself, as ``conversation.item.retrieve`` does.
+            audio: Include the audio itself, as ``conversation.item.retrieve`` does, in the format this makes of it.
         """
         head = {"id": self.item_id, "type": self.type, "status": self.status}
         if self.type != "message":
             return {**head, **self.extra}
-        return {**head, "role": self.role, "content": self._content(with_audio=with_audio)}
+        return {**head, "role": self.role, "content": self._content(audio)}
 
-    def _content(self, *, with_audio: bool) -> list[dict[str, Any]]:
+    def _content(self, audio: Callable[[bytes], bytes] | None) -> list[dict[str, Any]]:
         said = self.role == "assistant"
         parts: list[dict[str, Any]] = [{"type": "output_text" if said else "input_text", "text": t} for t in self.texts]
         if self.audio is not None:
             part: dict[str, Any] = {"type": "output_audio" if said else "input_audio", "transcript": self.transcript}
-            if with_audio:
-                part["audio"] = base64.b64encode(self.audio).decode()
+            if audio is not None:
+                part["audio"] = base64.b64encode(audio(bytes(self.audio))).decode()
             parts.append(part)
         return parts
 
 
-def decode_audio(encoded: str, path: str) -> bytes:
-    """Return the bytes of a base64 string of wire audio.
+def decode_audio(encoded: str, path: str, decoder: Decoder | None = None) -> bytes:
+    """Return the wire audio in a base64 string.
+
+    Args:
+        encoded: What the client sent.
+        path: Where it stands.
+        decoder: What makes wire audio of its format; None: it is wire audio.
 
     Raises:
         Refusal: it is not base64, or does not hold whole samples.
     """
     try:
-        pcm = base64.b64decode(encoded, validate=True)
+        coded = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         sentence = f"Invalid '{path}': expected base64-encoded audio bytes, but got invalid base64."
         raise Refusal("invalid_value", sentence, path) from None
-    if len(pcm) % 2:
-        sentence = f"Invalid '{path}': expected whole 16-bit samples, but got {len(pcm)} bytes."
+    if decoder is not None:
+        return decoder.decode(coded)
+    if len(coded) % 2:
+        sentence = f"Invalid '{path}': expected whole 16-bit samples, but got {len(coded)} bytes."
         raise Refusal("invalid_value", sentence, path)
-    return pcm
+    return coded
 
 
-def parse_item(shown: dict[str, Any], item_id: str, path: str = "item") -> Item:
+def parse_item(
+    shown: dict[str, Any], item_id: str, path: str = "item", audio_format: dict[str, Any] | None = None
+) -> Item:
     """Return the item that a client described in a well-formed object.
+
+    Args:
+        shown: The object.
+        item_id: The item's name.
+        path: Where the object stands.
+        audio_format: What its audio is in; None: wire audio.
 
     Raises:
         Refusal: its audio cannot be read.
@@ -152,7 +168,7 @@ def parse_item(shown: dict[str, Any], item_id: str, path: str = "item") -> Item:
     item = Item(item_id, role=shown["role"])
     for index, part in enumerate(shown["content"]):
         if part["type"] == "input_audio":
-            pcm = decode_audio(part["audio"], f"{path}.content[{index}].audio")
+            pcm = decode_audio(part["audio"], f"{path}.content[{index}].audio", decoder_for(audio_format or {}))
             item.audio = (item.audio or bytearray()) + pcm
             item.transcript = part.get("transcript")
         else:

@@ -132,11 +132,11 @@ class Responding:
         given, cached = self._read(wish, items)
         response = Response(self.make_id("resp"), wish, given, cached, azure=self._azure)
         self._running[response.response_id] = response
+        self.emit({"type": "response.created", "response": response.shown()})
         if wish.in_conversation:
             self.turns.await_nothing()
-        self.emit({"type": "response.created", "response": response.shown()})
-        withheld, self._withheld = self._withheld, []
-        self._emit_all(withheld)
+            withheld, self._withheld = self._withheld, []
+            self._emit_all(withheld)
         if self._failed < self.faults.fail_responses:
             self._failed += 1
             self.fail(response.response_id, self.faults.failure_code, "This response fails on purpose (fault switch).")

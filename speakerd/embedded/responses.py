@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from speakerd.embedded.g711 import encoder_for
 from speakerd.embedded.items import ASSISTANT_MS_PER_TOKEN, Item, Tokens, text_tokens
 
 Event = dict[str, Any]
@@ -95,6 +96,7 @@ class Response:
         self.error: dict[str, Any] | None = None
         self.is_open = False
         self._spent = Tokens()
+        self._encoder = encoder_for(wish.output_format)
         self._given = given
         self._cached = cached
         self._azure = azure
@@ -205,7 +207,8 @@ class Response:
         assert self.item is not None
         if self.status == "in_progress":  # a late delta is heard by nobody and changes nothing
             self.item.audio = (self.item.audio or bytearray()) + pcm
-        return self._of_content("response.output_audio.delta", delta=base64.b64encode(pcm).decode())
+        coded = pcm if self._encoder is None else self._encoder.encode(pcm)
+        return self._of_content("response.output_audio.delta", delta=base64.b64encode(coded).decode())
 
     def late(self, count: int) -> list[Event]:
         """Return the audio deltas that are sent although the response was cut off, at most ``count``."""

@@ -1,7 +1,7 @@
 """Which fields a client may send, as the GA Realtime API names them.
 
-Tables only; how a table is applied stands in ``validate.py``. Where this service can do less than the real one (G.711,
-transcription sessions), the value is refused by name rather than accepted and ignored.
+Tables only; how a table is applied stands in ``validate.py``. Where this service can do less than the real one (MCP
+tools, transcription sessions), the value is refused by name rather than accepted and ignored.
 
 Source: the GA session object, its client events and the refusals recorded from OpenAI and Azure.
 """
@@ -33,7 +33,14 @@ VOICES = ("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse",
 EAGERNESS = ("low", "medium", "high", "auto")
 """How soon ``semantic_vad`` takes the turn (specified)."""
 
-_FORMAT = tagged({"audio/pcm": shape({"type": text, "rate": integer(24_000, 24_000)}, "type")})
+_G711 = shape({"type": text}, "type")
+_FORMAT = tagged(
+    {
+        "audio/pcm": shape({"type": text, "rate": integer(24_000, 24_000)}, "type"),
+        "audio/pcmu": _G711,
+        "audio/pcma": _G711,
+    }
+)
 _MAX_TOKENS = when(str, one_of("inf"), integer(1, 4096))
 _MODALITIES = array(one_of("text", "audio"))
 _VOICE = when(str, one_of(*VOICES), shape({"id": text}, "id"))

@@ -9,6 +9,7 @@ import pytest
 
 from speakerd.embedded.conversation import LARGEST_APPEND_BYTES
 from speakerd.embedded.faults import Faults
+from speakerd.embedded.g711 import coded
 from speakerd.embedded.orders import Answer, Hear, Stop
 from tests.fakes.embedded import Client, kinds, silence, sound
 
@@ -545,3 +546,20 @@ def test_delay_of_transcription_is_unknown_to_azure() -> None:
     update = session_update(audio={"input": {"transcription": {"model": "x", "delay": "low"}}})
     assert error_of(Client(azure=True).send("session.update", **update))["code"] == "unknown_parameter"
     assert kinds(Client().send("session.update", **update)) == ["session.updated"]
+
+
+@pytest.mark.parametrize("kind", ["audio/pcmu", "audio/pcma"])
+def test_telephone_formats_are_spoken_both_ways(client: Client, kind: str) -> None:
+    """G.711 goes in and comes out at 8 kHz; positions, tokens and lengths are those of the sound."""
+    formats = {"input": {"format": {"type": kind}, "turn_detection": SERVER_VAD}, "output": {"format": {"type": kind}}}
+    assert kinds(client.send("session.update", **session_update(audio=formats))) == ["session.updated"]
+    events = client.append(coded(silence(960) + sound(640) + silence(1000), {"type": kind}))
+    assert kinds(events) == VAD_TURN
+    assert abs(events[1]["audio_end_ms"] - (960 + 640 + 512)) <= 32
+    client.conversation.finish(answered(client))
+    deltas = [e["delta"] for e in client.events() if e["type"] == "response.output_audio.delta"]
+    assert sum(len(base64.b64decode(delta)) for delta in deltas) == 8000
+    for item in client.conversation.history:
+        (retrieved,) = client.send("conversation.item.retrieve", item_id=item.item_id)
+        (part,) = retrieved["item"]["content"]
+        assert abs(len(base64.b64decode(part["audio"])) - item.audio_ms * 8) <= 8

@@ -20,7 +20,7 @@ def test_an_item_is_shown_as_the_service_shows_it() -> None:
     """Roles choose the content's type; the audio itself comes only when asked for."""
     item = Item("a", role="assistant", audio=bytearray(2), transcript="Hi")
     assert item.shown()["content"] == [{"type": "output_audio", "transcript": "Hi"}]
-    assert item.shown(with_audio=True)["content"][0]["audio"] == "AAA="
+    assert item.shown(audio=bytes)["content"][0]["audio"] == "AAA="
     call = Item("b", "function_call", extra={"name": "f", "call_id": "c", "arguments": "{}"})
     assert call.shown() == {
         "id": "b",
