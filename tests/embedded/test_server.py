@@ -7,17 +7,19 @@ import base64
 import dataclasses
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Subprotocol
 
 from speakerd.core.errors import SpeakerdError
 from speakerd.embedded.admission import check_handshake
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.parts import Prompt
-from speakerd.embedded.server import EmbeddedService, make_id
+from speakerd.embedded.server import EmbeddedService, Options, make_id
 from speakerd.embedded.tiers import scripted
 
 AUTH = {"Authorization": "Bearer local"}
@@ -273,3 +275,117 @@ def test_ids_have_the_services_lengths() -> None:
     """Names are a prefix and 21 characters, those of calls 16."""
     assert len(make_id("item").removeprefix("item_")) == 21
     assert len(make_id("call").removeprefix("call_")) == 16
+
+
+async def http(service: EmbeddedService, method: str, path: str, body: str = "", **headers: str) -> tuple[int, Any]:
+    """Send a plain HTTP request and return status and JSON body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", *([f"Content-Length: {len(body)}"] if body else [])]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    request = ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+    writer.write(request[:20])  # it may come in pieces
+    await writer.drain()
+    await asyncio.sleep(0)
+    writer.write(request[20:])
+    head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    await writer.wait_closed()
+    return int(head.split(b" ")[1]), json.loads(answer)
+
+
+async def test_faults_change_over_http() -> None:
+    """What is PUT at /faults strikes the connections that come after it, until it is DELETEd."""
+    async with EmbeddedService(scripted(), options=Options(fault_control=True)) as service:
+        status, now = await http(service, "PUT", "/faults", '{"http_status": 403, "first_connections": 1}')
+        assert (status, now["http_status"]) == (200, 403)
+        assert (await http(service, "GET", "/faults"))[1] == now
+        with pytest.raises(InvalidStatus) as refused:
+            await session(service)
+        assert refused.value.response.status_code == 403
+        async with session(service) as socket:
+            await events(socket, "session.created")
+        assert (await http(service, "PUT", "/faults", '{"bogus": 1}'))[0] == 400
+        assert (await http(service, "DELETE", "/faults"))[1]["http_status"] is None
+        assert service.faults == Faults()
+        assert (await http(service, "POST", "/faults"))[0] == 405
+        assert (await http(service, "PUT", "/elsewhere"))[0] == 405
+        assert (await http(service, "PUT", "/faults", Origin="http://example.net"))[0] == 403
+
+
+async def test_faults_do_not_change_over_http_unless_allowed(service: EmbeddedService) -> None:
+    """Without the switch nobody reads or changes them; with a key nobody who does not know it."""
+    for method in ("GET", "PUT"):
+        assert (await http(service, method, "/faults"))[0] == 404
+    options = Options(fault_control=True, api_key="secret")
+    async with EmbeddedService(scripted(), options=options) as careful:
+        assert (await http(careful, "PUT", "/faults", "{}"))[0] == 401
+        assert (await http(careful, "PUT", "/faults", "{}", api_key="secret"))[0] == 200
+
+
+async def test_faults_come_from_a_file(tmp_path: Path) -> None:
+    """A file is looked at for every connection."""
+    path = tmp_path / "faults.json"
+    async with EmbeddedService(scripted(), options=Options(fault_file=path)) as service:
+        path.write_text('{"http_status": 503}')
+        with pytest.raises(InvalidStatus):
+            await session(service)
+        path.unlink()
+        async with session(service) as socket:
+            await events(socket, "session.created")
+
+
+async def test_key_opens_other_addresses_and_is_asked_for() -> None:
+    """With a key any address is served, and only who knows the key comes in."""
+    async with EmbeddedService(scripted(), host="0.0.0.0", options=Options(api_key="secret")) as service:
+        url = f"ws://127.0.0.1:{service.port}/v1/realtime?model=m"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(url, additional_headers=AUTH)
+        assert refused.value.response.status_code == 401
+        async with connect(url, additional_headers={"api-key": "secret"}) as socket:
+            await events(socket, "session.created")
+
+
+async def test_browsers_send_the_key_as_a_subprotocol() -> None:
+    """The subprotocol is chosen, the key beside it is checked."""
+    async with EmbeddedService(scripted(), options=Options(api_key="secret")) as service:
+        offered = [Subprotocol("realtime"), Subprotocol("openai-insecure-api-key.secret")]
+        async with connect(f"{service.url}/realtime?model=m", subprotocols=offered) as socket:
+            assert socket.subprotocol == "realtime"
+            await events(socket, "session.created")
+
+
+async def test_seats_are_limited_and_given_again() -> None:
+    """Who finds no seat is told so with 503 and may come again."""
+    async with EmbeddedService(scripted(), options=Options(seats=1)) as service:
+        async with session(service) as socket:
+            await events(socket, "session.created")
+            with pytest.raises(InvalidStatus) as refused:
+                await session(service)
+            assert refused.value.response.status_code == 503
+            assert refused.value.response.headers["Retry-After"] == "5"
+        async with session(service) as socket:
+            await events(socket, "session.created")
+
+
+async def test_conversations_are_recorded_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A turn leaves its sound, its words and its line in the log."""
+    options = Options(record=tmp_path / "kept", transcripts=True)
+    with caplog.at_level("INFO", "speakerd.embedded"):
+        async with EmbeddedService(scripted(["Hum."]), options=options) as service, session(service) as socket:
+            await ask(socket)
+            await events(socket, "response.done")
+    folder = next((tmp_path / "kept").iterdir())
+    kinds = [json.loads(line)["kind"] for line in (folder / "transcript.jsonl").read_text().splitlines()]
+    assert kinds == ["opened", "typed", "said", "closed"]
+    assert (folder / "001-said.wav").stat().st_size > 1000
+    assert any("turn 1: heard 0 ms" in line and line.endswith("completed") for line in caplog.messages)
+    assert any(line.endswith("user: '', answer: 'Hum.'") for line in caplog.messages)
+
+
+async def test_end_of_the_service_is_told(service: EmbeddedService) -> None:
+    """Clients that are there when it ends get close 1001, going away."""
+    async with EmbeddedService(scripted()) as ending:
+        socket = await session(ending)
+        await events(socket, "session.created")
+    await socket.wait_closed()
+    assert socket.close_code == 1001
