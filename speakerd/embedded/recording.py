@@ -21,6 +21,7 @@ from typing import Any
 
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.embedded.g711 import Decoder, decoder_for
 from speakerd.embedded.turn_log import words_of
 
 _log = logging.getLogger("speakerd.embedded")
@@ -116,6 +117,7 @@ class SessionRecording:
         self._count = 0
         self._heard: dict[str, bytes] = {}
         self._said: dict[str, bytearray] = {}
+        self._decoders: dict[str, Decoder | None] = {}
 
     def posted(self, event: dict[str, Any]) -> None:
         """Keep what is said."""
@@ -126,10 +128,12 @@ class SessionRecording:
             case "conversation.item.added":
                 self._typed(event["item"])
             case "response.created":
-                self._said[event["response"]["id"]] = bytearray()
+                response = event["response"]
+                self._said[response["id"]] = bytearray()
+                self._decoders[response["id"]] = decoder_for(response["audio"]["output"]["format"])
             case "response.output_audio.delta":
                 if event["response_id"] in self._said:  # a late delta is no part of the answer
-                    self._said[event["response_id"]] += base64.b64decode(event["delta"])
+                    self._play(event["response_id"], base64.b64decode(event["delta"]))
             case "response.done":
                 self._done(event["response"])
 
@@ -150,6 +154,10 @@ class SessionRecording:
             self._line("said", **self._sound("said", said), response_id=response_id, status="cut off", text=None)
         self._line("closed")
 
+    def _play(self, response_id: str, audio: bytes) -> None:
+        decoder = self._decoders[response_id]
+        self._said[response_id] += audio if decoder is None else decoder.decode(audio)
+
     def _typed(self, item: dict[str, Any]) -> None:
         texts = [part["text"] for part in item.get("content") or () if part.get("type") == "input_text"]
         if texts:
@@ -157,6 +165,7 @@ class SessionRecording:
 
     def _done(self, response: dict[str, Any]) -> None:
         pcm = self._said.pop(response["id"], bytearray())
+        self._decoders.pop(response["id"], None)
         for item in response["output"]:
             if item["type"] == "function_call":
                 self._line("called", response_id=response["id"], name=item["name"], arguments=item["arguments"])

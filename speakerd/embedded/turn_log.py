@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.embedded.g711 import RATE_HZ as G711_RATE_HZ
 from speakerd.embedded.session import turn_settings
 
 _log = logging.getLogger("speakerd.embedded")
@@ -36,6 +37,9 @@ class _Turn:
 
     reply_bytes: int = 0
     """Audio sent."""
+
+    bytes_per_ms: int = _BYTES_PER_MS
+    """Of that audio."""
 
 
 class TurnLog:
@@ -70,7 +74,7 @@ class TurnLog:
             case "input_audio_buffer.committed":
                 self._pending.append(event["item_id"])
             case "response.created":
-                self._begin(event["response"]["id"])
+                self._begin(event["response"])
             case "response.output_audio.delta" | "response.output_text.delta":
                 self._progress(event)
             case "response.done":
@@ -90,12 +94,15 @@ class TurnLog:
         for turn in self._turns.values():
             _log.info("session %s turn %d: %s, cut off", self._session_id, turn.number, self._figures(turn))
 
-    def _begin(self, response_id: str) -> None:
+    def _begin(self, response: dict[str, Any]) -> None:
         self._count += 1
         spoken = self._stopped_at is not None
         # Silence is heard before it ends a turn: speech ended that much earlier, as long as audio comes in real time.
         ended_at = self._stopped_at - self._silence_ms / 1000 if self._stopped_at is not None else self._clock()
-        self._turns[response_id] = _Turn(self._count, ended_at, spoken, self._pending)
+        is_wire = response["audio"]["output"]["format"]["type"] == "audio/pcm"
+        bytes_per_ms = _BYTES_PER_MS if is_wire else G711_RATE_HZ // 1000
+        turn = _Turn(self._count, ended_at, spoken, self._pending, bytes_per_ms=bytes_per_ms)
+        self._turns[response["id"]] = turn
         self._pending, self._stopped_at = [], None
 
     def _progress(self, event: dict[str, Any]) -> None:
@@ -123,7 +130,7 @@ class TurnLog:
 
     def _figures(self, turn: _Turn) -> str:
         heard_ms = sum(self._heard_ms.get(item_id, 0) for item_id in turn.item_ids)
-        reply_ms = turn.reply_bytes // _BYTES_PER_MS
+        reply_ms = turn.reply_bytes // turn.bytes_per_ms
         if turn.first_s is None:
             first = "no answer"
         else:

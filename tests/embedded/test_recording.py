@@ -27,13 +27,18 @@ def hold_a_conversation(recording: SessionRecording) -> None:
     written = {"id": "item_3", "role": "user", "content": [{"type": "input_text", "text": "Hi"}]}
     recording.posted({"type": "conversation.item.added", "item": written})
     recording.posted({"type": "conversation.item.added", "item": {"id": "item_4", "type": "function_call"}})
-    recording.posted({"type": "response.created", "response": {"id": "resp_2"}})
+    recording.posted(created("resp_2"))
     call = {"type": "function_call", "name": "set_timer", "arguments": "{}"}
     recording.posted({"type": "response.done", "response": {"id": "resp_2", "status": "completed", "output": [call]}})
-    recording.posted({"type": "response.created", "response": {"id": "resp_3"}})
+    recording.posted(created("resp_3"))
     recording.posted(delta("resp_3"))
     recording.listened("item_5", bytes(480))
     recording.closed()
+
+
+def created(response_id: str, kind: str = "audio/pcm") -> dict[str, Any]:
+    response = {"id": response_id, "audio": {"output": {"format": {"type": kind}}}}
+    return {"type": "response.created", "response": response}
 
 
 def delta(response_id: str) -> dict[str, Any]:
@@ -42,7 +47,7 @@ def delta(response_id: str) -> dict[str, Any]:
 
 
 def answer(recording: SessionRecording, response_id: str, output: list[dict[str, Any]]) -> None:
-    recording.posted({"type": "response.created", "response": {"id": response_id}})
+    recording.posted(created(response_id))
     recording.posted(delta(response_id))
     recording.posted(
         {"type": "response.done", "response": {"id": response_id, "status": "completed", "output": output}}
@@ -77,6 +82,18 @@ def test_conversation_on_disk(tmp_path: Path) -> None:
     ]
     assert lines[7]["status"] == "cut off"
     assert all(datetime.fromisoformat(line["at"]).tzinfo is not None for line in lines)
+
+
+def test_telephone_audio_is_kept_as_wire_audio(tmp_path: Path) -> None:
+    """What was said in G.711 is a WAV file like all others."""
+    recorder = Recorder(tmp_path, lambda: NOW)
+    recording = recorder.session("sess_1")
+    recording.posted(created("resp_1", "audio/pcma"))
+    recording.posted(delta("resp_1"))
+    recording.closed()
+    recorder.close()
+    with wave.open(str(next(tmp_path.iterdir()) / "001-said.wav")) as sound:
+        assert (sound.getframerate(), sound.getnframes()) == (24_000, 3 * 2400)
 
 
 def test_failing_disk_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

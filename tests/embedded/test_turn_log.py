@@ -23,6 +23,11 @@ class Clock:
         return self.now_s
 
 
+def created(response_id: str, kind: str = "audio/pcm") -> dict[str, Any]:
+    response = {"id": response_id, "audio": {"output": {"format": {"type": kind}}}}
+    return {"type": "response.created", "response": response}
+
+
 def delta(ms: int) -> dict[str, Any]:
     sound = base64.b64encode(bytes(ms * 48)).decode()
     return {"type": "response.output_audio.delta", "response_id": "resp_1", "delta": sound}
@@ -33,7 +38,7 @@ def spoken_turn(log: TurnLog, clock: Clock) -> None:
     log.posted({"type": "session.created", "session": default_session("sess_1", "m", 0)})
     log.posted({"type": "input_audio_buffer.speech_stopped"})
     log.posted({"type": "input_audio_buffer.committed", "item_id": "item_1"})
-    log.posted({"type": "response.created", "response": {"id": "resp_1"}})
+    log.posted(created("resp_1"))
     log.listened("item_1", bytes(1500 * 48))
     log.recognised("item_1", "What time is it?")
     clock.now_s += 0.2
@@ -58,12 +63,12 @@ def test_written_turn_and_silent_one(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     log = TurnLog("sess_1", clock)
     with caplog.at_level(logging.INFO, "speakerd.embedded"):
-        log.posted({"type": "response.created", "response": {"id": "resp_1"}})
+        log.posted(created("resp_1"))
         clock.now_s += 0.05
         log.posted({"type": "response.output_text.delta", "response_id": "resp_1", "delta": "Hello"})
         log.posted({"type": "response.done", "response": {"id": "resp_1", "status": "completed", "output": []}})
         log.posted(delta(100))  # late
-        log.posted({"type": "response.created", "response": {"id": "resp_2"}})
+        log.posted(created("resp_2"))
         log.posted({"type": "response.done", "response": {"id": "resp_2", "status": "failed", "output": []}})
         log.posted({"type": "response.done", "response": {"id": "resp_2", "status": "failed", "output": []}})  # twice
     assert caplog.messages == [
@@ -90,6 +95,16 @@ def test_transcripts_when_asked_for(caplog: pytest.LogCaptureFixture) -> None:
         spoken_turn(log, clock)
         log.posted({"type": "response.done", "response": {"id": "resp_1", "status": "completed", "output": SAID}})
     assert caplog.messages[1] == "session sess_1 turn 1: user: 'What time is it?', answer: 'Half past nine.'"
+
+
+def test_telephone_audio_is_counted_at_its_own_rate(caplog: pytest.LogCaptureFixture) -> None:
+    """A reply in G.711 is as long as it sounds."""
+    log = TurnLog("sess_1", Clock())
+    log.posted(created("resp_1", "audio/pcmu"))
+    log.posted(delta(100))  # of wire audio; six times as long at 8 kHz and a byte
+    with caplog.at_level(logging.INFO, "speakerd.embedded"):
+        log.closed()
+    assert "reply 600 ms" in caplog.messages[0]
 
 
 def test_words_of_a_call_are_none() -> None:
