@@ -72,8 +72,7 @@ async def test_the_wake_word_cuts_an_answer_where_speech_does_not(play, voice, n
         _, spoken = stage.say(voice("I have heard this one before."), at_s=audible["t"] + 0.5)
         called, _ = stage.say(voice("Hey Jarvis, what is the capital of France?"), at_s=spoken + 0.7)
         woken = await stage.wait_for("wake", after_s=called, timeout_s=10)
-        flushed, *more = stage.marks("flush", after_s=audible["t"])
-        assert more == []
+        flushed = await stage.wait_for("flush", after_s=audible["t"])
         assert 0 <= flushed["t"] - woken["t"] < 0.1
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=woken["t"], timeout_s=30)
         said = [mark["text"] for mark in stage.marks("transcript", after_s=woken["t"])]
