@@ -22,7 +22,7 @@ _ON_PURPOSE = {
     429: ("rate_limit_exceeded", "requests", "Rate limit reached"),
     503: ("server_is_overloaded", "service_unavailable_error", "The engine is currently overloaded"),
 }
-"""Bodies of the handshakes that are refused on purpose: code, type, message (recorded or published by the service)."""
+"""Bodies of the handshakes that are refused on purpose: code, type, message (the service's form; guessed words)."""
 
 _OTHER = ("server_error", "server_error", "The server had an error")
 
