@@ -33,6 +33,9 @@ _log = logging.getLogger("speakerd.embedded")
 _LISTEN_BYTES = WIRE_RATE_HZ * SAMPLE_BYTES
 """The most audio the detector takes at once: a second, so that a turn inside a long append is told soon."""
 
+_LONG_MESSAGE_BYTES = 256 * 1024
+"""Longer ones are taken apart in a thread; a thread costs more than a shorter one (guessed)."""
+
 _BACKLOG_BYTES = 64 * 1024 * 1024
 """How much may wait for a client that does not read before it is closed (guessed)."""
 
@@ -154,7 +157,12 @@ class Connection:
         while True:
             raw = await self._socket.recv()
             self._received(len(raw))
-            self._conversation.receive(raw)
+            if len(raw) > _LONG_MESSAGE_BYTES:
+                loop = asyncio.get_running_loop()
+                intake = await loop.run_in_executor(self._executor, self._conversation.prepare, raw)
+                self._conversation.accept(intake)
+            else:
+                self._conversation.receive(raw)
             for listen in self._flush():
                 await self._listen(listen.pcm)
 

@@ -12,20 +12,16 @@ from typing import Any
 
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ, wire_bytes_to_ms
 from speakerd.embedded.g711 import Decoder, coded, decoder_for
-from speakerd.embedded.items import Item, decode_audio, parse_item
-from speakerd.embedded.message import parse_message
+from speakerd.embedded.intake import Intake, taken_in
+from speakerd.embedded.items import Item, parse_item
 from speakerd.embedded.orders import Hear, Listen
 from speakerd.embedded.responding import Responding
-from speakerd.embedded.schema import CLIENT_EVENT
 from speakerd.embedded.session import check_modalities, check_tool_choice, turn_settings, updated
 from speakerd.embedded.turns import LONGEST_BYTES, SilenceNoticed, SpeechBegan, TurnEvent
 from speakerd.embedded.validate import Refusal
 
 LEAST_COMMIT_MS = 100
 """Audio that a commit by hand needs (specified)."""
-
-LARGEST_APPEND_BYTES = 15 * 1024 * 1024
-"""Audio that one append may carry (specified)."""
 
 _LONGEST_MS = wire_bytes_to_ms(LONGEST_BYTES)
 
@@ -52,15 +48,20 @@ class Conversation(Responding):
 
     def receive(self, raw: str | bytes) -> None:
         """Take in one message of the client; a refusal becomes an ``error`` event and changes nothing."""
-        event_id: str | None = None
+        self.accept(self.prepare(raw))
+
+    def prepare(self, raw: str | bytes) -> Intake:
+        """Take a message apart, nothing more: ``accept`` has to follow before the next. Thread: any; may be heavy."""
+        return taken_in(raw, self._input_format, self._decoder)
+
+    def accept(self, intake: Intake) -> None:
+        """Do what a message asks for."""
         try:
-            event = parse_message(raw)
-            candidate = event.get("event_id")
-            event_id = candidate if isinstance(candidate, str) else None
-            CLIENT_EVENT(event, "")
-            self._dispatch(event)
+            if intake.refusal is not None:
+                raise intake.refusal
+            self._dispatch(intake.event)
         except Refusal as refusal:
-            self.refuse(refusal, event_id)
+            self.refuse(refusal, intake.event_id)
 
     def turn(self, event: TurnEvent) -> None:
         """Take in what the turn detector decided."""
@@ -104,10 +105,7 @@ class Conversation(Responding):
         self.emit({"type": "session.updated", "session": self.session})
 
     def _append(self, event: dict[str, Any]) -> None:
-        pcm = decode_audio(event["audio"], "audio", self._decoder)
-        if len(pcm) > LARGEST_APPEND_BYTES:
-            sentence = f"Invalid 'audio': at most {LARGEST_APPEND_BYTES} bytes of audio may be appended at once."
-            raise Refusal("string_above_max_length", sentence, "audio")
+        pcm: bytes = event["audio"]
         if not self.detection() and self.turns.buffered_ms + wire_bytes_to_ms(len(pcm)) > _LONGEST_MS:
             sentence = f"Error appending to input audio buffer: it holds at most {_LONGEST_MS}ms of audio."
             raise Refusal("input_audio_buffer_full", sentence, "audio")
@@ -146,7 +144,7 @@ class Conversation(Responding):
         if shown["type"] == "function_call_output" and self.history.call(shown["call_id"]) is None:
             sentence = f"No tool call found with call_id '{shown['call_id']}'."
             raise Refusal("invalid_tool_call_output", sentence, "item.call_id")
-        item = parse_item(shown, shown.get("id") or self.make_id("item"), audio_format=self._input_format)
+        item = parse_item(shown, shown.get("id") or self.make_id("item"))
         if item.type == "function_call":
             item.extra.setdefault("call_id", self.make_id("call"))
         self.history.insert(item, event.get("previous_item_id"))
@@ -185,17 +183,17 @@ class Conversation(Responding):
             check_tool_choice(params["tool_choice"], params.get("tools", self.session["tools"]), "response.tool_choice")
         asked: list[Item] | None = None
         if "input" in params:
-            asked = [self._input_item(shown, f"response.input[{n}]") for n, shown in enumerate(params["input"])]
+            asked = [self._input_item(shown) for shown in params["input"]]
         self.respond(params, asked)
 
     def _cancel_asked(self, event: dict[str, Any]) -> None:
         self.cancel(event.get("response_id"))
 
-    def _input_item(self, shown: dict[str, Any], path: str) -> Item:
+    def _input_item(self, shown: dict[str, Any]) -> Item:
         """Return an item of ``response.input``: one of the conversation, or one that is only for this response."""
         if shown["type"] == "item_reference":
             return self._item(shown["id"], "referenc")
-        return parse_item(shown, shown.get("id") or self.make_id("item"), path, self._input_format)
+        return parse_item(shown, shown.get("id") or self.make_id("item"))
 
     def _speech_began(self, audio_start_ms: int) -> None:
         self._spoken_item_id = self.make_id("item")

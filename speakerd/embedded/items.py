@@ -6,13 +6,11 @@ Pure. An item knows the audio behind it, how the service shows it, and what it c
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from speakerd.core.units import Ms, wire_bytes_to_ms
-from speakerd.embedded.g711 import Decoder, decoder_for
 from speakerd.embedded.validate import Refusal
 
 USER_MS_PER_TOKEN = 100
@@ -124,52 +122,20 @@ class Item:
         return parts
 
 
-def decode_audio(encoded: str, path: str, decoder: Decoder | None = None) -> bytes:
-    """Return the wire audio in a base64 string.
+def parse_item(shown: dict[str, Any], item_id: str) -> Item:
+    """Return the item that a client described.
 
     Args:
-        encoded: What the client sent.
-        path: Where it stands.
-        decoder: What makes wire audio of its format; None: it is wire audio.
-
-    Raises:
-        Refusal: it is not base64, or does not hold whole samples.
-    """
-    try:
-        coded = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        sentence = f"Invalid '{path}': expected base64-encoded audio bytes, but got invalid base64."
-        raise Refusal("invalid_value", sentence, path) from None
-    if decoder is not None:
-        return decoder.decode(coded)
-    if len(coded) % 2:
-        sentence = f"Invalid '{path}': expected whole 16-bit samples, but got {len(coded)} bytes."
-        raise Refusal("invalid_value", sentence, path)
-    return coded
-
-
-def parse_item(
-    shown: dict[str, Any], item_id: str, path: str = "item", audio_format: dict[str, Any] | None = None
-) -> Item:
-    """Return the item that a client described in a well-formed object.
-
-    Args:
-        shown: The object.
+        shown: A well-formed object, its audio decoded.
         item_id: The item's name.
-        path: Where the object stands.
-        audio_format: What its audio is in; None: wire audio.
-
-    Raises:
-        Refusal: its audio cannot be read.
     """
     if shown["type"] != "message":
         extra: dict[str, Any] = {key: shown[key] for key in ("name", "call_id", "arguments", "output") if key in shown}
         return Item(item_id, shown["type"], extra=extra)
     item = Item(item_id, role=shown["role"])
-    for index, part in enumerate(shown["content"]):
+    for part in shown["content"]:
         if part["type"] == "input_audio":
-            pcm = decode_audio(part["audio"], f"{path}.content[{index}].audio", decoder_for(audio_format or {}))
-            item.audio = (item.audio or bytearray()) + pcm
+            item.audio = (item.audio or bytearray()) + part["audio"]
             item.transcript = part.get("transcript")
         else:
             item.texts.append(part["text"])

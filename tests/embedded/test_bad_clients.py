@@ -23,6 +23,7 @@ from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_sync
 
 from speakerd.embedded.spawn import SpawnedService
+from tests.fakes.embedded import silence, sound
 
 AUTH = {"Authorization": "Bearer local"}
 LATE_S = 0.5
@@ -116,6 +117,35 @@ async def test_append_that_is_too_long(url: str) -> None:
 
     code, _ = await undisturbed(url, mischief)
     assert code == "string_above_max_length"
+
+
+async def test_append_as_long_as_may_be(url: str) -> None:
+    """15 MiB of audio are taken in before what was sent after them, and the turn in them is where it was spoken."""
+    length = 15 * 1024 * 1024
+    pcm = sound(960) + silence(1024)
+    pcm += bytes(length - len(pcm))
+
+    def mischief() -> list[dict[str, Any]]:
+        with session(url) as client:
+            detection = {"type": "server_vad", "silence_duration_ms": 500, "create_response": False}
+            update = {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+            client.send(json.dumps({"type": "session.update", "session": update}))
+            until(client, "session.updated")
+            audio = base64.b64encode(pcm).decode()
+            client.send(json.dumps({"type": "input_audio_buffer.append", "audio": audio}))
+            client.send('{"type":"input_audio_buffer.clear"}')
+            events = map(json.loads, client)
+            return list(itertools.takewhile(lambda event: event["type"] != "input_audio_buffer.cleared", events))
+
+    told = await undisturbed(url, mischief)
+    assert [event["type"] for event in told] == [
+        "input_audio_buffer.speech_started",
+        "input_audio_buffer.speech_stopped",
+        "input_audio_buffer.committed",
+        "conversation.item.added",
+        "conversation.item.done",
+    ]
+    assert (told[0]["audio_start_ms"], told[1]["audio_end_ms"]) == (0, 960 + 512)
 
 
 async def test_message_that_is_too_long(url: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from speakerd.embedded.conversation import LARGEST_APPEND_BYTES
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.g711 import coded
+from speakerd.embedded.intake import LARGEST_APPEND_BYTES
 from speakerd.embedded.orders import Answer, Hear, Stop
 from tests.fakes.embedded import Client, kinds, silence, sound
 
