@@ -99,6 +99,10 @@ Channel = Annotated[
 """One channel of a card."""
 
 
+Price = Annotated[float, Field(ge=0, le=10_000)] | None
+"""USD per million tokens."""
+
+
 class Section(BaseModel):
     """A part of the file. Immutable; wrong types, unknown keys and infinite numbers are refused."""
 
@@ -241,6 +245,38 @@ class Audio(Section):
     """Play the short sounds that say what is going on."""
 
 
+class ModelPrices(Section):
+    """What one model costs, in USD per million tokens; null: as in the built-in table."""
+
+    text_in: Price = None
+    """Text read."""
+
+    text_cached: Price = None
+    """Text read that was cached."""
+
+    text_out: Price = None
+    """Text written."""
+
+    audio_in: Price = None
+    """Audio read."""
+
+    audio_cached: Price = None
+    """Audio read that was cached."""
+
+    audio_out: Price = None
+    """Audio spoken."""
+
+
+class Budget(Section):
+    """Money. All sums are estimates by list prices."""
+
+    daily_usd: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
+    """When today's estimate reaches this many USD, speakerd says so and opens no more sessions; null: no limit."""
+
+    prices: dict[str, ModelPrices] = Field(default_factory=dict)
+    """USD per million tokens, by model (on Azure: deployment), over the built-in table."""
+
+
 class Log(Section):
     """What the journal may hold."""
 
@@ -271,6 +307,9 @@ class Settings(Section):
 
     audio: Audio = Audio()
     """The sound cards."""
+
+    budget: Budget = Budget()
+    """Money. All sums are estimates by list prices."""
 
     log: Log = Log()
     """What the journal may hold."""

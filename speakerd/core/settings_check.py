@@ -39,7 +39,6 @@ _PLANNED_KEYS = frozenset(
         "audio.playback.volume",
         "audio.playback.mixer",
         "tools",
-        "budget",
         "offline",
         "hardware",
     }
@@ -185,7 +184,10 @@ def _schema_at(path: KeyPath) -> dict[str, Any] | None:
     """Return the JSON schema of a key, or None if there is no such key."""
     schema: dict[str, Any] | None = _schema()
     for part in path:
-        schema = (schema or {}).get("properties", {}).get(part)
+        below = schema or {}
+        # Where the owner chooses the keys, such as names of models, one schema holds for all of them.
+        named, any_other = below.get("properties", {}).get(part), below.get("additionalProperties")
+        schema = named or (any_other if isinstance(any_other, dict) else None)
         if schema and "$ref" in schema:
             schema = _schema()["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
     return schema
@@ -223,7 +225,7 @@ def _suggestion(path: KeyPath) -> str:
     for known in _known():
         if key in {known[-1], dotted(known)}:
             return f"did you mean {known[-1]} under {dotted(known[:-1]) or 'the top'}?"
-    here = [str(known[-1]) for known in _known() if known[:-1] == path[:-1]]
+    here = list((_schema_at(path[:-1]) or {}).get("properties", {}))
     if close := difflib.get_close_matches(key.lower(), here, 1):
         return f"did you mean {close[0]}?"
     elsewhere = {str(known[-1]): dotted(known) for known in _known()}

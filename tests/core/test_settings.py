@@ -83,6 +83,11 @@ def test_a_switch_takes_the_words_people_write(written: object, value: bool) -> 
         {"audio": {"capture": {"channel": -1}}},
         {"audio": {"earcons": "perhaps"}},
         {"audio": {"earcons": 1}},
+        {"budget": {"daily_usd": 0}},
+        {"budget": {"daily_usd": "2"}},
+        {"budget": {"prices": {"kitchen": {"audio_in": -1}}}},
+        {"budget": {"prices": {"kitchen": {"video_in": 1}}}},
+        {"budget": {"prices": {"kitchen": 3}}},
         {"unknown": {}},
     ],
 )
@@ -96,6 +101,14 @@ def test_wake_models_are_names_or_absolute_paths() -> None:
     """Both kinds of wake word model are taken, and any number up to eight."""
     models = ["hey_jarvis", "hey-you_2", "/opt/words/computer.onnx"]
     assert Settings.model_validate({"wake": {"models": models}}).wake.models == tuple(models)
+
+
+def test_prices_are_kept_by_model() -> None:
+    """A model's row holds what the owner names, and nothing where they are silent; without a limit there is none."""
+    budget = Settings.model_validate({"budget": {"prices": {"my.kitchen": {"audio_in": 32}}}}).budget
+    assert budget.daily_usd is None
+    assert budget.prices["my.kitchen"].model_dump(exclude_none=True) == {"audio_in": 32.0}
+    assert Settings.model_validate({"budget": {"daily_usd": 2}}).budget.daily_usd == 2
 
 
 def test_the_schema_for_editors_is_fresh() -> None:

@@ -35,6 +35,7 @@ KEY = {"method": "api_key", "api_key_file": "/etc/speakerd/key"}
         {"service": {"endpoint": "ws://[::1]:8080/v1?model=x"}},
         {"service": {"session": {"audio": {"input": {"noise_reduction": None}}, "tracing": "auto"}}},
         {"service": {"session": {"audio": "odd"}}},
+        {"budget": {"daily_usd": None, "prices": {"kitchen": {}, "den": {"audio_in": None, "text_in": 0}}}},
     ],
 )
 def test_what_is_right_is_not_complained_about(tree: dict[str, Any]) -> None:
@@ -77,6 +78,7 @@ def test_what_is_right_is_kept_beside_what_is_wrong() -> None:
         ({"assistant": {"audio": {}}}, "did you mean audio under the top?"),
         ({"wake": {"silence_duration": 1}}, "did you mean turn_detection.silence_duration_ms?"),
         ({"log": {"xyzzy": 1}}, "allowed: transcripts"),
+        ({"budget": {"prices": {"kitchen": {"audioin": 1}}}}, "did you mean audio_in?"),
     ],
 )
 def test_an_unknown_key_gets_a_guess(tree: dict[str, Any], hint: str) -> None:
@@ -97,6 +99,12 @@ def test_an_unknown_key_gets_a_guess(tree: dict[str, Any], hint: str) -> None:
         ({"wake": {"models": []}}, "is a list, allowed: a list of 1 to 8"),
         ({"turn_detection": {"silence_duration_ms": {}}}, "is a mapping, allowed: a whole number from 0 to 10000"),
         ({"service": {"transcription": 3}}, "allowed: text, in quotes if it looks like a number or null"),
+        ({"budget": {"daily_usd": 0}}, "is the number 0, allowed: a number from 0.01 to 10000 or null"),
+        (
+            {"budget": {"prices": {"a.b": {"audio_in": -1}}}},
+            "a.b.audio_in: is the number -1, allowed: a number from 0 to 10000 or null",
+        ),
+        ({"budget": {"prices": {"kitchen": 3}}}, "prices.kitchen: is the number 3, allowed: a mapping of keys"),
     ],
 )
 def test_a_wrong_value_is_answered_with_what_is_allowed(tree: dict[str, Any], complaint: str) -> None:
