@@ -136,9 +136,37 @@ def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> N
     chat.add_argument("--no-audio", action="store_true", help="do not play; print the size of each piece of audio")
     chat.add_argument("--strict", action="store_true", help="stop at the first error event")
     _add_emulate(add)
-    bench = add("bench", _bench, "measure the speaker on the virtual card and print the figures")
+    _add_bench(add)
+
+
+def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
+    bench = add(
+        "bench",
+        _bench,
+        "measure the speaker on this machine and print the figures",
+        more="Measure the speaker on this machine and print the figures. latency: every hop of a conversation, from "
+        "the wake word to the first sound, on the virtual card with the scripted service; about 15 s a conversation. "
+        "embedded: 'speakerd emulate' against its limits, about two minutes: how soon the neural tier is ready, its "
+        "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
+        "at once on the scripted tier; exits with 1 when a limit is missed. A machine that is busy with other things "
+        "gives worse figures",
+    )
+    bench.add_argument(
+        "topic",
+        metavar="TOPIC",
+        nargs="?",
+        choices=("latency", "embedded"),
+        default="latency",
+        help="latency (default) or embedded",
+    )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
-    bench.add_argument("--turns", type=int, default=5, help="conversations to hold (default: 5)")
+    bench.add_argument("--turns", metavar="N", type=_positive, help="conversations (default: 5) or questions (12)")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _add_emulate(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -283,7 +311,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     from speakerd.bench import bench
 
-    return OK if bench(arguments.out, arguments.turns, say=lambda line: print(line, flush=True)) else FAILED
+    worked = bench(arguments.topic, arguments.out, arguments.turns, say=lambda line: print(line, flush=True))
+    return OK if worked else FAILED
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -1,17 +1,14 @@
-"""``speakerd bench``: hold conversations on the stage; print how long each hop took, beside what others published."""
+"""``speakerd bench latency``: conversations on the stage; how long each hop took, beside what others published."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from speakerd import __version__
+from speakerd.bench.figures import machine, summary
 from speakerd.core.errors import SpeakerdError
 from speakerd.demo import timeline
 from speakerd.demo.script import Cue, Line, Performer
@@ -44,7 +41,7 @@ _ROOM_S_PER_TURN = 20.0
 _ROOM_S = 60.0
 
 
-def bench(out: Path, turns: int, say: Callable[[str], None]) -> bool:
+def measure(out: Path, turns: int, say: Callable[[str], None]) -> bool:
     """Measure the hops of a conversation.
 
     Args:
@@ -62,8 +59,7 @@ def bench(out: Path, turns: int, say: Callable[[str], None]) -> bool:
         say(f"the bench broke off: {error}")
         return False
     figures = {name: summary(values) for name, values in measured.items() if values}
-    data = {"version": __version__, "machine": platform.machine(), "python": platform.python_version()}
-    text = json.dumps({**data, "conversations": turns, "ms": figures}, indent=2) + "\n"
+    text = json.dumps({**machine(), "conversations": turns, "ms": figures}, indent=2) + "\n"
     (out / "latency.json").write_text(text, encoding="utf-8")
     say("")
     say(format_figures(figures))
@@ -87,18 +83,6 @@ async def _measure(logs: Path, turns: int, say: Callable[[str], None]) -> dict[s
                 measured[name] += [value for turn in told.turns if (value := measure(turn)) is not None]
             say(f"conversation {number} of {turns}")
     return measured
-
-
-def summary(values: Sequence[float]) -> dict[str, float]:
-    """Return the middle, the 95th percentile by nearest rank, the extremes and the count of some milliseconds."""
-    ordered = sorted(values)
-    return {
-        "median": round(median(ordered), 1),
-        "p95": round(ordered[math.ceil(0.95 * len(ordered)) - 1], 1),
-        "min": round(ordered[0], 1),
-        "max": round(ordered[-1], 1),
-        "count": len(ordered),
-    }
 
 
 def format_figures(figures: dict[str, dict[str, float]]) -> str:

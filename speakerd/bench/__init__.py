@@ -1,0 +1,35 @@
+"""``speakerd bench``: measurements that an owner can repeat, each topic in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+LATENCY, EMBEDDED = "latency", "embedded"
+TOPICS = (LATENCY, EMBEDDED)
+"""What can be measured."""
+
+_TURNS = {LATENCY: 5, EMBEDDED: 12}
+"""How many conversations or questions unless told otherwise."""
+
+
+def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None]) -> bool:
+    """Measure one topic.
+
+    Args:
+        topic: One of ``TOPICS``.
+        out: Where figures and logs are written; made if missing.
+        turns: Conversations to hold, or questions to ask; None: the topic's own number.
+        say: Told what happens.
+
+    Returns:
+        Whether everything worked and no limit was missed.
+    """
+    count = turns or _TURNS[topic]
+    if topic == EMBEDDED:
+        from speakerd.bench import embedded
+
+        return embedded.measure(out, count, say)
+    from speakerd.bench import latency
+
+    return latency.measure(out, count, say)
