@@ -18,11 +18,12 @@ from speakerd.ports import Credentials, Trace
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
 from speakerd.realtime.outbox import Outbox
-from speakerd.realtime.patience import Patience
+from speakerd.realtime.patience import BUDGET_S, Patience
 from speakerd.realtime.session import Outcome, Session, SessionSpec
 
-CONNECT_TIMEOUT_S = 5.0
-"""Longest wait for one handshake (guessed: three round trips, a slow resolver and a token)."""
+CONNECT_TIMEOUT_S = BUDGET_S
+"""Longest wait for one handshake: all the patience there is. A slow service answers in eight seconds, and two attempts of
+five would both be cut off (measured); lost packets are sent again by TCP itself."""
 
 CONFIRM_TIMEOUT_S = 5.0
 """Longest wait for ``session.updated`` on an open socket (67 ms was observed; guessed)."""
