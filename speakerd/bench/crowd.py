@@ -15,12 +15,6 @@ from speakerd.bench.talker import SILENCE_MS, Reply, dialler, talking
 from speakerd.core.units import PERIOD_MS, WIRE_RATE_HZ, ms_to_frames
 from speakerd.realtime.connection import Dial
 
-SESSIONS = 20
-"""How many at once (specified)."""
-
-TURNS = 3
-"""What each says, at the same moment as all others: the worst case (chosen)."""
-
 LATE_MS = 4.0 * PERIOD_MS
 """What a loudspeaker's card holds, four periods: a delta that comes later is a gap in the sound."""
 
@@ -30,6 +24,20 @@ REPLY = "It hums for about six seconds in every one of them, so that many of its
 _SPEECH_MS = 1000
 _PITCH_HZ, _AMPLITUDE = 220, 3000.0
 """A tone as loud as speech is speech to the scripted tier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Who talks at once, and how much."""
+
+    sessions: int = 20
+    """How many (specified)."""
+
+    turns: int = 3
+    """How often each says something, at the same moment as all others: the worst case (chosen)."""
+
+    line: str = REPLY
+    """What each is answered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +63,26 @@ class Measured:
     """CPU milliseconds of the service for each second, all sessions together."""
 
 
-async def measure(
-    logs: Path, say: Callable[[str], None], *, sessions: int = SESSIONS, turns: int = TURNS, line: str = REPLY
-) -> Measured:
+async def measure(logs: Path, crowd: Crowd, say: Callable[[str], None]) -> Measured:
     """Let sessions talk at once, each streaming in real time and taking a reply that is sent in real time.
 
     Args:
         logs: Where the service's output goes; must be there.
+        crowd: Who talks.
         say: Told what happens.
-        sessions: How many at once.
-        turns: What each says.
-        line: What each is answered with.
 
     Raises:
         SpeakerdError: something broke.
     """
     loop = asyncio.get_running_loop()
-    async with serving("scripted", logs / "scripted.log", paced=True, replies=[line]) as service:
+    async with serving("scripted", logs / "scripted.log", paced=True, replies=[crowd.line]) as service:
         dial = dialler(service.url)
         await dial.warm()
-        say(f"scripted: {sessions} sessions at once, {turns} turns each")
+        say(f"scripted: {crowd.sessions} sessions at once, turns of each: {crowd.turns}")
         empty_mb = resident_mb(service.pid)
-        everybody = asyncio.Barrier(sessions + 1)
+        everybody = asyncio.Barrier(crowd.sessions + 1)
         async with asyncio.TaskGroup() as group:
-            held = [group.create_task(_hold(dial, everybody, turns)) for _ in range(sessions)]
+            held = [group.create_task(_hold(dial, everybody, crowd.turns)) for _ in range(crowd.sessions)]
             await everybody.wait()
             begun_s, begun_cpu_s = loop.time(), cpu_s(service.pid)
             await everybody.wait()
@@ -88,7 +92,7 @@ async def measure(
     replies = [each for session in held for each in session.result()]
     late_ms = [round(late_s * 1000, 1) for reply, _ in replies for late_s in reply.late_s]
     first_ms = [round((reply.first_s - said_s) * 1000, 1) for reply, said_s in replies if reply.first_s is not None]
-    return Measured(sessions, late_ms, first_ms, empty_mb, full_mb, cpu_ms_per_s)
+    return Measured(crowd.sessions, late_ms, first_ms, empty_mb, full_mb, cpu_ms_per_s)
 
 
 async def _hold(dial: Dial, everybody: asyncio.Barrier, turns: int) -> list[tuple[Reply, float]]:

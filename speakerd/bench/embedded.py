@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from speakerd.bench import crowd, neural
+from speakerd.bench import crowd as crowds
+from speakerd.bench import neural
+from speakerd.bench.crowd import Crowd
 from speakerd.bench.figures import Figure, format_table, holds, machine
 from speakerd.core.errors import SpeakerdError
 from speakerd.demo.process import last_lines
@@ -20,14 +22,14 @@ ALONE = "neural: right answers of 1 with no network but the loopback"
 """The row of the network namespace."""
 
 
-def measure(out: Path, questions: int, say: Callable[[str], None], *, sessions: int = crowd.SESSIONS) -> bool:
+def measure(out: Path, questions: int, say: Callable[[str], None], *, crowd: Crowd | None = None) -> bool:
     """Measure both tiers and print them beside their limits.
 
     Args:
         out: Where ``embedded.json`` and the logs are written; made if missing.
         questions: What is asked of the neural tier.
         say: Told what happens.
-        sessions: How many the scripted tier holds at once.
+        crowd: Who talks to the scripted tier at once; None: as many as was promised.
 
     Returns:
         Whether no limit was missed.
@@ -36,7 +38,7 @@ def measure(out: Path, questions: int, say: Callable[[str], None], *, sessions: 
     logs.mkdir(parents=True, exist_ok=True)
     before = machine()
     try:
-        figures, details = asyncio.run(_measure(logs, questions, sessions, say))
+        figures, details = asyncio.run(_measure(logs, questions, crowd or Crowd(), say))
     except SpeakerdError as error:
         say(f"the bench broke off: {error}")
         return False
@@ -50,7 +52,7 @@ def measure(out: Path, questions: int, say: Callable[[str], None], *, sessions: 
 
 
 async def _measure(
-    logs: Path, questions: int, sessions: int, say: Callable[[str], None]
+    logs: Path, questions: int, crowd: Crowd, say: Callable[[str], None]
 ) -> tuple[list[Figure], dict[str, Any]]:
     """Return the rows, and for programs what they were made of."""
     measured: neural.Measured | None = None
@@ -66,13 +68,13 @@ async def _measure(
         say(f"not shown that no network is used: {alone['not_shown']}")
     else:
         say(f"no network but the loopback: {alone['question']}  ->  {alone['answer']}")
-    gathered = await crowd.measure(logs, say, sessions=sessions)
+    gathered = await crowds.measure(logs, crowd, say)
     details = {
         "neural": dataclasses.asdict(measured) if measured is not None else None,
         "no_network": alone,
         "crowd": dataclasses.asdict(gathered),
     }
-    return [*neural.figures(measured), without_network(alone), *crowd.figures(gathered)], details
+    return [*neural.figures(measured), without_network(alone), *crowds.figures(gathered)], details
 
 
 def without_network(alone: dict[str, Any]) -> Figure:

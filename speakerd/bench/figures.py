@@ -105,8 +105,8 @@ def format_table(figures: Sequence[Figure]) -> str:
         for each in figures
     ]
     counted = {verdict: sum(figure.verdict is verdict for figure in figures) for verdict in Verdict}
-    last = f"{counted[Verdict.PASS]} limits hold, {counted[Verdict.FAIL]} are missed"
-    return "\n".join([*rows, f"{last}, {counted[Verdict.NOT_SHOWN]} rows could not be shown"])
+    last = f"limits that hold: {counted[Verdict.PASS]}, that are missed: {counted[Verdict.FAIL]}"
+    return "\n".join([*rows, f"{last}, that could not be shown: {counted[Verdict.NOT_SHOWN]}"])
 
 
 def machine() -> dict[str, Any]:
