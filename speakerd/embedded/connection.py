@@ -39,6 +39,8 @@ _LONG_MESSAGE_BYTES = 256 * 1024
 _BACKLOG_BYTES = 64 * 1024 * 1024
 """How much may wait for a client that does not read before it is closed (guessed)."""
 
+_FAREWELL_S = 10.0
+"""How long a client may take to be told that its session is over (guessed)."""
 
 _LOST = 1006
 """The close code that no frame carries: the connection was lost (specified by RFC 6455)."""
@@ -85,6 +87,7 @@ class Connection:
         pace: Seconds of answer sent for each second that passes.
         faults: What goes wrong on purpose.
         life_s: How long the session may last.
+        farewell_s: How long its end may take to reach the client before the connection is dropped.
         received: Told the size of every message that comes in.
         witness: Looks on; told when the connection is over, too.
     """
@@ -99,6 +102,7 @@ class Connection:
         pace: float,
         faults: Faults,
         life_s: float,
+        farewell_s: float = _FAREWELL_S,
         received: Callable[[int], None],
         witness: Witness | None = None,
     ) -> None:
@@ -110,10 +114,12 @@ class Connection:
         self._faults = conversation.faults = faults
         self._tampering = Tampering(faults)
         self._life_s = life_s
+        self._farewell_s = farewell_s
         self._received = received
         self._witness: Witness = witness or Witnesses(())
         self._outbox: asyncio.Queue[str | _Farewell] = asyncio.Queue()
         self._backlog_bytes = 0
+        self._is_dropped = False
         self._events_sent = 0
         self._audio_deltas_sent = 0
         self._recognising = asyncio.Lock()
@@ -202,7 +208,10 @@ class Connection:
         self._conversation.refuse(Refusal("session_expired", sentence), None)
         self._flush()
         self._outbox.put_nowait(_Farewell(1001, sentence))
-        await asyncio.Event().wait()  # the writer ends the connection
+        await asyncio.sleep(
+            self._farewell_s
+        )  # the writer ends the connection, unless it waits for a client that is gone
+        self._socket.abort()
 
     async def _drop(self, delay_s: float) -> None:
         """Fault: lose the connection after a while."""
@@ -229,11 +238,14 @@ class Connection:
 
     def _post(self, event: dict[str, Any]) -> None:
         """Queue an event for the client."""
+        if self._is_dropped:
+            return
         self._witness.posted(event)
         for message in self._tampering.messages(event):
             self._backlog_bytes += len(message)
             if self._backlog_bytes > _BACKLOG_BYTES:
                 _log.warning("a client does not read: dropping it")
+                self._is_dropped = True
                 self._socket.abort()
                 return
             self._outbox.put_nowait(message)

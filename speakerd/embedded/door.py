@@ -25,6 +25,7 @@ from websockets.typing import Subprotocol
 
 from speakerd.embedded.admission import Rejection
 from speakerd.embedded.fault_control import FAULTS_PATH, Answer
+from speakerd.embedded.patience import Patience
 
 _log = logging.getLogger("speakerd.embedded")
 
@@ -77,13 +78,16 @@ class Door(ServerConnection):
     """
 
     keeper: Keeper
+    patience_s: float
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let the request come, but not for ever."""
         super().connection_made(transport)
         self._other: bytearray | None = None
         self._is_first = True
-        self.patience = self.loop.call_later(_REQUEST_S, self.transport.abort)
+        fd = self.transport.get_extra_info("socket").fileno()
+        self.patience = Patience(self.loop, self.transport.get_write_buffer_size, fd, self.drop)
+        self.patience.expect(_REQUEST_S)
         if not self.keeper.arrived(self):
             self.transport.abort()
 
@@ -116,6 +120,23 @@ class Door(ServerConnection):
             else:
                 self.transport.close()
 
+    def pause_writing(self) -> None:
+        """Note that the client does not read for the moment."""
+        super().pause_writing()
+        self.patience.expect_reading(2 * self.patience_s)
+
+    def resume_writing(self) -> None:
+        """Note that it reads again."""
+        super().resume_writing()
+        self.patience.rest()
+
+    def stall(self) -> None:
+        """Read nothing more, and never mind that the client's pongs are not seen."""
+        self.transport.pause_reading()
+        if self.keepalive_task is not None:
+            self.keepalive_task.cancel()
+        self.patience.watch_leaving()
+
     def drop(self) -> None:
         """End it without a close frame."""
         if self.transport.get_write_buffer_size() > 0:
@@ -126,7 +147,7 @@ class Door(ServerConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
-        self.patience.cancel()
+        self.patience.end()
         self.keeper.left(self)
         super().connection_lost(exc)
 
@@ -203,9 +224,7 @@ class Client:
 
     def stall(self) -> None:
         """Read nothing more, and never mind that the client's pongs are not seen."""
-        self._socket.transport.pause_reading()
-        if self._socket.keepalive_task is not None:
-            self._socket.keepalive_task.cancel()
+        self._socket.stall()
 
 
 async def listen(
@@ -213,6 +232,7 @@ async def listen(
     serve_client: Callable[[Door], Awaitable[None]],
     address: tuple[str, int],
     tls: ssl.SSLContext | None,
+    patience_s: float,
 ) -> Server:
     """Open the door.
 
@@ -221,6 +241,7 @@ async def listen(
         serve_client: Serves one that did.
         address: Host and port.
         tls: None: without encryption.
+        patience_s: How often a client is pinged, and how long it may take to answer.
 
     Raises:
         OSError: it cannot listen there.
@@ -230,10 +251,11 @@ async def listen(
         pass
 
     OurDoor.keeper = keeper
+    OurDoor.patience_s = patience_s
 
     async def admit(connection: ServerConnection, request: Request) -> Response | None:
         assert isinstance(connection, Door)
-        connection.patience.cancel()
+        connection.patience.rest()
         if request.path == FAULTS_PATH and "Upgrade" not in request.headers:
             answer = keeper.control("GET", _lookup(request.headers), b"", is_local=connection.is_local)
             return _response(Rejection(answer.status, answer.body))
@@ -253,6 +275,8 @@ async def listen(
         compression=None,
         open_timeout=_OPEN_S,
         close_timeout=_CLOSE_S,
+        ping_interval=patience_s,
+        ping_timeout=patience_s,
         max_size=_MESSAGE_BYTES,
         logger=_quiet_logger(),
         create_connection=OurDoor,

@@ -29,6 +29,7 @@ from speakerd.embedded.door import Client, Door, Header, Listening, listen
 from speakerd.embedded.fault_control import Answer, FaultFile, control, problem
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.parts import Tier
+from speakerd.embedded.patience import PATIENCE_S
 from speakerd.embedded.recording import Recorder
 from speakerd.embedded.session import SESSION_LIFE_S, default_session
 from speakerd.embedded.turn_log import TurnLog
@@ -91,6 +92,9 @@ class Options:
 
     seats: int = SEATS
     """Sessions at a time; more are refused with 503."""
+
+    patience_s: float = PATIENCE_S
+    """How often a client is pinged, and how long it may take to answer."""
 
 
 class EmbeddedService:
@@ -184,7 +188,7 @@ class EmbeddedService:
             self._recorder = Recorder(self._options.record)
         self._loading = asyncio.create_task(self._load(), name="embedded-load")
         try:
-            self._server = await listen(self, self._serve, self._address, self._options.tls)
+            self._server = await listen(self, self._serve, self._address, self._options.tls, self._options.patience_s)
         except OSError as error:
             self._loading.cancel()
             self._close_files()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
@@ -35,11 +36,16 @@ class FakeSocket:
         self.outgoing: asyncio.Queue[str] = asyncio.Queue()
         self.end: str | int | None = None
         self.ended = asyncio.Event()
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     async def recv(self) -> str | bytes:
-        return await self.incoming.get()
+        message = await self.incoming.get()
+        self.incoming.task_done()
+        return message
 
     async def send(self, message: str) -> None:
+        await self.reads.wait()
         self.outgoing.put_nowait(message)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
@@ -72,7 +78,9 @@ class FakeSocket:
 
 
 @contextlib.asynccontextmanager
-async def serving(faults: Faults | None = None, script: list[str] | None = None) -> AsyncIterator[FakeSocket]:
+async def serving(
+    faults: Faults | None = None, script: list[str] | None = None, life_s: float = 60.0
+) -> AsyncIterator[FakeSocket]:
     """Serve a fake client with the scripted tier, as fast as can be."""
     numbers = itertools.count(1)
     socket = FakeSocket()
@@ -88,7 +96,8 @@ async def serving(faults: Faults | None = None, script: list[str] | None = None)
             executor,
             pace=1000.0,
             faults=faults or Faults(),
-            life_s=60.0,
+            life_s=life_s,
+            farewell_s=0.01,
             received=lambda _size: None,
         )
         task = asyncio.create_task(connection.serve())
@@ -159,3 +168,34 @@ async def test_nonsense_does_not_end_the_connection() -> None:
         seen = await socket.until("response.done")
     assert kinds(seen).count("error") == 6
     assert seen[-1]["response"]["status"] == "completed"
+
+
+async def test_client_that_does_not_read_is_dropped_once(caplog: pytest.LogCaptureFixture) -> None:
+    """When too much waits for a client it is dropped; whatever it still sends is neither told nor kept."""
+    async with serving() as socket:
+        await socket.until("session.created")
+        socket.reads.clear()
+        audio = base64.b64encode(bytes(8 * 1024 * 1024)).decode()
+        item = {"id": "long", "type": "message", "role": "user", "content": [{"type": "input_audio", "audio": audio}]}
+        socket.say("conversation.item.create", item=item)
+        for _ in range(9):  # the seventh is too much
+            socket.say("conversation.item.retrieve", item_id="long")
+        await socket.ended.wait()
+        await socket.incoming.join()
+    assert socket.end == "aborted"
+    assert caplog.messages.count("a client does not read: dropping it") == 1
+
+
+async def test_session_of_a_client_that_does_not_read_ends_with_its_life() -> None:
+    """A client that cannot be told that its session is over is dropped."""
+    async with serving(life_s=0.01) as socket:
+        socket.reads.clear()
+        await socket.ended.wait()
+    assert socket.end == "aborted"
+
+
+async def test_stalled_session_ends_with_its_life() -> None:
+    """A stall lasts as long as the session does."""
+    async with serving(Faults(stall_after_events=1), life_s=0.01) as socket:
+        await socket.ended.wait()
+    assert socket.end == "aborted"
