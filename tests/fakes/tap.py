@@ -16,6 +16,9 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+_PIECES_BEFORE_BREAK = 3
+"""Appends that a session to be broken takes in: some of the backlog, not all of it."""
+
 
 @dataclass
 class Call:
@@ -60,11 +63,18 @@ class Tap:
         upstream: Base URL of the service, as ``ws://127.0.0.1:PORT/v1``.
         handshake_s: How long every handshake is kept waiting.
         headers: What the service is told in addition; the tap's callers may have no key.
+
+    Attributes:
+        handshake_s: As above; holds for the connections that come after a change.
+        break_handshakes: So many of the next handshakes are cut off instead of answered.
+        break_sessions: So many of the next sessions are never confirmed and cut off when they have got some audio.
     """
 
     def __init__(self, upstream: str, *, handshake_s: float = 0.0, headers: Mapping[str, str] | None = None) -> None:
         self._upstream = upstream
-        self._handshake_s = handshake_s
+        self.handshake_s = handshake_s
+        self.break_handshakes = 0
+        self.break_sessions = 0
         self._headers = dict(headers or {"api-key": "tap"})
         self.calls: list[Call] = []
         self.url = ""
@@ -83,15 +93,22 @@ class Tap:
         self._server.close()
         await self._server.wait_closed()
 
-    async def _admit(self, _socket: ServerConnection, request: Request) -> Response | None:
+    async def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         self.calls.append(Call(request.path, request.headers))
-        await asyncio.sleep(self._handshake_s)
+        await asyncio.sleep(self.handshake_s)
+        if self.break_handshakes:
+            self.break_handshakes -= 1
+            socket.transport.abort()
         return None
 
     async def _pass(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         call = next(call for call in self.calls if call.headers is socket.request.headers)
         query = call.path.partition("?")[2]
+        if self.break_sessions:
+            self.break_sessions -= 1
+            await self._break(call, socket)
+            return
         try:
             async with connect(
                 f"{self._upstream}/realtime?{query}",
@@ -114,6 +131,15 @@ class Tap:
         finally:
             call.close_code = socket.protocol.close_rcvd.code if socket.protocol.close_rcvd else None
             call.over.set()
+
+    async def _break(self, call: Call, socket: ServerConnection) -> None:
+        """Take in some audio without a word, then break off."""
+        async for message in socket:
+            call.sent.append(json.loads(message))
+            if len(call.told("input_audio_buffer.append")) == _PIECES_BEFORE_BREAK:
+                break
+        socket.transport.abort()
+        call.over.set()
 
     async def _back(self, call: Call, service: ClientConnection, socket: ServerConnection) -> None:
         try:
