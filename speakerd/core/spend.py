@@ -150,6 +150,35 @@ def estimate(usage: Usage, prices: Prices) -> float:
     ) / _MILLION
 
 
+TRANSCRIPTION_USD_PER_MINUTE: Mapping[str, float] = {
+    "gpt-realtime-whisper": 0.017,
+    "gpt-live-transcribe": 0.017,
+    "gpt-transcribe": 0.0045,
+    "gpt-4o-transcribe": 0.006,
+    "gpt-4o-mini-transcribe": 0.003,
+}
+"""Writing down what the user said, by model (as of ``PRICES_AS_OF``; the last two are OpenAI's own rough figures)."""
+
+USER_TOKENS_PER_MINUTE = 600
+"""One token for each 100 ms of the user's audio (specified)."""
+
+
+def transcription_usd(model: str, *, seconds: float, audio_in: int, local: bool = False) -> float:
+    """Return what writing down an utterance costs, in USD; a model nobody knows counts as the dearest.
+
+    Args:
+        model: Its name; on Azure the deployment's.
+        seconds: Length of the sound, where the service counts time; else 0.
+        audio_in: Tokens of the sound, where it counts tokens; else 0.
+        local: The service runs on this machine and costs nothing.
+    """
+    if local:
+        return 0.0
+    known = TRANSCRIPTION_USD_PER_MINUTE
+    minutes = seconds / 60 + audio_in / USER_TOKENS_PER_MINUTE
+    return max(0.0, minutes) * known.get(model, max(known.values()))
+
+
 def usage_of_reply(received_ms: int) -> Usage:
     """Return the least that a reply took whose account never came: what was received of it, as tokens spoken.
 

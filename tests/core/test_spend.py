@@ -21,6 +21,7 @@ from speakerd.core.spend import (
     latest,
     rate_of,
     total,
+    transcription_usd,
     usage_of_reply,
 )
 
@@ -106,6 +107,21 @@ def test_a_service_on_this_machine_is_free() -> None:
     assert rate_of("kitchen", {}, local=True).known
     priced = rate_of("kitchen", {"kitchen": ModelPrices(audio_out=64)}, local=True)
     assert estimate(Usage(audio_out=10**6, audio_in=5), priced.prices) == 64
+
+
+@pytest.mark.parametrize(
+    ("model", "seconds", "audio_in", "usd"),
+    [
+        ("gpt-transcribe", 60.0, 0, 0.0045),
+        ("gpt-4o-transcribe", 0.0, 300, 0.003),
+        ("my-deployment", 60.0, 0, 0.017),
+        ("gpt-transcribe", -60.0, 0, 0.0),
+    ],
+)
+def test_writing_down_costs_by_the_minute(model: str, seconds: float, audio_in: int, usd: float) -> None:
+    """Whether the service counts seconds or tokens; an unknown model is dear, and one on this machine is free."""
+    assert transcription_usd(model, seconds=seconds, audio_in=audio_in) == pytest.approx(usd)
+    assert transcription_usd(model, seconds=seconds, audio_in=audio_in, local=True) == 0
 
 
 @pytest.mark.parametrize(("received_ms", "tokens"), [(-20, 0), (0, 0), (1, 1), (50, 1), (51, 2), (2150, 43)])
