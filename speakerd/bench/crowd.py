@@ -13,7 +13,7 @@ from speakerd.bench.figures import Figure, percentile
 from speakerd.bench.service import cpu_s, resident_mb, serving
 from speakerd.bench.talker import SILENCE_MS, Reply, dialler, talking
 from speakerd.core.units import PERIOD_MS, WIRE_RATE_HZ, ms_to_frames
-from speakerd.realtime.connection import Dial
+from speakerd.realtime.link import SdkDialler
 
 LATE_MS = 4.0 * PERIOD_MS
 """What a loudspeaker's card holds, four periods: a delta that comes later is a gap in the sound."""
@@ -95,7 +95,7 @@ async def measure(logs: Path, crowd: Crowd, say: Callable[[str], None]) -> Measu
     return Measured(crowd.sessions, late_ms, first_ms, empty_mb, full_mb, cpu_ms_per_s)
 
 
-async def _hold(dial: Dial, everybody: asyncio.Barrier, turns: int) -> list[tuple[Reply, float]]:
+async def _hold(dial: SdkDialler, everybody: asyncio.Barrier, turns: int) -> list[tuple[Reply, float]]:
     """Hold one session, in step with the others, and return its replies and when each was asked for."""
     async with talking(dial) as talker:
         await everybody.wait()

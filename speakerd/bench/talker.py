@@ -7,12 +7,12 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from speakerd.core.errors import LinkError, Remedy
 from speakerd.core.units import PERIOD_MS, SAMPLE_BYTES, WIRE_RATE_HZ, ms_to_frames
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
-from speakerd.realtime.connection import CONFIRM_TIMEOUT_S, CONNECT_TIMEOUT_S, Dial, Socket
 from speakerd.realtime.link import Endpoint, SdkDialler, SessionSpec
 
 SILENCE_MS = 500
@@ -21,6 +21,9 @@ SILENCE_MS = 500
 ANSWER_S = 60.0
 """How long a question with its answer may take before the measurement is given up (guessed)."""
 
+OPEN_S = 10.0
+"""How long opening a session, and having it granted, may take each (guessed; it is on this machine)."""
+
 PERIOD_BYTES = ms_to_frames(PERIOD_MS, WIRE_RATE_HZ) * SAMPLE_BYTES
 """What is appended at once."""
 
@@ -28,6 +31,16 @@ _PERIOD_S = PERIOD_MS / 1000
 _BYTES_PER_S = WIRE_RATE_HZ * SAMPLE_BYTES
 _SIGNED = {"Authorization": "Bearer local"}
 _SPEC = SessionSpec(turn_detection={"type": "server_vad", "silence_duration_ms": SILENCE_MS}, noise_reduction=None)
+
+
+class Socket(Protocol):
+    """What a talker needs of an open WebSocket; its failures are ``LinkError``."""
+
+    async def recv(self) -> bytes:
+        """Return the next message."""
+
+    async def send(self, text: str) -> None:
+        """Send a message."""
 
 
 @dataclass(slots=True)
@@ -95,7 +108,7 @@ class Talker:
         """
         await self._socket.send(wire.session_update(_SPEC.full(), "update"))
         try:
-            async with asyncio.timeout(CONFIRM_TIMEOUT_S):
+            async with asyncio.timeout(OPEN_S):
                 while True:
                     event = wire.decode(await self._socket.recv())
                     Reply().take(event, 0.0)
@@ -157,13 +170,13 @@ def dialler(url: str) -> SdkDialler:
 
 
 @contextlib.asynccontextmanager
-async def talking(dial: Dial) -> AsyncIterator[Talker]:
+async def talking(dial: SdkDialler) -> AsyncIterator[Talker]:
     """Open a session whose microphone is on as long as the context lasts.
 
     Raises:
         LinkError: it cannot be opened or configured.
     """
-    socket = await dial(_SIGNED, CONNECT_TIMEOUT_S)
+    socket = await dial(_SIGNED, OPEN_S)
     try:
         talker = Talker(socket)
         await talker.configure()
