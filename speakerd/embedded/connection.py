@@ -311,10 +311,10 @@ class Connection:
 
     async def _heard_of(self, item: Item) -> Heard | None:
         """Return what was heard of an item, or None when it is not spoken."""
+        if item.item_id in self._heard:
+            return await asyncio.shield(self._heard[item.item_id])
         if not item.audio:
             return None
-        if item.item_id not in self._heard:
-            heard = await self._recognise(bytes(item.audio))
-            item.heard = heard.text
-            return heard
-        return await asyncio.shield(self._heard[item.item_id])
+        heard = await self._recognise(bytes(item.audio))
+        item.heard = heard.text
+        return heard

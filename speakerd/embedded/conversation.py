@@ -164,13 +164,12 @@ class Conversation(Responding):
         """Forget what the user did not hear of an answer, and its transcript with it."""
         audio_end_ms: int = event["audio_end_ms"]
         item = self._item(event["item_id"], "truncat")
-        if item.role != "assistant" or not item.audio:
+        if item.role != "assistant" or not item.audio_ms:
             raise Refusal("unsupported_content_type", "Only model output audio messages can be truncated")
         if audio_end_ms > item.audio_ms:
             sentence = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
             raise Refusal("invalid_value", sentence)
-        del item.audio[audio_end_ms * WIRE_RATE_HZ // 1000 * SAMPLE_BYTES :]
-        item.transcript = None
+        item.cut(audio_end_ms * WIRE_RATE_HZ // 1000 * SAMPLE_BYTES)
         truncated = {"item_id": item.item_id, "content_index": 0, "audio_end_ms": audio_end_ms}
         self.emit({"type": "conversation.item.truncated", **truncated})
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from speakerd.core.units import Ms, wire_bytes_to_ms
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ, Ms, wire_bytes_to_ms
 from speakerd.embedded.validate import Refusal
 
 USER_MS_PER_TOKEN = 100
@@ -18,6 +18,9 @@ USER_MS_PER_TOKEN = 100
 
 ASSISTANT_MS_PER_TOKEN = 50
 """Milliseconds of the assistant's audio in one token (specified)."""
+
+KEPT_AUDIO_BYTES = 20 * 60 * WIRE_RATE_HZ * SAMPLE_BYTES
+"""Audio that a conversation keeps: twenty minutes, 58 MB (guessed: twice the longest item)."""
 
 _CHARACTERS_PER_TOKEN = 4
 """English text, about (guessed; the service's tokenizer is not here)."""
@@ -81,10 +84,28 @@ class Item:
     idle: bool = False
     """Whether the audio is a silence that the session did not let pass."""
 
+    faded_bytes: int = 0
+    """Audio that is no longer kept; it counts in the item's length."""
+
+    has_left: bool = False
+    """Whether it left the model's context to make room; it stays an item of the conversation."""
+
     @property
     def audio_ms(self) -> Ms:
         """Length of the audio, rounded down."""
-        return wire_bytes_to_ms(len(self.audio or b""))
+        return wire_bytes_to_ms(self.faded_bytes + len(self.audio or b""))
+
+    def fade(self) -> None:
+        """Let go of the audio; length and words stay."""
+        self.faded_bytes += len(self.audio or b"")
+        self.audio = bytearray()
+
+    def cut(self, end_bytes: int) -> None:
+        """Be no longer than this, and without a transcript."""
+        assert self.audio is not None
+        del self.audio[max(0, end_bytes - self.faded_bytes) :]
+        self.faded_bytes = min(self.faded_bytes, end_bytes)
+        self.transcript = None
 
     @property
     def words(self) -> str:
@@ -143,10 +164,17 @@ def parse_item(shown: dict[str, Any], item_id: str) -> Item:
 
 
 class History:
-    """The items of a conversation, in order."""
+    """The items of a conversation, in order.
 
-    def __init__(self) -> None:
+    Args:
+        kept_bytes: How much audio is kept; what came first fades first.
+    """
+
+    def __init__(self, kept_bytes: int = KEPT_AUDIO_BYTES) -> None:
         self._items: dict[str, Item] = {}
+        self._most_bytes = kept_bytes
+        self._kept_bytes: dict[str, int] = {}  # by item, in the order in which their audio came
+        self._total_bytes = 0
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self._items.values())
@@ -169,6 +197,18 @@ class History:
     def append(self, item: Item) -> None:
         """Add an item at the end."""
         self._items[item.item_id] = item
+        self.keep_audio(item)
+
+    def keep_audio(self, item: Item) -> None:
+        """Count the audio of an item that is whole, and let the oldest fade when there is too much."""
+        if not item.audio or item.item_id in self._kept_bytes or item.item_id not in self._items:
+            return
+        self._kept_bytes[item.item_id] = len(item.audio)
+        self._total_bytes += len(item.audio)
+        while self._total_bytes > self._most_bytes and len(self._kept_bytes) > 1:
+            oldest = next(iter(self._kept_bytes))
+            self._total_bytes -= self._kept_bytes.pop(oldest)
+            self._items[oldest].fade()
 
     def insert(self, item: Item, after: str | None) -> None:
         """Add an item after another one; ``root`` means at the front, None at the end.
@@ -189,10 +229,12 @@ class History:
         place = 0 if after == "root" else names.index(after) + 1
         entries = list(self._items.items())
         self._items = dict([*entries[:place], (item.item_id, item), *entries[place:]])
+        self.keep_audio(item)
 
     def remove(self, item_id: str) -> None:
         """Forget an item."""
         del self._items[item_id]
+        self._total_bytes -= self._kept_bytes.pop(item_id, 0)
 
     def call(self, call_id: str) -> Item | None:
         """Return the function call of this name, or None when there is none to be answered."""

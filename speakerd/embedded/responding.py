@@ -5,13 +5,13 @@ Pure. ``conversation.py`` builds on it; the words and the sound of an answer are
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable
 from typing import Any
 
+from speakerd.embedded.context import TOO_LONG, Context
 from speakerd.embedded.faults import Faults
-from speakerd.embedded.items import History, Item, Tokens, text_tokens
+from speakerd.embedded.items import History, Item
 from speakerd.embedded.orders import Answer, Order, Output, Stop
 from speakerd.embedded.responses import Event, Response, Wish
 from speakerd.embedded.turns import TurnDetector
@@ -53,7 +53,7 @@ class Responding:
         self._running: dict[str, Response] = {}
         self._waiting = False
         self._withheld: list[Event] = []
-        self._read_before: list[tuple[str, Tokens]] = []
+        self._context = Context()
         self._outputs: list[Output] = []
 
     def take(self) -> list[Output]:
@@ -128,30 +128,22 @@ class Responding:
                 "Wait until the response is finished before creating a new one."
             )
             raise Refusal("conversation_already_has_active_response", sentence)
-        items = tuple(self.history if asked is None else asked)
-        given, cached = self._read(wish, items)
-        response = Response(self.make_id("resp"), wish, given, cached, azure=self._azure)
+        reading = self._context.read(wish, tuple(self.history), asked, self.session["truncation"])
+        response = Response(self.make_id("resp"), wish, reading.given, reading.cached, azure=self._azure)
         self._running[response.response_id] = response
         self.emit({"type": "response.created", "response": response.shown()})
         if wish.in_conversation:
             self.turns.await_nothing()
             withheld, self._withheld = self._withheld, []
             self._emit_all(withheld)
-        if self._failed < self.faults.fail_responses:
+        if not reading.fits:
+            sentence = f"The conversation of {reading.given.total} tokens is longer than a response may read."
+            self.fail(response.response_id, TOO_LONG, sentence, "invalid_request_error")
+        elif self._failed < self.faults.fail_responses:
             self._failed += 1
             self.fail(response.response_id, self.faults.failure_code, "This response fails on purpose (fault switch).")
         else:
-            self.order(Answer(response.response_id, items))
-
-    def _read(self, wish: Wish, items: tuple[Item, ...]) -> tuple[Tokens, Tokens]:
-        """Return what a response has to read, and how much of that was read before: the same beginning."""
-        known = wish.instructions + (json.dumps(wish.tools) if wish.tools else "")
-        parts = [(known, Tokens(text_tokens(known))), *((item.item_id, item.tokens()) for item in items)]
-        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(parts, self._read_before, strict=False))
-        cached = sum((part[1] for part, _ in same), Tokens())
-        if wish.in_conversation:
-            self._read_before = parts
-        return sum((tokens for _, tokens in parts), Tokens()), cached
+            self.order(Answer(response.response_id, reading.items))
 
     def respond_when_free(self) -> None:
         """Begin a response to a finished turn, at once or after the one that may not be interrupted."""
@@ -213,10 +205,10 @@ class Responding:
         """Close a response that said all it had to say."""
         self._close(self._running[response_id], "completed", None)
 
-    def fail(self, response_id: str, code: str, message: str) -> None:
-        """Close a response that came to nothing."""
-        kind = "server_error" if code == "server_error" else code
-        self._close(self._running[response_id], "failed", None, {"type": kind, "code": code, "message": message})
+    def fail(self, response_id: str, code: str, message: str, kind: str | None = None) -> None:
+        """Close a response that came to nothing; the kind of its error is its code unless told otherwise."""
+        error = {"type": kind or code, "code": code, "message": message}
+        self._close(self._running[response_id], "failed", None, error)
 
     def cancel(self, response_id: str | None) -> None:
         """Stop a response because the client says so.
@@ -251,6 +243,9 @@ class Responding:
         if status == "cancelled":
             self._emit_all(response.late(self.faults.late_deltas))
         self._emit_all(response.message_ended(self._before(response.item)))
+        if response.wish.in_conversation:
+            for item in response.items:
+                self.history.keep_audio(item)
         last = [response.done(), *([] if self._azure else [_rate_limits()])]
         if self.faults.late_done and reason == "turn_detected" and self.detection().get("create_response", True):
             self._withheld += last

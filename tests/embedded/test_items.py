@@ -53,3 +53,35 @@ def test_history_keeps_the_order_it_is_told() -> None:
             history.insert(item, after)
     history.remove("b")
     assert len(history) == 3
+
+
+def test_the_oldest_audio_fades() -> None:
+    """Beyond its bound a conversation lets go of the audio that came first; length, words and cost stay."""
+    history = History(kept_bytes=48_000)
+    first = Item("a", audio=bytearray(24_000), transcript="said")
+    history.append(first)
+    cost = first.tokens()
+    history.insert(Item("b", audio=bytearray(24_000)), "root")
+    assert first.audio == bytearray(24_000)
+    history.append(Item("c", audio=bytearray(2)))
+    assert (first.audio, first.audio_ms, first.words, first.tokens()) == (b"", 500, "said", cost)
+    assert first.shown(audio=bytes)["content"] == [{"type": "input_audio", "transcript": "said", "audio": ""}]
+    history.remove("b")  # and makes room
+    history.append(Item("d", audio=bytearray(40_000)))
+    assert [len(item.audio or b"") for item in history] == [0, 2, 40_000]
+
+
+def test_the_newest_audio_is_kept_however_long() -> None:
+    """What was said last is there, even alone beyond the bound."""
+    history = History(kept_bytes=100)
+    for name in "ab":
+        history.append(Item(name, audio=bytearray(1000)))
+    assert [len(item.audio or b"") for item in history] == [0, 1000]
+
+
+@pytest.mark.parametrize(("end", "kept", "length"), [(1500, 500, 1500), (800, 0, 800), (0, 0, 0)])
+def test_faded_audio_is_cut_by_its_length(end: int, kept: int, length: int) -> None:
+    """A cut falls where it would if all of the audio were there."""
+    item = Item("a", role="assistant", audio=bytearray(1000), faded_bytes=1000, transcript="said")
+    item.cut(end)
+    assert (len(item.audio or b""), item.faded_bytes + len(item.audio or b""), item.transcript) == (kept, length, None)
