@@ -22,9 +22,12 @@ _ON_PURPOSE = {
     429: ("rate_limit_exceeded", "requests", "Rate limit reached"),
     503: ("server_is_overloaded", "service_unavailable_error", "The engine is currently overloaded"),
 }
-"""Bodies of the handshakes that are refused on purpose: code, type, message (the service's form; guessed words)."""
+"""Bodies of the handshakes that are refused on purpose: code, type, message. The form is that of the
+service's errors. What stands in it is guessed: of 401 the status alone was seen in answer to a handshake, of 403, 404
+and 503 not even that."""
 
 _OTHER = ("server_error", "server_error", "The server had an error")
+"""The same for every other status (guessed)."""
 
 _BUSY_S = 5
 """When a client that found no seat may come again (guessed)."""

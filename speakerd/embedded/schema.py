@@ -1,7 +1,13 @@
 """Which fields a client may send, as the GA Realtime API names them.
 
-Tables only; how a table is applied stands in ``validate.py``. Where this service can do less than the real one (MCP
-tools, transcription sessions), the value is refused by name rather than accepted and ignored.
+Tables only; how a table is applied stands in ``validate.py``. What a client would miss here is
+refused by name: MCP tools, images, transcription sessions, stored prompts. What is accepted and changes nothing:
+
+- ``include`` of log probabilities: the events leave them out, as the service's do with a model that has none;
+- ``reasoning``: nothing here reasons, so no effort is more or less;
+- ``parallel_tool_calls``: a response here never calls more than one function, which either value allows;
+- ``tracing`` and ``noise_reduction``: there is nowhere to send a trace to, and sound is taken as it comes;
+- all of ``transcription`` but whether there is one, and which of the voices: there is one pair of ears and one voice.
 
 Source: the GA session object, its client events and the refusals recorded from OpenAI and Azure.
 """
@@ -10,6 +16,7 @@ from __future__ import annotations
 
 from speakerd.embedded.validate import (
     Check,
+    absent_here,
     anything,
     array,
     boolean,
@@ -56,7 +63,7 @@ _TOOL_CHOICE = when(
     one_of("none", "auto", "required"),
     tagged({"function": shape({"type": text, "name": text}, "type", "name")}),
 )
-_PROMPT = nullable(shape({"id": text, "version": nullable(text), "variables": nullable(mapping)}, "id"))
+_PROMPT = nullable(absent_here(shape({"id": text, "version": nullable(text), "variables": nullable(mapping)}, "id")))
 _LIMITS = nullable(shape({"post_instructions": nullable(integer(1, 1_000_000))}))
 _METADATA = nullable(pairs(16, 64, 512))
 _REASONING = nullable(shape({"effort": nullable(one_of("minimal", "low", "medium", "high", "xhigh"))}))

@@ -132,6 +132,20 @@ def pairs(most: int, longest_key: int, longest_value: int) -> Check:
     return check
 
 
+def absent_here(inner: Check) -> Check:
+    """Return a check that refuses objects which pass ``inner``: they name what an account stores, and there is none.
+
+    The service's own code for a name that it does not find is not known; this one is guessed.
+    """
+
+    def check(value: Any, path: str) -> None:
+        inner(value, path)
+        where = join(path, "id")
+        raise Refusal("invalid_value", f"Invalid value: '{value['id']}'. Nothing of this id is stored here.", where)
+
+    return check
+
+
 def boolean(value: Any, path: str) -> None:
     """Accept true or false."""
     if not isinstance(value, bool):

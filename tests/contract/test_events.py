@@ -127,6 +127,16 @@ async def test_interrupted_turn_and_truncation(azure: bool) -> None:
         assert (await guest.until("response.done"))["response"]["status"] == "completed"
 
 
+async def test_truncation_needs_sound(guest: Guest) -> None:
+    """A written answer is no audio that could be truncated; the session goes on."""
+    done = await guest.ask("hello", output_modalities=["text"])
+    written = {"item_id": done["output"][0]["id"], "content_index": 0, "audio_end_ms": 0}
+    error = await guest.refused("conversation.item.truncate", **written)
+    assert error["code"] == "unsupported_content_type"
+    assert error["message"] == "Only model output audio messages can be truncated"
+    assert (await guest.ask("hello"))["status"] == "completed"
+
+
 async def test_cancelled_by_the_client() -> None:
     """A client may stop an answer, once; meanwhile it may not ask for another one in the same conversation."""
     async with EmbeddedService(scripted([LONG])) as service, visiting(service) as guest:

@@ -139,6 +139,13 @@ def test_null_switches_detection_off(client: Client) -> None:
         ({"type": "realtime", "tracing": "on"}, "invalid_value", "session.tracing"),
         ({"type": "realtime", "include": ["x"]}, "invalid_value", "session.include[0]"),
         ({"type": "realtime", "prompt": {"version": "1"}}, "missing_required_parameter", "session.prompt.id"),
+        ({"type": "realtime", "prompt": {"id": "pmpt_1", "version": "2"}}, "invalid_value", "session.prompt.id"),
+        ({"type": "transcription"}, "invalid_value", "session.type"),
+        (
+            {"type": "realtime", "tools": [{"type": "mcp", "server_label": "x"}]},
+            "invalid_value",
+            "session.tools[0].type",
+        ),
         ({"type": "realtime", "reasoning": {"effort": "max"}}, "invalid_value", "session.reasoning.effort"),
         ({"type": "realtime", "max_output_tokens": 5000}, "integer_above_max_value", "session.max_output_tokens"),
         (
@@ -324,6 +331,25 @@ def test_truncate_refuses_what_cannot_be(client: Client) -> None:
     assert kinds(truncate(item_id, 0)) == ["conversation.item.truncated"]
 
 
+def test_truncate_needs_sound(client: Client) -> None:
+    """An answer that is written, and one interrupted before its first sound, cannot be truncated, now or later."""
+    client.write("talk")
+    for modality, said in (("text", "Hi"), ("audio", "Hi")):
+        client.send("response.create", response={"output_modalities": [modality]})
+        response_id = client.answering()
+        client.conversation.begin(response_id)
+        client.conversation.say(response_id, said)
+        item_id = next(e["item_id"] for e in client.events() if e["type"] == "response.content_part.added")
+        for _ in range(2):  # while it runs, and when it is over
+            for end_ms in (0, 100):
+                asked = {"item_id": item_id, "content_index": 0, "audio_end_ms": end_ms}
+                error = error_of(client.send("conversation.item.truncate", **asked))
+                assert error["message"] == "Only model output audio messages can be truncated"
+                assert error["code"] == "unsupported_content_type"
+            if client.conversation.running(response_id) is not None:
+                client.send("response.cancel")
+
+
 def test_items_come_and_go(client: Client) -> None:
     """Items can be placed, found and deleted; unknown ones are named in the refusal."""
     client.write("second")
@@ -483,13 +509,31 @@ def test_what_is_accepted_is_shown(client: Client) -> None:
     wanted = {
         "include": ["item.input_audio_transcription.logprobs"],
         "truncation": {"type": "retention_ratio", "retention_ratio": 0.5, "token_limits": {"post_instructions": 100}},
-        "prompt": {"id": "pmpt_1", "version": "2", "variables": {"a": "b"}},
+        "prompt": None,
         "reasoning": {"effort": "low"},
         "parallel_tool_calls": False,
         "max_output_tokens": 7,
     }
     (event,) = client.send("session.update", **session_update(**wanted))
     assert wanted.items() <= event["session"].items()
+
+
+def test_log_probabilities_are_left_out(client: Client) -> None:
+    """A client that includes them gets transcripts without them, as with a model that has none."""
+    include = {"include": ["item.input_audio_transcription.logprobs"]}
+    client.send("session.update", **session_update(**include, audio={"input": {"transcription": {"model": "x"}}}))
+    item_id = client.append(sound(320) + silence(1000))[0]["item_id"]
+    client.conversation.heard(item_id, "Hello.")
+    assert ["logprobs" in event for event in client.events()] == [False, False]
+
+
+def test_stored_prompt_is_refused_for_a_response_too(client: Client) -> None:
+    """Nothing is stored here, so a response cannot be made of it."""
+    error = error_of(client.send("response.create", response={"prompt": {"id": "pmpt_1"}}))
+    assert (error["code"], error["param"]) == ("invalid_value", "response.prompt.id")
+    assert kinds(client.send("response.create", response={"prompt": None, "reasoning": {"effort": "low"}})) == [
+        "response.created"
+    ]
 
 
 def test_response_can_differ_from_its_session(client: Client) -> None:

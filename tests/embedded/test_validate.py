@@ -9,6 +9,7 @@ import pytest
 from speakerd.embedded.validate import (
     Check,
     Refusal,
+    absent_here,
     array,
     boolean,
     error_event,
@@ -85,6 +86,8 @@ def test_good_values_pass(check: Check, value: Any) -> None:
         (pairs(1, 2, 2), {"a": "b", "c": "d"}, "object_above_max_properties", "p"),
         (pairs(1, 2, 2), {"abc": "d"}, "string_above_max_length", "p"),
         (pairs(1, 2, 2), {"a": 1}, "invalid_type", "p.a"),
+        (absent_here(shape({"id": text}, "id")), {"id": "x"}, "invalid_value", "p.id"),
+        (absent_here(shape({"id": text}, "id")), {}, "missing_required_parameter", "p.id"),
     ],
 )
 def test_bad_values_are_refused_by_code_and_place(check: Check, value: Any, code: str, param: str) -> None:
