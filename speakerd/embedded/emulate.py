@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import sys
@@ -17,9 +18,11 @@ from speakerd.embedded import certificate
 from speakerd.embedded.certificate import Tls
 from speakerd.embedded.faults import FAULTS_VARIABLE, Faults, parse_faults
 from speakerd.embedded.guide import Place, guide
-from speakerd.embedded.server import BURST_PACE, EmbeddedService, Options
+from speakerd.embedded.server import BURST_PACE, EmbeddedService, Options, is_loopback
 from speakerd.embedded.spawn import end_with_parent
 from speakerd.embedded.tiers import TierName, build
+
+_log = logging.getLogger("speakerd.embedded")
 
 DEFAULT_PORT = 8765
 """Where it listens unless told otherwise (chosen)."""
@@ -87,6 +90,11 @@ async def emulate(
     wishes = wishes or Wishes()
     name = socket.gethostname() if host in _EVERYWHERE else host
     with _encryption(wishes, name) as tls:
+        if tls is None and not is_loopback(host):
+            _log.warning(
+                "key and sound travel in clear text: whoever is on the network can read them. Use --tls, or --tls-cert "
+                "and --tls-key, or listen on 127.0.0.1 behind a tunnel"
+            )
         service = EmbeddedService(
             partial(build, tier),
             host=host,

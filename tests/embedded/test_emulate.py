@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from speakerd.core.errors import SpeakerdError
-from speakerd.embedded.emulate import emulate
+from speakerd.embedded.emulate import Wishes, emulate
 from speakerd.embedded.spawn import parse_announcement
 
 
@@ -31,6 +32,28 @@ async def test_first_line_is_for_programs_and_the_rest_for_people() -> None:
     assert announced.tier == "scripted"
     assert any("provider: embedded" in line and announced.url in line for line in lines)
     assert any("AsyncOpenAI" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "warnings"), [("127.0.0.1", False, 0), ("0.0.0.0", False, 1), ("0.0.0.0", True, 0)]
+)
+async def test_clear_text_beyond_this_machine_is_warned_of(
+    host: str, tls: bool, warnings: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who listens on other addresses without TLS is told once that everybody on the way can read along."""
+    if tls:
+        pytest.importorskip("cryptography", reason="the certificate is made by speakerd[local]")
+    (tmp_path / "key").write_text("open-sesame")
+    told = asyncio.Event()
+    wishes = Wishes(tls=tls, api_key_file=tmp_path / "key")
+    serving = asyncio.create_task(
+        emulate(host=host, port=0, tier="scripted", announce=lambda _line: told.set(), wishes=wishes)
+    )
+    await told.wait()
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert sum("clear text" in message and "--tls" in message for message in caplog.messages) == warnings
 
 
 async def test_other_addresses_are_refused() -> None:
