@@ -220,6 +220,7 @@ class Speaker:
         paths = {Path(name).stem: models.resolve(name) for name in wake.models}
         features = models.features()
         self._wake_ring, consumer = make_ring(WAKE_RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
+        self._far_ring, far_consumer = make_ring(WAKE_RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
 
         def make_detector() -> Any:
             from speakerd.wake.detector import OpenWakeWord
@@ -234,6 +235,7 @@ class Speaker:
 
         return WakeWorker(
             ring=consumer,
+            far_ring=far_consumer,
             make_detector=make_detector,
             trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
             on_detected=to_loop(self._on_detected),
@@ -241,9 +243,10 @@ class Speaker:
             on_ready=to_loop(lambda: self._note_ready("wake word")),
         )
 
-    def _feed_wake(self, pcm: bytes) -> None:
+    def _feed_wake(self, pcm: bytes, far: bytes | None) -> None:
         wake = self._wake
         if self._wake_ring.free_bytes >= len(pcm):
+            self._far_ring.write(far or bytes(len(pcm)))
             self._wake_ring.write(pcm)
         else:
             wake.skipped_frames += len(pcm) // SAMPLE_BYTES

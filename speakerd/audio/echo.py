@@ -7,13 +7,16 @@ belongs to which near-end frame is ``reference.py``'s work.
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import asdict
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from speakerd.core.echo_meter import STEP_MS, EchoMeter
+from speakerd.core.echo_path import BargeIn, EchoMeasured
 from speakerd.core.echo_probe import EchoProbe
-from speakerd.core.units import WIRE_RATE_HZ
+from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
 
 Pcm = npt.NDArray[np.int16]
 
@@ -22,6 +25,10 @@ BLOCK_FRAMES = WIRE_RATE_HZ // 100
 
 DELAY_FRAMES = 224
 """How far AEC3's output lags its input at 24 kHz (measured by correlation: 224.2 frames, 9.3 ms)."""
+
+
+TAIL_MS = 300
+"""How long an echo is heard after its end while that is not measured yet (guess: a living room)."""
 
 
 class EchoCanceller:
@@ -117,15 +124,22 @@ class EchoPath:
     Thread: event loop.
 
     Args:
-        canceller: The engine.
+        canceller: The engine; None: nothing is cancelled, and only followed what is played.
         reference: What was played.
         probe: Tells whether there is an echo to cancel; None: there always is.
+
+    Attributes:
+        far: What was played over the last block; None: nothing for a while.
+        meter: Measures the echo and what is left of it.
     """
 
-    def __init__(self, canceller: Canceller, reference: Reference, probe: EchoProbe | None = None) -> None:
+    def __init__(self, canceller: Canceller | None, reference: Reference, probe: EchoProbe | None = None) -> None:
         self._canceller = canceller
         self._reference = reference
         self._probe = probe
+        self.far: Pcm | None = None
+        self.meter = EchoMeter(probe, BargeIn.SPEECH if canceller is not None else BargeIn.WAKE_WORD)
+        self._quiet_frames: int = WIRE_RATE_HZ
         self._cancelling = False
         self._stale = False  # what the canceller has learnt belongs to another place of the far end
         self._realignments = reference.realignments
@@ -135,20 +149,42 @@ class EchoPath:
         """Whether the canceller is at work."""
         return self._cancelling
 
+    @property
+    def in_tail(self) -> bool:
+        """Whether the microphone hears what was just played, and the canceller cannot be trusted to take it out."""
+        tail_ms = self.meter.figures.tail_ms
+        tail_frames = ms_to_frames(TAIL_MS if tail_ms is None else tail_ms + STEP_MS, WIRE_RATE_HZ)
+        return self.meter.choice is not BargeIn.SPEECH and self._quiet_frames < tail_frames
+
+    def status(self) -> dict[str, Any]:
+        """Return what is known of the echo, as plain data."""
+        figures = asdict(self.meter.figures).items()
+        return {"choice": self.meter.choice.value} | {
+            name: value if value is None else round(value, 3) for name, value in figures
+        }
+
     def process(self, near: Pcm) -> Pcm:
         """Return the next near-end frames, cancelled or not; up to 20 ms of them come with the next call."""
-        far = self._reference.take(len(near))
+        far = self.far = self._reference.take(len(near))
+        self._quiet_frames = 0 if far is not None and far.any() else self._quiet_frames + len(near)
         self._follow_far_end()
-        if far is not None and self._is_needed(near, far):
-            done = self._renew()
-            self._cancelling = True
-            return np.concatenate((done, self._canceller.process(near, far)))
         if far is None and self._probe is not None:
             self._probe.restart()
+        needed = far is not None and self._is_needed(near, far)
+        if self._canceller is None:
+            return near
+        if far is not None and needed:
+            done = self._renew(self._canceller)
+            self._cancelling = True
+            return np.concatenate((done, self._canceller.process(near, far)))
         if self._cancelling:
             self._cancelling = False
             return np.concatenate((self._canceller.drain(), near))
         return near
+
+    def measure(self, near: Pcm, out: Pcm) -> EchoMeasured | None:
+        """Take what ``process`` was given and what it returned; return what is known of the echo if that is news."""
+        return self.meter.process(near, self.far, out)
 
     def realign(self) -> None:
         """Say that the near end has lost frames."""
@@ -158,6 +194,7 @@ class EchoPath:
         if self._realignments != self._reference.realignments:
             self._realignments = self._reference.realignments
             self._stale = True
+            self.meter.restart()
             if self._probe is not None:
                 self._probe.restart()
 
@@ -167,9 +204,9 @@ class EchoPath:
         self._probe.process(near, far)
         return self._probe.hears_echo
 
-    def _renew(self) -> Pcm:
+    def _renew(self, canceller: Canceller) -> Pcm:
         """Let the canceller learn anew where its far end has moved; returns what it had done by then."""
         if not self._stale:
             return np.zeros(0, np.int16)
         self._stale = False
-        return self._canceller.reset()
+        return canceller.reset()

@@ -15,11 +15,14 @@ from speakerd.audio.capture import Capture
 from speakerd.audio.card import BACK_OFF_S, Card
 from speakerd.audio.doorbell import Doorbell
 from speakerd.audio.echo import Canceller, EchoPath, Pcm, Reference
+from speakerd.audio.far_feed import FarFeed
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
+from speakerd.core.echo_path import EchoMeasured
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, Event
+from speakerd.core.mute_watch import MicrophoneSilent, MuteWatch
 from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
 from speakerd.core.preroll import Preroll
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, ms_to_frames
@@ -35,6 +38,12 @@ PREROLL_S = 10.0
 LAZY_FRAMES = ms_to_frames(80, WIRE_RATE_HZ)
 """While nobody waits for the session, the loop is woken once for so much: the wake word looks at whole 80 ms, so it
 hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of CPU a second)."""
+
+ATTENTION_FRAMES = ms_to_frames(500, WIRE_RATE_HZ)
+"""How long ``attend`` lasts: twice what it takes to know where a wake word ends (230 ms)."""
+
+TAIL_MAX_FRAMES = ms_to_frames(1000, WIRE_RATE_HZ)
+"""For no longer is the uplink held shut because of an echo (guess: rooms ring for less)."""
 
 LEVEL_S = 0.3
 """What the level in ``status`` is measured over (guess: a syllable)."""
@@ -78,10 +87,13 @@ class Microphone:
         open_pcm: Opens the card; may block.
         canceller: Takes our own voice out; None: nothing does.
         probe: Tells whether there is anything of it to take out; None: there always is.
-        far: What the loudspeaker plays, for the canceller.
-        wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire.
+        far: What the loudspeaker plays; None: nobody knows.
+        wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire; and as many frames
+            of what was played meanwhile (None: nothing for a while).
         uplink: Takes wire audio that leaves for the session.
         on_event: Takes ``DeviceFound`` and ``DeviceLost``.
+        on_echo: Takes what is known of the echo after each stretch of playing, and when its choice changes.
+        on_silent: Told when nothing but zeros comes, and when that ends.
         now: The monotonic clock.
         trace: The diary.
         back_off_s: First and longest wait before the card is opened again.
@@ -95,17 +107,23 @@ class Microphone:
         open_pcm: Callable[[str], CapturePcm],
         canceller: Canceller | None,
         far: Reference | None,
-        wake_feed: Callable[[bytes], None],
+        wake_feed: Callable[[bytes, bytes | None], None],
         uplink: Callable[[bytes], None],
         on_event: Callable[[Event], None],
         now: Callable[[], float],
         trace: Trace,
         probe: EchoProbe | None = None,
+        on_echo: Callable[[EchoMeasured], None] | None = None,
+        on_silent: Callable[[MicrophoneSilent], None] | None = None,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._device = device
         self._channel = channel
-        self._echo = EchoPath(canceller, far, probe) if canceller is not None and far is not None else None
+        self._echo = EchoPath(canceller, far, probe) if far is not None else None
+        self._on_echo = on_echo
+        self._on_silent = on_silent
+        self._mute_watch = MuteWatch(WIRE_RATE_HZ)
+        self._far_feed = FarFeed()
         self._wake_feed = wake_feed
         self._uplink = uplink
         self._trace = trace
@@ -113,7 +131,9 @@ class Microphone:
         self._to_wake = Resampler(WIRE_RATE_HZ, WAKE_RATE_HZ)
         self._gate = UplinkGate(self._preroll, self._send)
         self._input: _Input | None = None
+        self._attend_until = 0
         self._first_piece = False
+        self._held_until: Frames | None = None
         self._card = Card(
             Device.MICROPHONE,
             open_pcm=lambda: open_pcm(device),
@@ -132,21 +152,36 @@ class Microphone:
         await self._card.run()
 
     def open(self, from_frame: Frames | None) -> None:
-        """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice."""
+        """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice.
+
+        Now is when what we have just played has left the room, where the canceller does not take it out: what would
+        be sent till then is our own voice.
+        """
         if self._gate.mode == "closed":
             self._first_piece = True
             self._drain()  # now is now, not up to 80 ms ago
-        self._gate.open(from_frame)
+        if from_frame is None and self._echo is not None and self._echo.in_tail:
+            self._held_until = Frames(self._preroll.end + TAIL_MAX_FRAMES)
+        else:
+            self._held_until = None
+            self._gate.open(from_frame)
         if self._input is not None:
             self._input.wanted_frames = 0
 
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""
+        self._held_until = None
         self._gate.silence()
 
     def close(self) -> None:
         """Let nothing through."""
+        self._held_until = None
         self._gate.close()
+
+    def attend(self) -> None:
+        """Take in every period as it comes for half a second: somebody waits for what is heard now."""
+        self._attend_until = self._preroll.end + ATTENTION_FRAMES
+        self._drain()
 
     @property
     def position_frames(self) -> Frames:
@@ -173,7 +208,9 @@ class Microphone:
             "position_frames": newest,
             "level_dbfs": round(rms_dbfs(self._preroll.read(newest - int(LEVEL_S * WIRE_RATE_HZ), newest)), 1),
             "uplink": self._gate.mode,
+            "silent_s": round(self._mute_watch.silent_s, 1),
             "cancelling": self._echo.cancelling if self._echo else False,
+            "echo": self._echo.status() if self._echo else None,
         }
 
     def _begin(self, pcm: CapturePcm) -> Capture:
@@ -205,6 +242,7 @@ class Microphone:
     def _end(self) -> None:
         self._drain()  # what it heard last was heard
         self._input = None
+        self._tell_silent(self._mute_watch.restart())
         if self._echo is not None:
             self._echo.realign()
 
@@ -226,7 +264,8 @@ class Microphone:
 
     def _wanted_frames(self, source: _Input) -> int:
         """Return what the card must have delivered before the loop is woken: anything, or all of the next 80 ms."""
-        if self._gate.mode != "closed" or (self._echo is not None and self._echo.cancelling):
+        attentive = self._gate.mode != "closed" or self._preroll.end < self._attend_until
+        if attentive or (self._echo is not None and self._echo.cancelling):
             return 0
         due = (self._preroll.end // LAZY_FRAMES + 1) * LAZY_FRAMES - source.first_frame
         return -(-due * source.format.rate_hz // WIRE_RATE_HZ)
@@ -235,8 +274,26 @@ class Microphone:
         """Pass on wire frames. The session first: a person waits for it."""
         wire = self._echo.process(near) if self._echo is not None else near
         self._preroll.append(wire)
+        self._open_when_due()
         self._gate.pump()
-        self._wake_feed(self._to_wake.process(wire).tobytes())
+        wake = self._to_wake.process(wire)
+        self._wake_feed(wake.tobytes(), self._far_feed.process(self._echo.far if self._echo else None, len(wake)))
+        self._tell_silent(self._mute_watch.process(near))
+        measured = self._echo.measure(near, wire) if self._echo is not None else None
+        if measured is not None and self._on_echo is not None:
+            self._on_echo(measured)
+
+    def _open_when_due(self) -> None:
+        """Open the gate that was held shut until the echo has died away."""
+        if self._held_until is None or self._echo is None:
+            return
+        if not self._echo.in_tail or self._preroll.end >= self._held_until:
+            self._held_until = None
+            self._gate.open(None)
+
+    def _tell_silent(self, change: MicrophoneSilent | None) -> None:
+        if change is not None and self._on_silent is not None:
+            self._on_silent(change)
 
     def _send(self, piece: bytes) -> None:
         if self._first_piece:

@@ -6,7 +6,7 @@ debounce fires twice (measured).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 STRICT_THRESHOLD = 0.7
@@ -44,7 +44,7 @@ class WakeTrigger:
 
     It fires on the first chunk that reaches the threshold. Then it is deaf until the refractory time is over *and*
     every word was quiet for half a second since, so that one utterance fires once. While the loudspeaker plays, two
-    chunks in a row must reach a higher threshold.
+    chunks in a row must reach a higher threshold, and a word that is in what it plays does not count: it stays armed.
 
     A *near miss* is a stretch of chunks, heard while armed, that reached half the threshold and died away without
     firing, whatever its peak: counted once, when it has died away.
@@ -62,20 +62,26 @@ class WakeTrigger:
         self.threshold = threshold
         self.refractory_s = refractory_s
         self.near_misses = 0
+        self.masked = 0
         self._armed = True
         self._since_fired_s = 0.0
         self._quiet_s = 0.0
         self._streaks: dict[str, int] = {}
         self._nearly = False
+        self._masking = False
 
-    def process(self, scores: Mapping[str, float], chunk_s: float, playing: bool) -> Detection | None:
+    def process(
+        self, scores: Mapping[str, float], chunk_s: float, playing: bool, own: Collection[str] = ()
+    ) -> Detection | None:
         """Take the scores after another chunk of audio; return a detection if this chunk makes one.
 
         Args:
             scores: Each word's score.
             chunk_s: How much audio the chunk was.
-            playing: The loudspeaker plays.
+            playing: The loudspeaker plays, or did until just now.
+            own: Words that were in what it played and may be in the room still.
         """
+        scores = self._mask(scores, own)
         strict = max(self.threshold, STRICT_THRESHOLD)
         self._streaks = {word: self._streaks.get(word, 0) + 1 for word in scores if scores[word] >= strict}
         top = max(scores.values(), default=0.0)
@@ -89,6 +95,14 @@ class WakeTrigger:
             return self._fire(max(heard, key=scores.__getitem__), scores)
         self._watch_near_miss(top)
         return None
+
+    def _mask(self, scores: Mapping[str, float], own: Collection[str]) -> Mapping[str, float]:
+        """Leave out our own words; count each stretch of chunks in which one would have been loud enough."""
+        masking = any(scores.get(word, 0.0) >= self.threshold for word in own)
+        if masking and not self._masking:
+            self.masked += 1
+        self._masking = masking
+        return {word: score for word, score in scores.items() if word not in own}
 
     def _rearm(self, top: float, chunk_s: float) -> bool:
         """Account for a chunk after a detection; return whether the next one may come."""

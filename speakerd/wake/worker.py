@@ -14,9 +14,14 @@ from typing import Protocol
 import numpy as np
 
 from speakerd.core.errors import SpeakerdError
+from speakerd.core.own_speech import OwnSpeech
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake.detector import CHUNK_FRAMES, Detector
+from speakerd.wake.self_score import SelfScore
+
+_NOBODY = OwnSpeech()
+"""What is known of the loudspeaker where nobody tells."""
 
 
 class Ring(Protocol):
@@ -45,6 +50,7 @@ class WakeWorker:
         self,
         *,
         ring: Ring,
+        far_ring: Ring | None = None,
         make_detector: Callable[[], Detector],
         trigger: WakeTrigger,
         on_detected: Callable[[str, float, int], None],
@@ -55,6 +61,8 @@ class WakeWorker:
 
         Args:
             ring: Microphone audio, S16LE mono at 16 kHz.
+            far_ring: What the loudspeaker played meanwhile, in step with it, silence included, and put in before it;
+                None: nobody knows.
             make_detector: Makes the engine; may take seconds.
             trigger: Turns scores into detections.
             on_detected: Takes word, score and the position of the end of the chunk that fired.
@@ -67,12 +75,14 @@ class WakeWorker:
         self.progress = 0
         self.last_score = 0.0
         self._ring = ring
+        self._far_ring = far_ring
         self._make_detector = make_detector
         self._trigger = trigger
         self._on_detected = on_detected
         self._on_failed = on_failed
         self._on_ready = on_ready
         self._detector: Detector | None = None
+        self._self_score: SelfScore | None = None
         self._consumed_frames = 0
         self._passed_frames = 0
         self._skipped_frames = 0
@@ -86,6 +96,16 @@ class WakeWorker:
     def near_misses(self) -> int:
         """How often something was almost the wake word."""
         return self._trigger.near_misses
+
+    @property
+    def masked(self) -> int:
+        """How often our own voice said the wake word and was not taken for somebody."""
+        return self._trigger.masked
+
+    @property
+    def self_chunks(self) -> int:
+        """How many chunks of what the loudspeaker played were scored."""
+        return self._self_score.chunks if self._self_score is not None else 0
 
     @property
     def position_frames(self) -> int:
@@ -130,8 +150,11 @@ class WakeWorker:
         if self._ring.available_bytes < self._chunk_bytes:
             return False
         pcm = self._ring.read(self._chunk_bytes)
+        far = self._far_ring.read(self._chunk_bytes) if self._far_ring is not None else None
         self._advance(len(pcm) // SAMPLE_BYTES)
         if not self.muted:
+            if self._self_score is not None and far is not None:
+                self._self_score.process(np.frombuffer(far, dtype="<i2"))
             self._score(detector, pcm)
         self.progress += 1
         return True
@@ -139,6 +162,8 @@ class WakeWorker:
     def _load(self) -> Detector:
         detector = self._detector = self._make_detector()
         self._chunk_bytes = detector.chunk_frames * SAMPLE_BYTES
+        if self._far_ring is not None:
+            self._self_score = SelfScore(detector.twin())
         self._on_ready()
         return detector
 
@@ -152,7 +177,9 @@ class WakeWorker:
         scores = detector.score(np.frombuffer(pcm, dtype="<i2"))
         self.chunks += 1
         self.last_score = max(scores.values(), default=0.0)
-        detection = self._trigger.process(scores, detector.chunk_frames / WAKE_RATE_HZ, self.playing)
+        own = self._self_score.own if self._self_score is not None else _NOBODY
+        playing = self.playing or own.playing
+        detection = self._trigger.process(scores, detector.chunk_frames / WAKE_RATE_HZ, playing, own.words)
         if detection is not None:
             self._on_detected(detection.model, detection.score, self.position_frames)
 

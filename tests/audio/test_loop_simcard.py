@@ -108,7 +108,7 @@ async def speaker(
             open_pcm=open_capture,
             canceller=EchoCanceller(),
             far=loudspeaker.reference,
-            wake_feed=lambda _pcm: changed.set(),
+            wake_feed=lambda _near, _far: changed.set(),
             uplink=uplink.extend,
             on_event=on_event,
             now=time.monotonic,

@@ -11,8 +11,10 @@ from speakerd.audio.capture import Capture
 from speakerd.audio.echo import Pcm
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.pcm_types import PcmFormat
+from speakerd.core.echo_path import BargeIn, EchoFigures, EchoMeasured
 from speakerd.core.errors import DeviceError
 from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
+from speakerd.core.mute_watch import MicrophoneSilent
 from speakerd.core.pcm import Resampler, encode
 from speakerd.core.units import Frames
 from tests.fakes.cards import PacedCapturePcm
@@ -61,6 +63,9 @@ class Bench:
 
     def __init__(self, pcm: FakeCapturePcm | None = None, channel: int | str = 0) -> None:
         self.wake = bytearray()
+        self.far_wake: list[bytes | None] = []
+        self.silences: list[MicrophoneSilent] = []
+        self.echoes: list[EchoMeasured] = []
         self.sent: list[bytes] = []
         self.events: list[Event] = []
         self.far = Far()
@@ -72,13 +77,20 @@ class Bench:
             open_pcm=lambda _device: self.pcm,
             canceller=Engine(),
             far=self.far,
-            wake_feed=self.wake.extend,
+            wake_feed=self.hear,
             uplink=self.sent.append,
             on_event=self.events.append,
             now=lambda: 0.0,
             trace=self.trace,
+            on_echo=self.echoes.append,
+            on_silent=self.silences.append,
         )
         self.capture: Capture | None = None
+
+    def hear(self, near: bytes, far: bytes | None) -> None:
+        self.wake += near
+        self.far_wake.append(far)
+        assert far is None or len(far) == len(near)
 
     async def periods(self, count: int) -> None:
         """Let so many periods pass."""

@@ -201,3 +201,28 @@ def test_near_misses_need_a_reason(story: list[Chunk], threshold: float, playing
     quiet = [Chunk(min(chunk.score, 0.49 * threshold), playing) for chunk in story]
     assert fired(trigger, quiet) == []
     assert trigger.near_misses == 0
+
+
+def test_a_word_of_our_own_is_not_somebodys() -> None:
+    """What is in the reply does not fire, is counted once, and leaves the trigger armed for a person."""
+    trigger = WakeTrigger(0.5, 2.0)
+    for score in (0.1, 0.8, 0.9, 0.9, 0.3):
+        assert trigger.process({WORD: score}, CHUNK_S, True, frozenset({WORD})) is None
+    assert (trigger.masked, trigger.near_misses) == (1, 0)
+    assert run(trigger, [0.1, 0.9, 0.9], playing=True) == [2]
+
+
+def test_our_own_word_masks_no_other() -> None:
+    """A second wake word is heard over a reply that contains the first."""
+    trigger = WakeTrigger(0.5, 2.0)
+    scores = {WORD: 0.95, "alexa": 0.9}
+    assert trigger.process(scores, CHUNK_S, True, {WORD}) is None
+    assert trigger.process(scores, CHUNK_S, True, {WORD}) == Detection("alexa", 0.9)
+
+
+def test_own_words_that_never_reached_the_threshold_are_not_counted() -> None:
+    """A canceller that took it out leaves nothing to mask; each later stretch that needs it counts."""
+    trigger = WakeTrigger(0.5, 2.0)
+    for score in (0.1, 0.4, 0.1, 0.7, 0.1, 0.7):
+        trigger.process({WORD: score}, CHUNK_S, True, {WORD, "alexa"})
+    assert trigger.masked == 2

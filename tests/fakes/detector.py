@@ -22,3 +22,15 @@ class FakeDetector:
     def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
         self.heard.append(chunk)
         return {self.words[0]: self._scores.popleft() if self._scores else 0.0}
+
+    def twin(self) -> FakeDetector:
+        """Return a detector that scores what it is told by the audio itself: its first sample, in hundredths."""
+        return LoudDetector(word=self.words[0])
+
+
+class LoudDetector(FakeDetector):
+    """A wake word engine that takes the first sample of a chunk for its score, in hundredths."""
+
+    def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
+        self.heard.append(chunk)
+        return {self.words[0]: int(chunk[0]) / 100}
