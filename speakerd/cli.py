@@ -148,19 +148,23 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "the wake word to the first sound, on the virtual card with the scripted service; about 15 s a conversation. "
         "embedded: 'speakerd emulate' against its limits, about two minutes: how soon the neural tier is ready, its "
         "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
-        "at once on the scripted tier; exits with 1 when a limit is missed. A machine that is busy with other things "
+        "at once on the scripted tier. cpu: what the daemon costs in a quiet room, in continuous speech and in "
+        "conversation, beside the least program of ALSA calls and a socket, and its memory; about four minutes. "
+        "embedded and cpu exit with 1 when a limit is missed. A machine that is busy with other things "
         "gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded"),
+        choices=("latency", "embedded", "cpu"),
         default="latency",
-        help="latency (default) or embedded",
+        help="latency (default), embedded or cpu",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
-    bench.add_argument("--turns", metavar="N", type=_positive, help="conversations (default: 5) or questions (12)")
+    bench.add_argument(
+        "--turns", metavar="N", type=_positive, help="conversations (default: 5), or questions (embedded: 12, cpu: 3)"
+    )
 
 
 def _positive(text: str) -> int:

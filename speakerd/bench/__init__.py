@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-LATENCY, EMBEDDED = "latency", "embedded"
-TOPICS = (LATENCY, EMBEDDED)
+LATENCY, EMBEDDED, CPU = "latency", "embedded", "cpu"
+TOPICS = (LATENCY, EMBEDDED, CPU)
 """What can be measured."""
 
-_TURNS = {LATENCY: 5, EMBEDDED: 12}
+_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3}
 """How many conversations or questions unless told otherwise."""
 
 
@@ -30,6 +30,10 @@ def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None]) 
         from speakerd.bench import embedded
 
         return embedded.measure(out, count, say)
+    if topic == CPU:
+        from speakerd.bench import cpu
+
+        return cpu.measure(out, count, say)
     from speakerd.bench import latency
 
     return latency.measure(out, count, say)
