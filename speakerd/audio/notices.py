@@ -1,0 +1,105 @@
+"""The sentences that say what is wrong: sound files by language, played by the loudspeaker.
+
+Which sentence is said when is decided in ``core``. Here: where its sound is, and that nobody is woken by one at night.
+"""
+
+from __future__ import annotations
+
+import logging
+import wave
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from speakerd.core.actions import Earcon
+from speakerd.core.notices import Notice
+from speakerd.core.pcm import Resampler
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+
+FOLDER = Path(__file__).parent / "sentences"
+"""The sentences that ship: English."""
+
+FALLBACK = "en"
+"""Whoever's language is missing is told in this one rather than not at all."""
+
+NIGHT_FROM_HOUR, NIGHT_UNTIL_HOUR = 22, 7
+"""What nobody asked for is not said from 22:00 until 7:00 (guess)."""
+
+LONGEST_S = 10.0
+"""A longer file is a mistake: it would hold up a reply (guess)."""
+
+_log = logging.getLogger("speakerd.notices")
+
+
+class SpokenNotices:
+    """Says what is wrong. Implements ``ports.Voice``. Thread: event loop; a file of some 100 kB is read once.
+
+    Args:
+        play: Plays wire audio under a name.
+        chime: Plays the short sound that stands for a sentence that is missing.
+        language: Which language; English where a sentence is missing in it.
+        hour: The hour of the day, local time.
+        folders: Where to look, the owner's own first; each holds a folder a language.
+    """
+
+    def __init__(
+        self,
+        *,
+        play: Callable[[npt.NDArray[np.int16], str], None],
+        chime: Callable[[Earcon], None],
+        language: str,
+        hour: Callable[[], int],
+        folders: Sequence[Path] = (FOLDER,),
+    ) -> None:
+        self._play = play
+        self._chime = chime
+        self._language = language
+        self._hour = hour
+        self._folders = folders
+        self._sounds: dict[Notice, npt.NDArray[np.int16] | None] = {}
+
+    def say(self, notice: Notice, *, asked: bool) -> None:
+        """Play a sentence; what nobody asked for is not said at night."""
+        if not asked and not NIGHT_UNTIL_HOUR <= self._hour() < NIGHT_FROM_HOUR:
+            return
+        if notice not in self._sounds:
+            self._sounds[notice] = self._find(notice)
+        sound = self._sounds[notice]
+        if sound is None:
+            self._chime(Earcon.ERROR)
+        else:
+            self._play(sound, notice.value)
+
+    def _find(self, notice: Notice) -> npt.NDArray[np.int16] | None:
+        """Return the first file that can be played; one that cannot is told and passed over."""
+        for language in dict.fromkeys((self._language, FALLBACK)):
+            for folder in self._folders:
+                path = folder / language / f"{notice.value}.wav"
+                try:
+                    return read_sentence(path)
+                except FileNotFoundError:
+                    continue
+                except (OSError, EOFError, wave.Error, ValueError) as error:
+                    _log.warning("%s cannot be played: %s; what is needed is a mono WAV file, 16 bits", path, error)
+        return None
+
+
+def read_sentence(path: Path) -> npt.NDArray[np.int16]:
+    """Return a sound file as wire audio.
+
+    Raises:
+        OSError: it cannot be read.
+        EOFError, wave.Error: it is no WAV file.
+        ValueError: it has another format, or is too long.
+    """
+    with wave.open(str(path), "rb") as file:
+        if (file.getnchannels(), file.getsampwidth()) != (1, SAMPLE_BYTES):
+            raise ValueError(f"{file.getnchannels()} channels, {8 * file.getsampwidth()} bits")
+        if file.getnframes() > LONGEST_S * file.getframerate():
+            raise ValueError(f"longer than {LONGEST_S:.0f} s")
+        frames = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+        if file.getframerate() != WIRE_RATE_HZ:
+            return Resampler(file.getframerate(), WIRE_RATE_HZ).process(frames)
+        return frames
