@@ -14,6 +14,7 @@ from pathlib import Path
 
 from speakerd.core import events as e
 from speakerd.core.conversation import step
+from speakerd.core.service_cells import END_CONVERSATION
 from speakerd.core.state import Limits, Phase, State
 from speakerd.core.units import Frames, ResponseId
 
@@ -22,17 +23,22 @@ BEGIN, END = "<!-- state diagram: drawn from the table -->", "<!-- end of the st
 
 RESPONSE = ResponseId("resp_1")
 EVENTS: tuple[e.Event, ...] = (
+    e.WakeWordApproached(0.3),
     e.WakeWordDetected("word", 1.0, Frames(0)),
     e.PauseHeard(),
     e.StopRequested(),
     e.MuteChanged(muted=True),
     e.LinkUp(),
     e.LinkLost("link-lost"),
+    e.SessionReduced("session-refused"),
+    e.SessionExpiring(),
     e.SpeechStarted(),
     e.SpeechStopped(),
     e.ResponseCreated(RESPONSE),
+    e.FunctionCalled(RESPONSE, "call_1", END_CONVERSATION, "{}"),
     e.AudioStarted(RESPONSE),
     e.ResponseDone(RESPONSE, "completed"),
+    e.BudgetChanged(spent=True),
     e.PlaybackDrained(),
     e.DeviceLost(e.Device.MICROPHONE),
     e.DeviceLost(e.Device.LOUDSPEAKER),
@@ -54,7 +60,7 @@ def arrows() -> dict[tuple[Phase, Phase], list[str]]:
                 name = type(event).__name__
                 if name not in names:
                     names.append(name)
-            key = replace(after, turn=min(after.turn, 3), trouble=None)
+            key = replace(after, turn=min(after.turn, 3), trouble=None, said=None)
             if key not in seen:
                 seen.add(key)
                 queue.append(key)

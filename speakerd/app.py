@@ -19,6 +19,7 @@ from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messag
 from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
+from speakerd.audio.notices import FOLDER, SpokenNotices
 from speakerd.audio.ring import make_ring
 from speakerd.controller import Controller
 from speakerd.core.echo_probe import EchoProbe
@@ -72,10 +73,17 @@ class Speaker:
         credentials: Who we are to it.
         trace: The diary.
         notifier: Where people and systemd look.
+        sentences: The owner's own sentences that say what is wrong, if there are any.
     """
 
     def __init__(
-        self, settings: Settings, endpoint: Endpoint, credentials: Credentials, trace: Trace, notifier: Notifier
+        self,
+        settings: Settings,
+        endpoint: Endpoint,
+        credentials: Credentials,
+        trace: Trace,
+        notifier: Notifier,
+        sentences: Path | None = None,
     ) -> None:
         self._settings = settings
         self._trace = trace
@@ -124,6 +132,13 @@ class Speaker:
         self.controller = Controller(
             uplink=self._tail_cut,
             loudspeaker=self._loudspeaker,
+            voice=SpokenNotices(
+                play=self._loudspeaker.play_notice,
+                chime=self._loudspeaker.play_earcon,
+                language=settings.assistant.language,
+                hour=lambda: time.localtime().tm_hour,
+                folders=(FOLDER,) if sentences is None else (sentences, FOLDER),
+            ),
             link=self._link,
             indicator=self,
             clock=MonotonicClock(),
@@ -301,7 +316,9 @@ class Speaker:
         return {"line": self.controller.status_line()}
 
 
-async def run(settings: Settings, *, environment: Mapping[str, str], trace: Trace, socket: Path) -> None:
+async def run(
+    settings: Settings, *, environment: Mapping[str, str], trace: Trace, socket: Path, sentences: Path | None = None
+) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
     Args:
@@ -309,6 +326,7 @@ async def run(settings: Settings, *, environment: Mapping[str, str], trace: Trac
         environment: Of the process.
         trace: The diary.
         socket: Where the control socket is put.
+        sentences: The owner's own sentences that say what is wrong, if there are any.
 
     Raises:
         SpeakerdError: the daemon cannot run.
@@ -324,7 +342,7 @@ async def run(settings: Settings, *, environment: Mapping[str, str], trace: Trac
                 speaker.fail(error)
 
         endpoint = await stack.enter_async_context(service_of(settings, on_ended))
-        speaker = Speaker(settings, endpoint, credentials_of(settings, environment), trace, Notifier())
+        speaker = Speaker(settings, endpoint, credentials_of(settings, environment), trace, Notifier(), sentences)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, speaker.stop)

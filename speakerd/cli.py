@@ -221,7 +221,8 @@ def _run(arguments: argparse.Namespace) -> int:
     diary = os.environ.get(TRACE_VARIABLE)
     trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
     socket = control.socket_path(os.environ)
-    asyncio.run(app.run(loaded.settings, environment=os.environ, trace=trace, socket=socket))
+    sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
+    asyncio.run(app.run(loaded.settings, environment=os.environ, trace=trace, socket=socket, sentences=sentences))
     return OK
 
 

@@ -13,9 +13,11 @@ from dataclasses import replace
 from typing import Protocol, assert_never
 
 from speakerd.core.actions import (
+    AbandonLink,
     AcceptAudio,
     Action,
     Announce,
+    AnswerCall,
     CancelResponse,
     CloseLink,
     CloseUplink,
@@ -23,14 +25,18 @@ from speakerd.core.actions import (
     OpenLink,
     OpenUplink,
     PlayEarcon,
+    PrepareLink,
     RejectAudio,
+    RenewLink,
+    RequestResponse,
+    Say,
     SilenceUplink,
     TruncateItem,
 )
 from speakerd.core.conversation import step
 from speakerd.core.events import DeadlinePassed, Event, SpeechStarted, StopRequested, WakeWordDetected
 from speakerd.core.state import Limits, State, status_line
-from speakerd.ports import Clock, Indicator, Link, Loudspeaker, Trace, Uplink
+from speakerd.ports import Clock, Indicator, Link, Loudspeaker, Trace, Uplink, Voice
 
 log = logging.getLogger("speakerd.controller")
 
@@ -48,6 +54,7 @@ class Controller:
     Args:
         uplink: The gate from the microphone.
         loudspeaker: The gate to the loudspeaker.
+        voice: What says that something is wrong.
         link: The session with the service.
         indicator: Where people look.
         clock: Time.
@@ -61,6 +68,7 @@ class Controller:
         *,
         uplink: Uplink,
         loudspeaker: Loudspeaker,
+        voice: Voice,
         link: Link,
         indicator: Indicator,
         clock: Clock,
@@ -70,6 +78,7 @@ class Controller:
     ) -> None:
         self._uplink = uplink
         self._loudspeaker = loudspeaker
+        self._voice = voice
         self._link = link
         self._indicator = indicator
         self._clock = clock
@@ -125,8 +134,14 @@ class Controller:
 
     def _perform(self, action: Action) -> None:  # noqa: C901, PLR0912 - one case an action, nothing else
         match action:
+            case PrepareLink():
+                self._link.prepare()
+            case AbandonLink():
+                self._link.abandon()
             case OpenLink():
                 self._link.open()
+            case RenewLink():
+                self._link.renew()
             case CloseLink():
                 self._link.close()
             case OpenUplink(from_frame):
@@ -145,6 +160,12 @@ class Controller:
                 self._link.truncate(item_id, heard_ms)
             case CancelResponse(response_id):
                 self._link.cancel(response_id)
+            case AnswerCall(call_id, output):
+                self._link.answer_call(call_id, output)
+            case RequestResponse():
+                self._link.ask()
+            case Say(notice, asked):
+                self._voice.say(notice, asked=asked)
             case PlayEarcon(earcon):
                 self._loudspeaker.play_earcon(earcon)
             case Announce(line):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from speakerd.core.actions import Earcon
 from speakerd.core.events import Heard
+from speakerd.core.notices import Notice
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 
 
@@ -42,11 +43,27 @@ class Loudspeaker(Protocol):
         """Return the reply items not yet wholly heard, in playing order, with what was heard of each."""
 
 
+class Voice(Protocol):
+    """The sentences that say what is wrong. Thread: event loop."""
+
+    def say(self, notice: Notice, *, asked: bool) -> None:
+        """Play a sentence; what nobody asked for is not said at night."""
+
+
 class Link(Protocol):
     """The session with the service. Thread: event loop."""
 
+    def prepare(self) -> None:
+        """Begin to connect on a guess, as far as an open socket; nothing is sent on it, and no event follows."""
+
+    def abandon(self) -> None:
+        """Drop what was prepared."""
+
     def open(self) -> None:
-        """Start connecting; the answer comes as ``LinkUp`` or ``LinkLost``."""
+        """Start a session, on a prepared socket if there is one; the answer comes as ``LinkUp`` or ``LinkLost``."""
+
+    def renew(self) -> None:
+        """End this session and start another; audio appended from now on goes to the new one."""
 
     def close(self) -> None:
         """End the session, or the attempt; nothing more is sent and no event of it follows."""
@@ -59,6 +76,12 @@ class Link(Protocol):
 
     def cancel(self, response_id: ResponseId) -> None:
         """Ask the service to stop a response."""
+
+    def answer_call(self, call_id: str, output: str) -> None:
+        """Give the service the result of a function call, as JSON."""
+
+    def ask(self) -> None:
+        """Ask the service for a response."""
 
 
 class Indicator(Protocol):

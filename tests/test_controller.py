@@ -12,6 +12,7 @@ from speakerd.core.events import (
     AudioStarted,
     Device,
     DeviceFound,
+    FunctionCalled,
     Heard,
     LinkLost,
     LinkUp,
@@ -20,14 +21,18 @@ from speakerd.core.events import (
     PlaybackDrained,
     ResponseCreated,
     ResponseDone,
+    SessionExpiring,
     SpeechStarted,
     SpeechStopped,
     StopRequested,
+    WakeWordApproached,
     WakeWordDetected,
 )
+from speakerd.core.notices import Notice
+from speakerd.core.service_cells import UNKNOWN_FUNCTION
 from speakerd.core.state import Limits, Phase
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
-from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink
+from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink, FakeVoice
 
 WAKE = WakeWordDetected("hey_jarvis", 0.9, Frames(48_000))
 R1 = ResponseId("resp_1")
@@ -40,6 +45,7 @@ class House:
     limits: Limits = field(default_factory=Limits)
     uplink: FakeUplink = field(default_factory=FakeUplink)
     loudspeaker: FakeLoudspeaker = field(default_factory=FakeLoudspeaker)
+    voice: FakeVoice = field(default_factory=FakeVoice)
     link: FakeLink = field(default_factory=FakeLink)
     indicator: FakeIndicator = field(default_factory=FakeIndicator)
     trace: FakeTrace = field(default_factory=FakeTrace)
@@ -49,6 +55,7 @@ class House:
         self.controller = Controller(
             uplink=self.uplink,
             loudspeaker=self.loudspeaker,
+            voice=self.voice,
             link=self.link,
             indicator=self.indicator,
             clock=self.clock,
@@ -100,6 +107,27 @@ def test_half_duplex_and_cancel_reach_the_ports():
     assert ("cancel", R1) in house.link.calls
 
 
+def test_a_guess_is_prepared_and_abandoned(house):
+    """A rising score begins to connect; without a wake word the connection is dropped in time."""
+    house.post(WakeWordApproached(0.3))
+    house.clock.advance(house.limits.prepare_s)
+    assert house.link.names() == ["link.prepare", "link.abandon"]
+
+
+def test_a_session_is_renewed_in_the_window(house):
+    """The new session is asked for while nobody speaks."""
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1))
+    house.post(ResponseDone(R1, "completed"), PlaybackDrained(), SessionExpiring())
+    assert house.link.names()[-1] == "link.renew"
+
+
+def test_a_function_call_is_answered_and_followed(house):
+    """The result goes out, and the service is asked to go on when its response is over."""
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1))
+    house.post(FunctionCalled(R1, "call_1", "fly", "{}"), ResponseDone(R1, "completed"))
+    assert house.link.calls[-2:] == [("answer_call", "call_1", UNKNOWN_FUNCTION), ("ask",)]
+
+
 def test_the_deadline_is_a_timer(house):
     """When nothing is said in time, the conversation ends by itself."""
     house.post(WAKE, LinkUp())
@@ -124,7 +152,7 @@ def test_events_caused_by_actions_wait_their_turn(house):
     house.link.on_call = lambda call: house.post(LinkLost("link-refused")) if call == ("link.open",) else None
     house.post(WAKE)
     assert house.controller.state.phase is Phase.IDLE
-    assert house.loudspeaker.calls == [("earcon", Earcon.ERROR)]
+    assert house.voice.calls == [("say", Notice.OFFLINE, True)]
 
 
 def test_a_failing_port_does_not_wedge_the_controller(house):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from speakerd.core.notices import Notice
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 
 
@@ -26,8 +27,26 @@ class Earcon(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class PrepareLink:
+    """Begin to connect on a guess: nothing of the user is sent, and nobody is told how it goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbandonLink:
+    """Drop what was prepared: the guess was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
 class OpenLink:
-    """Open a session with the service; ``LinkUp`` or ``LinkLost`` will follow."""
+    """Open a session with the service, prepared or not; ``LinkUp`` or ``LinkLost`` will follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenewLink:
+    """Let a new session take the place of this one; audio goes to the new one from now on.
+
+    ``LinkUp`` or ``LinkLost`` will follow.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +113,33 @@ class CancelResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerCall:
+    """Give the service the result of a function it called."""
+
+    call_id: str
+    """Which call."""
+
+    output: str
+    """The result, as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestResponse:
+    """Ask the service to speak: it has been given something to speak about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Play a sentence that says what is wrong."""
+
+    notice: Notice
+    """Which one."""
+
+    asked: bool = True
+    """Whether the user has just spoken to us; what nobody asked for is not said at night."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlayEarcon:
     """Play a short sound."""
 
@@ -110,7 +156,10 @@ class Announce:
 
 
 Action = (
-    OpenLink
+    PrepareLink
+    | AbandonLink
+    | OpenLink
+    | RenewLink
     | CloseLink
     | OpenUplink
     | SilenceUplink
@@ -120,6 +169,9 @@ Action = (
     | FlushPlayback
     | TruncateItem
     | CancelResponse
+    | AnswerCall
+    | RequestResponse
+    | Say
     | PlayEarcon
     | Announce
 )

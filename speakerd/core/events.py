@@ -31,6 +31,14 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class WakeWordApproached:
+    """What is heard may become the wake word: its score rises, but is not there yet."""
+
+    score: float
+    """0 to 1, below the threshold."""
+
+
+@dataclass(frozen=True, slots=True)
 class WakeWordDetected:
     """The wake word was heard, or somebody asked for attention with ``speakerd wake``."""
 
@@ -82,6 +90,19 @@ class LinkLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionReduced:
+    """The service refused our configuration and goes on with the minimum."""
+
+    code: str
+    """The error's stable code."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionExpiring:
+    """The session comes to the end of its life; a new one must take its place."""
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechStarted:
     """The service's voice activity detection heard the user begin."""
 
@@ -100,6 +121,23 @@ class ResponseCreated:
 
     response_id: ResponseId
     """Its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCalled:
+    """The service asks us to do something."""
+
+    response_id: ResponseId
+    """The response that asks."""
+
+    call_id: str
+    """Its name, for the answer."""
+
+    name: str
+    """Which function."""
+
+    arguments: str
+    """Its arguments as JSON, as the model wrote them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +160,17 @@ class ResponseDone:
 
     code: str | None = None
     """The service's error code when it failed."""
+
+    calls: int = 0
+    """How many functions it called; with calls and no audio it was nothing but a step to the next response."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetChanged:
+    """The money for today is spent, or there is some again."""
+
+    spent: bool
+    """True: no session may be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +200,22 @@ class DeadlinePassed:
 
 
 Event = (
-    WakeWordDetected
+    WakeWordApproached
+    | WakeWordDetected
     | PauseHeard
     | StopRequested
     | MuteChanged
     | LinkUp
     | LinkLost
+    | SessionReduced
+    | SessionExpiring
     | SpeechStarted
     | SpeechStopped
     | ResponseCreated
+    | FunctionCalled
     | AudioStarted
     | ResponseDone
+    | BudgetChanged
     | PlaybackDrained
     | DeviceLost
     | DeviceFound

@@ -9,6 +9,7 @@ import enum
 from dataclasses import dataclass, field
 
 from speakerd.core.events import Device
+from speakerd.core.notices import Said
 from speakerd.core.units import ResponseId
 
 
@@ -59,6 +60,13 @@ class Limits:
     """How far before the detection the uplink starts: a detection comes up to 0.2 s after the word's end, so a command
     said in the same breath is whole (measured on synthesised speech)."""
 
+    prepare_s: float = 2.0
+    """How long a connection that was begun on a guess waits for the wake word (guess: a score rises within 0.3 s)."""
+
+    prepare_again_s: float = 30.0
+    """How long no guess is acted on after a wrong one: a television must not knock at the service all evening
+    (guess)."""
+
     no_speech_s: float = 8.0
     """How long to wait for the user to begin (guess, as long as the follow-up window)."""
 
@@ -100,6 +108,27 @@ class State:
     audible: bool = False
     """Audio of the response is playing or waiting."""
 
+    calls_answered: bool = False
+    """The response has called functions, and the service is to go on with what they gave."""
+
+    leaving: bool = False
+    """The user, says the service, wants the conversation to end with this reply."""
+
+    expiring: bool = False
+    """The session comes to the end of its life."""
+
+    prepared: bool = False
+    """A connection is being made on a guess, while idle."""
+
+    prepare_at: float = 0.0
+    """Before this no guess is acted on, in seconds on the monotonic clock."""
+
+    over_budget: bool = False
+    """The money for today is spent."""
+
+    said: Said | None = None
+    """The last sentence that told what is wrong, until the service is reached."""
+
     turn: int = 0
     """Which turn since the wake word, from 1; 0 while idle."""
 
@@ -107,19 +136,22 @@ class State:
     """When ``DeadlinePassed`` is due, in seconds on the monotonic clock."""
 
     trouble: str | None = None
-    """The stable code of the last link error, until the service is reached again."""
+    """The stable code of the last error of the service, until the next conversation."""
 
 
 def status_line(state: State, limits: Limits) -> str:
     """Return one true sentence about the state, for ``systemctl status``."""
     if state.phase is not Phase.IDLE:
         return f"in conversation, turn {state.turn}"
-    if Device.MICROPHONE in state.lost:
-        return "no microphone: retrying"
-    if Device.LOUDSPEAKER in state.lost:
-        return "no loudspeaker: retrying"
-    if state.muted:
-        return "muted"
+    obstacles = {
+        "no microphone: retrying": Device.MICROPHONE in state.lost,
+        "no loudspeaker: retrying": Device.LOUDSPEAKER in state.lost,
+        "muted": state.muted,
+        "today's budget is spent: no conversation before tomorrow": state.over_budget,
+    }
+    line = next((line for line, stands_in_the_way in obstacles.items() if stands_in_the_way), None)
+    if line is not None:
+        return line
     words = " or ".join(f'"{word.replace("_", " ")}"' for word in limits.words)
     if state.trouble is not None:
         return f"listening for {words}; the service failed last time: {state.trouble}"

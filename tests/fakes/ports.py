@@ -51,7 +51,27 @@ class FakeLoudspeaker(Recorder):
         return self.unheard_items
 
 
+class FakeVoice(Recorder):
+    def say(self, notice, *, asked):
+        self._note("say", notice, asked)
+
+
 class FakeLink(Recorder):
+    def prepare(self):
+        self._note("link.prepare")
+
+    def abandon(self):
+        self._note("link.abandon")
+
+    def renew(self):
+        self._note("link.renew")
+
+    def answer_call(self, call_id, output):
+        self._note("answer_call", call_id, output)
+
+    def ask(self):
+        self._note("ask")
+
     def open(self):
         self._note("link.open")
 

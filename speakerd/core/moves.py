@@ -1,0 +1,139 @@
+"""What several cells of the conversation's table do: nothing, end, fail, fall silent, listen, go on after a reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from speakerd.core.actions import (
+    Action,
+    CancelResponse,
+    CloseLink,
+    CloseUplink,
+    Earcon,
+    FlushPlayback,
+    OpenUplink,
+    PlayEarcon,
+    RejectAudio,
+    RenewLink,
+    Say,
+    TruncateItem,
+)
+from speakerd.core.events import Device, Event, Heard, WakeWordDetected
+from speakerd.core.notices import Notice, Said, may_say, notice_of
+from speakerd.core.state import Limits, LinkState, Phase, State
+from speakerd.core.units import WIRE_RATE_HZ, Frames, ms_to_frames
+
+Answer = tuple[State, tuple[Action, ...]]
+Handler = Callable[[State, Any, float, Limits], Answer]
+
+
+def end(state: State, *actions: Action) -> Answer:
+    """End the conversation: nothing leaves the machine after this."""
+    idle = State(
+        muted=state.muted,
+        lost=state.lost,
+        trouble=state.trouble,
+        over_budget=state.over_budget,
+        said=state.said,
+        prepare_at=state.prepare_at,
+    )
+    return idle, (CloseUplink(), CloseLink(), *actions)
+
+
+def tell(state: State, notice: Notice, now: float, *, asked: bool = True) -> Answer:
+    """Let the user hear what is wrong: in words, or by a sound when these words were the last ones."""
+    if not may_say(state.said, notice, now):
+        return state, (PlayEarcon(Earcon.ERROR),) if asked else ()
+    return replace(state, said=Said(notice, now)), (Say(notice, asked=asked),)
+
+
+def fail(state: State, notice: Notice, now: float) -> Answer:
+    """End the conversation and let the user hear why."""
+    told, actions = tell(state, notice, now)
+    return end(told, *actions)
+
+
+def fail_with(state: State, code: str, now: float) -> Answer:
+    """End the conversation for a trouble that the service or the way to it has."""
+    return fail(replace(state, trouble=code), notice_of(code), now)
+
+
+def hush(state: State, unheard: tuple[Heard, ...], *, cancel: bool) -> tuple[Action, ...]:
+    """Return what silences the current reply: flush first, then tell the service.
+
+    Args:
+        state: Before the reply is cut.
+        unheard: What is playing or waiting.
+        cancel: Ask the service to stop; False when its own voice activity detection has done so already, because our
+            cancel would then hit the next response.
+    """
+    if state.response_id is None and not unheard:
+        return ()
+    actions: list[Action] = [FlushPlayback()]
+    if state.response_id is not None:
+        actions.append(RejectAudio(state.response_id))
+        if cancel and not state.response_done:
+            actions.append(CancelResponse(state.response_id))
+    actions.extend(TruncateItem(item.item_id, item.heard_ms) for item in unheard)
+    return tuple(actions)
+
+
+def listen(state: State, *, deadline: float, turn: int, user_speaking: bool) -> State:
+    """Give the user the word."""
+    return replace(
+        state,
+        phase=Phase.LISTENING,
+        user_speaking=user_speaking,
+        response_id=None,
+        response_done=False,
+        calls_answered=False,
+        leaving=False,
+        audible=False,
+        turn=turn,
+        deadline=deadline,
+    )
+
+
+def first_frame(event: WakeWordDetected, limits: Limits) -> Frames:
+    """Return where the command can begin."""
+    return Frames(max(0, event.position_frames - ms_to_frames(limits.preroll_ms, WIRE_RATE_HZ)))
+
+
+def is_deaf(state: State) -> bool:
+    """Return whether the user cannot or does not want to be heard."""
+    return state.muted or Device.MICROPHONE in state.lost
+
+
+def hear_over_reply(state: State, limits: Limits) -> tuple[Action, ...]:
+    """Return what lets a user in again during a reply, where speech may cut it."""
+    can_hear = limits.barge_in_by_speech and not is_deaf(state) and state.link is LinkState.UP
+    return (OpenUplink(None),) if can_hear else ()
+
+
+def after_reply(state: State, now: float, limits: Limits) -> Answer:
+    """Go on after the loudspeaker has become quiet: listen on, or end."""
+    if state.link is LinkState.DOWN:
+        return fail(state, notice_of(state.trouble), now)
+    if state.over_budget:
+        return fail(state, Notice.OVER_BUDGET, now)
+    if state.leaving or is_deaf(state) or limits.follow_up_s <= 0 or state.turn >= limits.max_turns:
+        return end(state, PlayEarcon(Earcon.END))
+    after = replace(state, phase=Phase.FOLLOW_UP, audible=False, response_id=None, deadline=now + limits.follow_up_s)
+    # Open already, unless the service was to hear silence, or the user was muted or the microphone away for a while.
+    listening = (OpenUplink(None),)
+    if not state.expiring:
+        return after, listening
+    renewed, actions = renew(after)
+    return renewed, (*actions, *listening)
+
+
+def renew(state: State) -> Answer:
+    """Let a new session take the old one's place while nobody speaks."""
+    return replace(state, link=LinkState.CONNECTING, expiring=False), (RenewLink(),)
+
+
+def ignore(state: State, event: Event, now: float, limits: Limits) -> Answer:
+    """Do nothing: the event is stale or does not matter here."""
+    return state, ()

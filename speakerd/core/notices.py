@@ -1,0 +1,62 @@
+"""What the speaker says when something is wrong: one sentence for each thing that a person can do about it.
+
+Which sentence, and whether it is said again. The sentences themselves are sound files; who plays them is the
+loudspeaker's side.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+AGAIN_AFTER_S = 600.0
+"""The same sentence is not said again sooner; a short sound stands for it (guess: then somebody else may ask)."""
+
+
+class Notice(enum.Enum):
+    """A sentence, by its cause; the value names its file."""
+
+    OFFLINE = "offline"
+    """The service cannot be reached."""
+
+    SIGNED_OUT = "signed-out"
+    """The service, or whoever signs us in, does not know us."""
+
+    REFUSED = "refused"
+    """The service was reached and does not answer as it should."""
+
+    OVER_BUDGET = "over-budget"
+    """The money for today is spent."""
+
+    NO_MICROPHONE = "no-microphone"
+    """The microphone is gone."""
+
+    MUTED = "muted"
+    """The owner has muted the microphone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The last sentence, so that it is not said twice in a row."""
+
+    notice: Notice
+    """Which one."""
+
+    at_s: float
+    """When, on the monotonic clock."""
+
+
+_UNREACHED = ("link-refused", "link-timeout", "link-dns", "link-tls", "link-lost", "link-closed-")
+_UNKNOWN_TO_THEM = ("auth-", "link-http-401", "link-http-403")
+
+
+def notice_of(code: str | None) -> Notice:
+    """Return the sentence for an error's stable code."""
+    if code is None or code.startswith(_UNREACHED):
+        return Notice.OFFLINE
+    return Notice.SIGNED_OUT if code.startswith(_UNKNOWN_TO_THEM) else Notice.REFUSED
+
+
+def may_say(said: Said | None, notice: Notice, now_s: float) -> bool:
+    """Return whether a sentence is said, or only hinted at by a sound because it was the last one said."""
+    return said is None or said.notice is not notice or now_s - said.at_s >= AGAIN_AFTER_S

@@ -1,0 +1,227 @@
+"""Cells of the conversation's table: what the service does, and what comes of it at the loudspeaker.
+
+They are like those of ``room_cells``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from speakerd.core.actions import (
+    AcceptAudio,
+    AnswerCall,
+    CloseUplink,
+    PlayEarcon,
+    RequestResponse,
+    Say,
+    SilenceUplink,
+)
+from speakerd.core.events import (
+    AudioStarted,
+    BudgetChanged,
+    DeadlinePassed,
+    FunctionCalled,
+    LinkLost,
+    LinkUp,
+    PlaybackDrained,
+    ResponseCreated,
+    ResponseDone,
+    SessionExpiring,
+    SessionReduced,
+    SpeechStarted,
+    SpeechStopped,
+)
+from speakerd.core.moves import (
+    Answer,
+    after_reply,
+    end,
+    fail_with,
+    hush,
+    listen,
+    renew,
+    tell,
+)
+from speakerd.core.notices import notice_of
+from speakerd.core.state import Limits, LinkState, Phase, State
+
+END_CONVERSATION = "end_conversation"
+"""The function by which the model says that the user has had enough (our own name)."""
+
+WAIT_FOR_USER = "wait_for_user"
+"""The function by which the model says that it was not spoken to (our own name)."""
+
+DONE = '{"done": true}'
+"""The result of a function that gives nothing."""
+
+UNKNOWN_FUNCTION = '{"error": "there is no such function on this device"}'
+"""What the model is told when it calls what we did not declare."""
+
+
+def link_up(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:
+    """Wait for the user, now that they are heard."""
+    return replace(state, link=LinkState.UP, said=None, deadline=now + limits.no_speech_s), ()
+
+
+def link_up_follow_up(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:
+    """A new session has taken the old one's place."""
+    return replace(state, link=LinkState.UP, said=None, deadline=now + limits.follow_up_s), ()
+
+
+def link_lost(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
+    """End the conversation: the answer will not come."""
+    hushed = hush(state, (), cancel=False)
+    after, closing = fail_with(state, event.code, now)
+    return after, (*hushed, *closing)
+
+
+def link_lost_speaking(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
+    """Play what was received; the user is told at its end."""
+    after = replace(state, link=LinkState.DOWN, response_done=True, trouble=event.code)
+    if not state.audible:
+        return after_reply(after, now, limits)
+    return after, (CloseUplink(),)
+
+
+def link_lost_follow_up(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
+    """End without a sound: nobody was waiting for anything."""
+    return end(replace(state, trouble=event.code))
+
+
+def reduced(state: State, event: SessionReduced, now: float, limits: Limits) -> Answer:
+    """Keep what the owner has to know; the conversation goes on."""
+    return replace(state, trouble=event.code), ()
+
+
+def expiring(state: State, event: SessionExpiring, now: float, limits: Limits) -> Answer:
+    """Remember it for the next quiet moment."""
+    return replace(state, expiring=True), ()
+
+
+def expiring_follow_up(state: State, event: SessionExpiring, now: float, limits: Limits) -> Answer:
+    """Change sessions at once: nobody speaks."""
+    return renew(state)
+
+
+def budget(state: State, event: BudgetChanged, now: float, limits: Limits) -> Answer:
+    """Take note; a conversation ends with the reply that is under way."""
+    return replace(state, over_budget=event.spent), ()
+
+
+def speech_listening(state: State, event: SpeechStarted, now: float, limits: Limits) -> Answer:
+    """Let the user finish."""
+    return replace(state, user_speaking=True, deadline=now + limits.utterance_s), ()
+
+
+def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) -> Answer:
+    """Barge-in: the service has interrupted itself; we fall silent and say what was heard."""
+    if state.phase is Phase.SPEAKING and not limits.barge_in_by_speech:
+        return state, ()
+    hushed = hush(state, event.unheard, cancel=False)
+    # A user who goes on before the answer began is still in the same turn.
+    turn = state.turn if state.phase is Phase.THINKING else state.turn + 1
+    return listen(state, deadline=now + limits.utterance_s, turn=turn, user_speaking=True), hushed
+
+
+def speech_stopped(state: State, event: SpeechStopped, now: float, limits: Limits) -> Answer:
+    """Wait for the answer."""
+    return replace(state, phase=Phase.THINKING, user_speaking=False, deadline=now + limits.reply_s), ()
+
+
+def response_listening(state: State, event: ResponseCreated, now: float, limits: Limits) -> Answer:
+    """Keep the gate shut while the user speaks: this response answers what was said before."""
+    if state.user_speaking:
+        return state, ()
+    return response_open(state, event, now, limits)
+
+
+def response_open(state: State, event: ResponseCreated, now: float, limits: Limits) -> Answer:
+    """Accept the answer that is coming."""
+    after = replace(
+        state,
+        phase=Phase.THINKING,
+        response_id=event.response_id,
+        response_done=False,
+        deadline=now + limits.reply_s,
+    )
+    return after, (AcceptAudio(event.response_id),)
+
+
+def response_speaking(state: State, event: ResponseCreated, now: float, limits: Limits) -> Answer:
+    """A second response in the same turn is played after the first."""
+    deadline = None if state.audible else now + limits.stall_s
+    after = replace(state, response_id=event.response_id, response_done=False, deadline=deadline)
+    return after, (AcceptAudio(event.response_id),)
+
+
+def called(state: State, event: FunctionCalled, now: float, limits: Limits) -> Answer:
+    """Do what a function asks for; the service is asked to go on only where it has something to say about it."""
+    if event.response_id != state.response_id:
+        return state, ()
+    if event.name == END_CONVERSATION:
+        return replace(state, leaving=True), (AnswerCall(event.call_id, DONE),)
+    if event.name == WAIT_FOR_USER:
+        return state, (AnswerCall(event.call_id, DONE),)
+    return replace(state, calls_answered=True), (AnswerCall(event.call_id, UNKNOWN_FUNCTION),)
+
+
+def audio_thinking(state: State, event: AudioStarted, now: float, limits: Limits) -> Answer:
+    """Begin to speak."""
+    if event.response_id != state.response_id:
+        return state, ()
+    after = replace(state, phase=Phase.SPEAKING, audible=True, deadline=None)
+    return after, () if limits.barge_in_by_speech else (SilenceUplink(),)
+
+
+def audio_speaking(state: State, event: AudioStarted, now: float, limits: Limits) -> Answer:
+    """Go on speaking."""
+    return replace(state, audible=True, deadline=None), ()
+
+
+def done_thinking(state: State, event: ResponseDone, now: float, limits: Limits) -> Answer:
+    """A response ended without a sound."""
+    if event.response_id != state.response_id or event.status == "cancelled":
+        return state, ()
+    if event.status == "completed" and state.calls_answered:
+        return replace(state, calls_answered=False, deadline=now + limits.reply_s), (RequestResponse(),)
+    after, actions = after_reply(replace(state, response_done=True), now, limits)
+    if event.status == "completed":
+        return after, actions
+    code = event.code or "response-failed"
+    told, sounds = tell(replace(after, trouble=code), notice_of(code), now)
+    silent = tuple(action for action in actions if not isinstance(action, PlayEarcon | Say))
+    return told, (*silent, *sounds)
+
+
+def done_speaking(state: State, event: ResponseDone, now: float, limits: Limits) -> Answer:
+    """Let what was received be heard to its end."""
+    if event.response_id != state.response_id:
+        return state, ()
+    if event.status == "completed" and state.calls_answered:
+        deadline = None if state.audible else now + limits.stall_s
+        return replace(state, calls_answered=False, deadline=deadline), (RequestResponse(),)
+    trouble = (event.code or "response-failed") if event.status == "failed" else state.trouble
+    after = replace(state, response_done=True, trouble=trouble)
+    return (after, ()) if state.audible else after_reply(after, now, limits)
+
+
+def drained_speaking(state: State, event: PlaybackDrained, now: float, limits: Limits) -> Answer:
+    """End the reply, or wait for the rest of it."""
+    after = replace(state, audible=False)
+    if state.response_done:
+        return after_reply(after, now, limits)
+    return replace(after, deadline=now + limits.stall_s), ()
+
+
+def drained_follow_up(state: State, event: PlaybackDrained, now: float, limits: Limits) -> Answer:
+    """Count the window from the moment the loudspeaker is quiet."""
+    return replace(state, deadline=now + limits.follow_up_s), ()
+
+
+def late_thinking(state: State, event: DeadlinePassed, now: float, limits: Limits) -> Answer:
+    """Give up: no answer came."""
+    return fail_with(state, "reply-timeout", now)
+
+
+def late_speaking(state: State, event: DeadlinePassed, now: float, limits: Limits) -> Answer:
+    """Give up: the rest of the answer did not come."""
+    return fail_with(state, "reply-stalled", now)

@@ -1,0 +1,150 @@
+"""What cells share, each by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from speakerd.core.actions import (
+    CancelResponse,
+    CloseLink,
+    CloseUplink,
+    Earcon,
+    FlushPlayback,
+    OpenUplink,
+    PlayEarcon,
+    RejectAudio,
+    RenewLink,
+    Say,
+    TruncateItem,
+)
+from speakerd.core.events import DeadlinePassed, Device
+from speakerd.core.moves import (
+    after_reply,
+    end,
+    fail_with,
+    first_frame,
+    hear_over_reply,
+    hush,
+    ignore,
+    is_deaf,
+    listen,
+    tell,
+)
+from speakerd.core.notices import Notice, Said
+from speakerd.core.state import LinkState, Phase, State
+from speakerd.core.units import Frames
+from tests.fakes.table import HALF_DUPLEX, HEARD, LIMITS, R1, READY, WAKE
+
+NOW = 100.0
+SPEAKING = replace(READY, phase=Phase.SPEAKING, link=LinkState.UP, response_id=R1, audible=True, turn=1)
+
+
+def test_ignore():
+    """A stale event changes nothing."""
+    assert ignore(SPEAKING, DeadlinePassed(), NOW, LIMITS) == (SPEAKING, ())
+
+
+def test_end_keeps_what_outlives_a_conversation():
+    """What the owner and the machine are in stays; what belongs to the conversation goes."""
+    said = Said(Notice.OFFLINE, 5.0)
+    lasting = {"muted": True, "trouble": "link-dns", "over_budget": True, "said": said, "prepare_at": 7.0}
+    state, actions = end(replace(SPEAKING, **lasting, expiring=True, leaving=True), PlayEarcon(Earcon.END))
+    assert state == State(lost=frozenset(), **lasting)
+    assert actions == (CloseUplink(), CloseLink(), PlayEarcon(Earcon.END))
+
+
+def test_tell_once_in_words():
+    """The second time in a row it is a sound, and nothing when nobody asked."""
+    state, actions = tell(READY, Notice.OFFLINE, NOW)
+    assert (state.said, actions) == (Said(Notice.OFFLINE, NOW), (Say(Notice.OFFLINE),))
+    assert tell(state, Notice.OFFLINE, NOW) == (state, (PlayEarcon(Earcon.ERROR),))
+    assert tell(state, Notice.OFFLINE, NOW, asked=False) == (state, ())
+
+
+def test_fail_with_a_code():
+    """The code stays in the status, its sentence is said, everything is closed."""
+    state, actions = fail_with(SPEAKING, "link-http-401", NOW)
+    assert (state.phase, state.trouble) == (Phase.IDLE, "link-http-401")
+    assert actions == (CloseUplink(), CloseLink(), Say(Notice.SIGNED_OUT))
+
+
+def test_hush_is_in_order():
+    """Flush, shut the gate, cancel if asked and not over yet, then tell what was heard."""
+    truncate = TruncateItem(HEARD.item_id, HEARD.heard_ms)
+    assert hush(SPEAKING, (HEARD,), cancel=True) == (FlushPlayback(), RejectAudio(R1), CancelResponse(R1), truncate)
+    assert hush(SPEAKING, (HEARD,), cancel=False) == (FlushPlayback(), RejectAudio(R1), truncate)
+    done = replace(SPEAKING, response_done=True)
+    assert CancelResponse(R1) not in hush(done, (), cancel=True)
+    assert hush(replace(SPEAKING, response_id=None), (HEARD,), cancel=True) == (FlushPlayback(), truncate)
+    assert hush(READY, (), cancel=True) == ()
+
+
+def test_listen_forgets_the_reply():
+    """Nothing of the reply is left in the state."""
+    before = replace(SPEAKING, response_done=True, calls_answered=True, leaving=True)
+    after = listen(before, deadline=9.0, turn=2, user_speaking=True)
+    wanted = replace(READY, phase=Phase.LISTENING, link=LinkState.UP, user_speaking=True, turn=2, deadline=9.0)
+    assert after == wanted
+
+
+@pytest.mark.parametrize(("position", "first"), [(48_000, 40_800), (100, 0)])
+def test_first_frame(position, first):
+    """A command may begin 300 ms before the detection, and not before the start."""
+    assert first_frame(replace(WAKE, position_frames=Frames(position)), LIMITS) == first
+
+
+def test_deaf_is_muted_or_without_a_microphone():
+    """A loudspeaker that is gone makes nobody deaf."""
+    assert is_deaf(replace(READY, muted=True))
+    assert is_deaf(replace(READY, lost=frozenset({Device.MICROPHONE})))
+    assert not is_deaf(replace(READY, lost=frozenset({Device.LOUDSPEAKER})))
+
+
+def test_hear_over_reply_only_where_speech_may_cut():
+    """Not half duplex, not deaf, not without a session."""
+    assert hear_over_reply(SPEAKING, LIMITS) == (OpenUplink(None),)
+    assert hear_over_reply(SPEAKING, HALF_DUPLEX) == ()
+    assert hear_over_reply(replace(SPEAKING, muted=True), LIMITS) == ()
+    assert hear_over_reply(replace(SPEAKING, link=LinkState.DOWN), LIMITS) == ()
+
+
+class TestAfterReply:
+    def test_listen_on(self):
+        """The window opens, and the uplink with it."""
+        state, actions = after_reply(SPEAKING, NOW, LIMITS)
+        assert (state.phase, state.deadline, actions) == (
+            Phase.FOLLOW_UP,
+            NOW + LIMITS.follow_up_s,
+            (OpenUplink(None),),
+        )
+
+    @pytest.mark.parametrize(
+        ("change", "limits"),
+        [
+            ({"leaving": True}, {}),
+            ({"muted": True}, {}),
+            ({"turn": 20}, {}),
+            ({}, {"follow_up_s": 0}),
+        ],
+    )
+    def test_end(self, change, limits):
+        """Nobody is to be heard any more: a sound says so."""
+        state, actions = after_reply(replace(SPEAKING, **change), NOW, replace(LIMITS, **limits))
+        assert (state.phase, actions[-1]) == (Phase.IDLE, PlayEarcon(Earcon.END))
+
+    def test_without_a_session(self):
+        """The trouble is told when what was received has been heard."""
+        lost = replace(SPEAKING, link=LinkState.DOWN, trouble="link-lost")
+        assert after_reply(lost, NOW, LIMITS)[1][-1] == Say(Notice.OFFLINE)
+
+    def test_without_money(self):
+        """The conversation ends, and says why."""
+        assert after_reply(replace(SPEAKING, over_budget=True), NOW, LIMITS)[1][-1] == Say(Notice.OVER_BUDGET)
+
+    def test_with_a_session_that_expires(self):
+        """A new one takes its place before the window opens."""
+        state, actions = after_reply(replace(SPEAKING, expiring=True), NOW, LIMITS)
+        assert (state.link, state.expiring) == (LinkState.CONNECTING, False)
+        assert actions == (RenewLink(), OpenUplink(None))

@@ -1,0 +1,34 @@
+"""Which sentence tells of a trouble, and when it is said again."""
+
+from __future__ import annotations
+
+import pytest
+
+from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_of
+
+
+@pytest.mark.parametrize(
+    ("code", "notice"),
+    [
+        (None, Notice.OFFLINE),
+        ("link-dns", Notice.OFFLINE),
+        ("link-closed-1006", Notice.OFFLINE),
+        ("auth-key-missing", Notice.SIGNED_OUT),
+        ("link-http-403", Notice.SIGNED_OUT),
+        ("link-http-404", Notice.REFUSED),
+        ("insufficient_quota", Notice.REFUSED),
+        ("reply-timeout", Notice.REFUSED),
+    ],
+)
+def test_every_code_has_its_sentence(code, notice):
+    """What a person can do about it decides."""
+    assert notice_of(code) is notice
+
+
+def test_the_last_sentence_is_not_repeated():
+    """Another one is said at once, the same one only after a while."""
+    assert may_say(None, Notice.OFFLINE, 0.0)
+    said = Said(Notice.OFFLINE, 100.0)
+    assert may_say(said, Notice.MUTED, 100.0)
+    assert not may_say(said, Notice.OFFLINE, 100.0 + AGAIN_AFTER_S - 1)
+    assert may_say(said, Notice.OFFLINE, 100.0 + AGAIN_AFTER_S)

@@ -1,0 +1,284 @@
+"""What people and sound cards do to a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from speakerd.core.actions import (
+    AbandonLink,
+    Announce,
+    CancelResponse,
+    CloseLink,
+    CloseUplink,
+    Earcon,
+    FlushPlayback,
+    OpenLink,
+    OpenUplink,
+    PlayEarcon,
+    PrepareLink,
+    RejectAudio,
+    Say,
+    TruncateItem,
+)
+from speakerd.core.conversation import step
+from speakerd.core.events import (
+    DeadlinePassed,
+    Device,
+    DeviceFound,
+    DeviceLost,
+    LinkLost,
+    MuteChanged,
+    PauseHeard,
+    PlaybackDrained,
+    ResponseDone,
+    SpeechStarted,
+    StopRequested,
+    WakeWordApproached,
+)
+from speakerd.core.notices import Notice
+from speakerd.core.state import LinkState, Phase, State, status_line
+from speakerd.core.units import Frames
+from tests.fakes.table import (
+    ANSWERED,
+    CONNECTED,
+    FOLLOW_UP,
+    HALF_DUPLEX,
+    HEARD,
+    LIMITS,
+    LISTENING,
+    R1,
+    READY,
+    SPEAKING,
+    THINKING,
+    WAKE,
+    kinds,
+    play,
+)
+
+
+class TestWaking:
+    def test_wake_opens_the_uplink_before_the_link(self):
+        """The wake word opens the uplink 300 ms before its detection, then the link; it makes no sound yet."""
+        state, actions = play(WAKE)
+        assert state.phase is Phase.LISTENING
+        assert state.link is LinkState.CONNECTING
+        assert actions == (OpenUplink(Frames(48_000 - 7_200)), OpenLink(), Announce("in conversation, turn 1"))
+
+    def test_a_user_who_waits_is_answered_by_a_sound(self):
+        """The wake sound comes when the user pauses behind the word, and in no other phase."""
+        assert play(*LISTENING, PauseHeard())[1] == (PlayEarcon(Earcon.WAKE),)
+        for story in (THINKING, SPEAKING, FOLLOW_UP, ()):
+            assert play(*story, PauseHeard())[1] == ()
+
+    def test_preroll_does_not_reach_before_the_start(self):
+        """A wake word right after the start begins at frame 0."""
+        assert OpenUplink(Frames(0)) in play(replace(WAKE, position_frames=Frames(100)))[1]
+
+    def test_no_wake_before_the_cards_are_open(self):
+        """At the start a wake word does nothing."""
+        assert play(WAKE, state=State()) == (State(), ())
+
+    def test_second_wake_word_while_connecting_changes_nothing(self):
+        """Two wake words in a row open one link."""
+        before, _ = play(*LISTENING)
+        assert play(WAKE, state=before) == (before, ())
+
+    def test_second_wake_word_gives_more_time(self):
+        """Saying it again before speaking starts the wait anew."""
+        before, _ = play(*CONNECTED)
+        after, actions = step(before, WAKE, 105.0, LIMITS)
+        assert (after.deadline, actions) == (105.0 + LIMITS.no_speech_s, ())
+
+    def test_second_wake_word_within_an_utterance_is_part_of_it(self):
+        """While the user speaks, the wake word is just speech."""
+        before, _ = play(*CONNECTED, SpeechStarted())
+        assert play(WAKE, state=before) == (before, ())
+
+    def test_nothing_said(self):
+        """When nothing is said, everything is closed again."""
+        state, actions = play(*CONNECTED, DeadlinePassed())
+        assert state.phase is Phase.IDLE
+        assert kinds(actions) == [CloseUplink, CloseLink, PlayEarcon, Announce]
+
+
+class TestInterruptions:
+    def test_barge_in_by_wake_word(self):
+        """The wake word cancels the response by its id, truncates and listens at once."""
+        state, actions = play(*SPEAKING, replace(WAKE, unheard=(HEARD,)))
+        assert (state.phase, state.turn) == (Phase.LISTENING, 2)
+        assert kinds(actions)[:5] == [FlushPlayback, RejectAudio, CancelResponse, TruncateItem, OpenUplink]
+
+    def test_no_cancel_of_a_finished_response(self):
+        """A reply that only still plays is truncated, not cancelled."""
+        _, actions = play(*SPEAKING, ResponseDone(R1, "completed"), replace(WAKE, unheard=(HEARD,)))
+        assert CancelResponse not in kinds(actions)
+
+    def test_wake_word_while_muted_does_not_cut(self):
+        """A muted speaker finishes its reply."""
+        before, _ = play(*SPEAKING, MuteChanged(muted=True))
+        assert play(WAKE, state=before) == (before, ())
+
+    @pytest.mark.parametrize("story", [CONNECTED, THINKING, SPEAKING, FOLLOW_UP])
+    def test_stop_always_works(self, story):
+        """Stop ends the conversation in every phase."""
+        state, actions = play(*story, StopRequested())
+        assert state.phase is Phase.IDLE
+        assert {CloseUplink, CloseLink} <= set(kinds(actions))
+
+    def test_stop_in_idle(self):
+        """With nothing going on, stop cuts a sentence of ours that may be playing."""
+        assert play(StopRequested()) == (READY, (FlushPlayback(),))
+
+    @pytest.mark.parametrize("story", [CONNECTED, THINKING, FOLLOW_UP])
+    def test_mute_ends_listening(self, story):
+        """Muting while the user could be heard closes everything."""
+        state, actions = play(*story, MuteChanged(muted=True))
+        assert (state.phase, state.muted) == (Phase.IDLE, True)
+        assert CloseUplink() in actions
+
+    def test_mute_while_speaking_lets_the_reply_end(self):
+        """Muting during a reply closes the uplink at once and the conversation after the reply."""
+        state, actions = play(*SPEAKING, MuteChanged(muted=True))
+        assert actions == (CloseUplink(),)
+        assert play(ResponseDone(R1, "completed"), PlaybackDrained(), state=state)[0].phase is Phase.IDLE
+
+    @pytest.mark.parametrize("story", [CONNECTED, SPEAKING])
+    def test_unmute_in_conversation_only_notes_it(self, story):
+        """Unmuting changes nothing else."""
+        before, _ = play(*story)
+        assert play(MuteChanged(muted=False), state=before) == (before, ())
+
+    def test_unmuted_in_the_reply_the_user_is_heard_again(self):
+        """Over the reply where speech may cut it; in the window after it always."""
+        muted, _ = play(*SPEAKING, MuteChanged(muted=True))
+        assert play(MuteChanged(muted=False), state=muted)[1] == (OpenUplink(None),)
+        assert play(MuteChanged(muted=False), state=muted, limits=HALF_DUPLEX)[1] == ()
+        story = (MuteChanged(muted=False), ResponseDone(R1, "completed"), PlaybackDrained())
+        state, actions = play(*story, state=muted)
+        assert state.phase is Phase.FOLLOW_UP
+        assert OpenUplink(None) in actions
+
+    def test_unmuted_in_the_rest_of_a_lost_reply_nothing_is_sent(self):
+        """There is no session to hear it."""
+        story = (*SPEAKING, LinkLost("link-lost"), MuteChanged(muted=True), MuteChanged(muted=False))
+        assert OpenUplink not in kinds(play(*story)[1])
+
+    def test_mute_and_unmute_at_rest(self):
+        """The status line says muted, then what it listens for."""
+        assert play(MuteChanged(muted=True))[1] == (Announce("muted"),)
+        assert play(MuteChanged(muted=True), MuteChanged(muted=False))[1] == (Announce('listening for "hey jarvis"'),)
+
+
+class TestCards:
+    def test_wake_word_in_the_rest_of_a_lost_reply(self):
+        """A wake word then starts a session of its own."""
+        state, actions = play(*SPEAKING, LinkLost("link-lost"), WAKE)
+        assert (state.phase, state.link, state.turn) == (Phase.LISTENING, LinkState.CONNECTING, 1)
+        assert OpenLink() in actions
+        assert FlushPlayback() in actions
+
+    @pytest.mark.parametrize("story", [CONNECTED, FOLLOW_UP])
+    @pytest.mark.parametrize("device", Device)
+    def test_a_card_lost_while_listening(self, story, device):
+        """Without ears or voice the conversation ends with a sound; nobody blames the service when it is back."""
+        state, actions = play(*story, DeviceLost(device))
+        assert (state.phase, state.lost, state.trouble) == (Phase.IDLE, frozenset({device}), None)
+        assert (Say(Notice.NO_MICROPHONE) if device is Device.MICROPHONE else PlayEarcon(Earcon.ERROR)) in actions
+
+    @pytest.mark.parametrize("story", [ANSWERED, SPEAKING])
+    def test_loudspeaker_lost_while_answering(self, story):
+        """Nothing can be heard any more: the conversation ends."""
+        assert play(*story, DeviceLost(Device.LOUDSPEAKER))[0].phase is Phase.IDLE
+
+    def test_microphone_lost_while_speaking(self):
+        """The reply is still heard; then it ends."""
+        state, _ = play(*SPEAKING, DeviceLost(Device.MICROPHONE))
+        assert state.phase is Phase.SPEAKING
+        state, _ = play(ResponseDone(R1, "completed"), PlaybackDrained(), state=state)
+        assert state.phase is Phase.IDLE
+        assert status_line(state, LIMITS) == "no microphone: retrying"
+
+    @pytest.mark.parametrize("story", [ANSWERED, SPEAKING])
+    def test_a_microphone_that_is_back_before_the_answer_ends_is_heard(self, story):
+        """It was closed when it was lost: now it is opened, unless its owner has muted it meanwhile."""
+        lost, _ = play(*story, DeviceLost(Device.MICROPHONE))
+        assert play(DeviceFound(Device.MICROPHONE), state=lost)[1] == (OpenUplink(None),)
+        muted = replace(lost, muted=True)
+        assert play(DeviceFound(Device.MICROPHONE), state=muted)[1] == ()
+
+    def test_cards_come_and_go_at_rest(self):
+        """The status line follows the cards."""
+        assert play(DeviceLost(Device.LOUDSPEAKER))[1] == (Announce("no loudspeaker: retrying"),)
+        state, _ = play(DeviceFound(Device.MICROPHONE), DeviceFound(Device.LOUDSPEAKER), state=State())
+        assert state == READY
+
+
+class TestGuesses:
+    def test_a_rising_score_begins_to_connect(self):
+        """A connection is begun on a guess; nothing else is opened, and nobody is told."""
+        state, actions = play(WakeWordApproached(0.3))
+        assert (state.phase, state.deadline) == (Phase.IDLE, 100.0 + LIMITS.prepare_s)
+        assert actions == (PrepareLink(),)
+        assert play(WakeWordApproached(0.4), state=state) == (state, ())
+
+    def test_the_wake_word_takes_what_was_prepared(self):
+        """The guess was right: a session is opened, nothing is abandoned."""
+        state, actions = play(WakeWordApproached(0.3), WAKE)
+        assert (state.prepared, kinds(actions)) == (False, [OpenUplink, OpenLink, Announce])
+
+    def test_a_wrong_guess_is_dropped_and_not_repeated_at_once(self):
+        """Without a wake word the connection is dropped; for a while nothing is guessed."""
+        state, actions = play(WakeWordApproached(0.3), DeadlinePassed())
+        assert (actions, state.deadline) == ((AbandonLink(),), None)
+        assert play(WakeWordApproached(0.3), state=state, now=129.0)[1] == ()
+        assert play(WakeWordApproached(0.3), state=state, now=130.0)[1] == (PrepareLink(),)
+
+    def test_the_pause_outlives_a_conversation(self):
+        """Ending a conversation does not allow another guess."""
+        state, _ = play(WakeWordApproached(0.3), DeadlinePassed(), WAKE, StopRequested())
+        assert play(WakeWordApproached(0.3), state=state)[1] == ()
+
+    def test_muting_drops_a_guess(self):
+        """Who mutes the speaker wants no connection."""
+        assert play(WakeWordApproached(0.3), MuteChanged(muted=True))[1] == (AbandonLink(), Announce("muted"))
+
+    @pytest.mark.parametrize("state", [replace(READY, muted=True), State(), replace(READY, over_budget=True)])
+    def test_no_guess_where_no_conversation_can_follow(self, state):
+        """Muted, without cards, or with the money spent, nothing is begun."""
+        assert play(WakeWordApproached(0.3), state=state) == (state, ())
+
+    def test_a_deadline_without_a_guess_is_stale(self):
+        """At rest nothing waits."""
+        assert play(DeadlinePassed()) == (READY, ())
+
+
+class TestSentences:
+    def test_whoever_wakes_a_muted_speaker_is_told(self):
+        """``speakerd wake`` while muted is answered in words, the second time by a sound."""
+        state, actions = play(WAKE, state=replace(READY, muted=True))
+        assert actions == (Say(Notice.MUTED),)
+        assert play(WAKE, state=state)[1] == (PlayEarcon(Earcon.ERROR),)
+
+    def test_a_lost_microphone_is_told_unasked(self):
+        """Once when it goes; whoever wakes the speaker then has just been told."""
+        state, actions = play(DeviceLost(Device.MICROPHONE))
+        assert actions == (Say(Notice.NO_MICROPHONE, asked=False), Announce("no microphone: retrying"))
+        assert play(DeviceLost(Device.MICROPHONE), state=state) == (state, ())
+        assert play(WAKE, state=state)[1] == (PlayEarcon(Earcon.ERROR),)
+
+    def test_a_spent_budget_is_told(self):
+        """The wake word opens nothing, and is answered."""
+        state, actions = play(WAKE, state=replace(READY, over_budget=True))
+        assert (state.phase, actions) == (Phase.IDLE, (Say(Notice.OVER_BUDGET),))
+
+    def test_the_wake_word_cuts_a_sentence(self):
+        """A sentence that is still being said does not lie over the command."""
+        state, _ = play(*LISTENING, LinkLost("link-dns"))
+        assert play(WAKE, state=state)[1][0] == FlushPlayback()
+
+    def test_a_silent_loss_is_not_repeated_unasked(self):
+        """What was said a moment ago is not said again when nobody asked; not even hinted at."""
+        state, _ = play(DeviceLost(Device.MICROPHONE), DeviceFound(Device.MICROPHONE))
+        assert play(DeviceLost(Device.MICROPHONE), state=state)[1] == (Announce("no microphone: retrying"),)

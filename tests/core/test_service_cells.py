@@ -1,0 +1,334 @@
+"""What the service does to a conversation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from speakerd.core.actions import (
+    AcceptAudio,
+    Announce,
+    AnswerCall,
+    CancelResponse,
+    CloseUplink,
+    Earcon,
+    FlushPlayback,
+    OpenUplink,
+    PlayEarcon,
+    RejectAudio,
+    RenewLink,
+    RequestResponse,
+    Say,
+    SilenceUplink,
+    TruncateItem,
+)
+from speakerd.core.conversation import step
+from speakerd.core.events import (
+    AudioStarted,
+    BudgetChanged,
+    DeadlinePassed,
+    FunctionCalled,
+    LinkLost,
+    LinkUp,
+    PlaybackDrained,
+    ResponseCreated,
+    ResponseDone,
+    SessionExpiring,
+    SessionReduced,
+    SpeechStarted,
+    StopRequested,
+)
+from speakerd.core.notices import Notice
+from speakerd.core.service_cells import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WAIT_FOR_USER
+from speakerd.core.state import LinkState, Phase, status_line
+from tests.fakes.table import (
+    ANSWERED,
+    CONNECTED,
+    FOLLOW_UP,
+    HALF_DUPLEX,
+    HEARD,
+    LIMITS,
+    LISTENING,
+    R1,
+    R2,
+    READY,
+    SPEAKING,
+    THINKING,
+    WAKE,
+    kinds,
+    play,
+)
+
+
+class TestTurns:
+    def test_a_whole_turn(self):
+        """Speech, answer, quiet: then the follow-up window runs from the quiet."""
+        state, _ = play(*FOLLOW_UP)
+        assert (state.phase, state.deadline) == (Phase.FOLLOW_UP, 100.0 + LIMITS.follow_up_s)
+
+    def test_follow_up_speech_is_the_next_turn(self):
+        """Speaking in the window is turn 2."""
+        state, actions = play(*FOLLOW_UP, SpeechStarted())
+        assert (state.phase, state.turn) == (Phase.LISTENING, 2)
+        assert actions == (Announce("in conversation, turn 2"),)
+
+    def test_follow_up_ends(self):
+        """Silence in the window ends the conversation."""
+        assert play(*FOLLOW_UP, DeadlinePassed())[0].phase is Phase.IDLE
+
+    def test_no_follow_up_when_switched_off(self):
+        """With follow_up_s 0 a reply ends the conversation."""
+        assert play(*FOLLOW_UP, limits=replace(LIMITS, follow_up_s=0))[0].phase is Phase.IDLE
+
+    def test_turn_budget(self):
+        """After max_turns the conversation ends with the reply."""
+        assert play(*FOLLOW_UP, limits=replace(LIMITS, max_turns=1))[0].phase is Phase.IDLE
+
+    def test_half_duplex_streams_silence_while_it_speaks(self):
+        """Without barge-in by speech the service hears silence during a reply, and the room after it."""
+        assert SilenceUplink() in play(*SPEAKING, limits=HALF_DUPLEX)[1]
+        assert OpenUplink(None) in play(*FOLLOW_UP, limits=HALF_DUPLEX)[1]
+
+    def test_user_goes_on_while_we_think(self):
+        """Speech before the answer began withdraws it; it is the same turn."""
+        state, actions = play(*ANSWERED, SpeechStarted())
+        assert (state.phase, state.turn) == (Phase.LISTENING, 1)
+        assert actions == (FlushPlayback(), RejectAudio(R1))
+
+    def test_user_goes_on_before_the_response_is_known(self):
+        """A response that is announced while the user speaks stays unheard."""
+        state, actions = play(*THINKING, SpeechStarted(), ResponseCreated(R1))
+        assert (state.phase, actions) == (Phase.LISTENING, ())
+
+    def test_response_without_speech_events(self):
+        """A response that comes while we wait for speech is accepted."""
+        state, actions = play(*CONNECTED, ResponseCreated(R1))
+        assert (state.phase, actions) == (Phase.THINKING, (AcceptAudio(R1),))
+
+    def test_audio_of_another_response_is_not_speaking(self):
+        """Only the accepted response makes us speak."""
+        assert play(*ANSWERED, AudioStarted(R2))[0].phase is Phase.THINKING
+
+    def test_second_response_in_a_turn_is_played(self):
+        """A response after the first (a tool was called) is accepted while the first still plays."""
+        state, actions = play(*SPEAKING, ResponseDone(R1, "completed"), ResponseCreated(R2))
+        assert (state.response_id, state.deadline, actions) == (R2, None, (AcceptAudio(R2),))
+        state, _ = play(AudioStarted(R2), PlaybackDrained(), state=state)
+        assert state.phase is Phase.SPEAKING
+
+    def test_second_response_after_quiet_has_a_deadline(self):
+        """A response announced into silence must become audible in time."""
+        state, _ = play(*SPEAKING, PlaybackDrained(), ResponseCreated(R2))
+        assert state.deadline == 100.0 + LIMITS.stall_s
+
+    def test_reply_never_comes(self):
+        """A service that does not answer is heard."""
+        state, actions = play(*THINKING, DeadlinePassed())
+        assert (state.phase, state.trouble) == (Phase.IDLE, "reply-timeout")
+        assert Say(Notice.REFUSED) in actions
+
+    def test_reply_stalls(self):
+        """A reply that runs dry for too long ends the conversation."""
+        state, _ = play(*SPEAKING, PlaybackDrained(), DeadlinePassed())
+        assert (state.phase, state.trouble) == (Phase.IDLE, "reply-stalled")
+
+    def test_reply_ends_after_it_was_played(self):
+        """response.done after the last sample was heard opens the follow-up window."""
+        assert play(*SPEAKING, PlaybackDrained(), ResponseDone(R1, "completed"))[0].phase is Phase.FOLLOW_UP
+
+    def test_done_of_another_response_does_not_matter(self):
+        """A late response.done does not end the current reply."""
+        for story in (ANSWERED, SPEAKING):
+            before, _ = play(*story)
+            assert play(ResponseDone(R2, "cancelled"), state=before) == (before, ())
+
+    def test_response_without_audio(self):
+        """A response that says nothing opens the follow-up window."""
+        assert play(*ANSWERED, ResponseDone(R1, "completed"))[0].phase is Phase.FOLLOW_UP
+
+    def test_failed_response_is_heard(self):
+        """A failed response is told once and leaves its code."""
+        state, actions = play(*ANSWERED, ResponseDone(R1, "failed", "insufficient_quota"))
+        assert state.trouble == "insufficient_quota"
+        assert actions == (OpenUplink(None), Say(Notice.REFUSED))
+
+    def test_failed_response_that_ends_the_conversation_sounds_once(self):
+        """With no follow-up, the sentence takes the place of the end sound."""
+        _, actions = play(*ANSWERED, ResponseDone(R1, "failed"), limits=replace(LIMITS, follow_up_s=0))
+        assert [a for a in actions if isinstance(a, PlayEarcon | Say)] == [Say(Notice.REFUSED)]
+
+    def test_cancelled_response_keeps_waiting(self):
+        """A response that the service cancels is followed by another one."""
+        assert play(*ANSWERED, ResponseDone(R1, "cancelled"))[0].phase is Phase.THINKING
+
+    def test_quiet_in_the_window_counts_anew(self):
+        """Late audio in the follow-up window moves its end."""
+        before, _ = play(*FOLLOW_UP)
+        assert step(before, PlaybackDrained(), 103.0, LIMITS)[0].deadline == 103.0 + LIMITS.follow_up_s
+
+
+class TestInterruptions:
+    def test_barge_in_by_speech(self):
+        """Speech flushes first, then truncates at what was heard, and never cancels."""
+        state, actions = play(*SPEAKING, SpeechStarted((HEARD,)))
+        assert (state.phase, state.user_speaking, state.turn) == (Phase.LISTENING, True, 2)
+        assert actions[:3] == (FlushPlayback(), RejectAudio(R1), TruncateItem(HEARD.item_id, HEARD.heard_ms))
+        assert CancelResponse not in kinds(actions)
+
+    def test_speech_during_a_reply_without_barge_in(self):
+        """Half duplex: what the service takes for speech during a reply does not matter."""
+        before, _ = play(*SPEAKING, limits=HALF_DUPLEX)
+        assert play(SpeechStarted((HEARD,)), state=before, limits=HALF_DUPLEX) == (before, ())
+
+
+class TestLosses:
+    def test_link_fails_to_come_up(self):
+        """A service that cannot be reached is heard and seen."""
+        state, actions = play(*LISTENING, LinkLost("link-refused"))
+        assert Say(Notice.OFFLINE) in actions
+        assert status_line(state, LIMITS).endswith("the service failed last time: link-refused")
+
+    def test_trouble_ends_when_the_link_is_up(self):
+        """The next conversation that opens clears the trouble."""
+        state, _ = play(*LISTENING, LinkLost("link-refused"), WAKE, LinkUp())
+        assert state.trouble is None
+
+    def test_link_lost_while_thinking(self):
+        """The answer will not come: it is heard, and nothing stays open."""
+        state, actions = play(*ANSWERED, LinkLost("link-closed-1006"))
+        assert (state.phase, state.trouble) == (Phase.IDLE, "link-closed-1006")
+        assert Say(Notice.OFFLINE) in actions
+
+    def test_link_lost_while_speaking_plays_what_came(self):
+        """What was received is played, then the error sounds."""
+        state, actions = play(*SPEAKING, LinkLost("link-lost"))
+        assert (state.phase, actions) == (Phase.SPEAKING, (CloseUplink(),))
+        state, actions = play(PlaybackDrained(), state=state)
+        assert state.phase is Phase.IDLE
+        assert Say(Notice.OFFLINE) in actions
+
+    def test_link_lost_in_a_starved_reply(self):
+        """With nothing left to play the conversation ends at once."""
+        assert play(*SPEAKING, PlaybackDrained(), LinkLost("link-lost"))[0].phase is Phase.IDLE
+
+    def test_link_lost_in_the_window_is_silent(self):
+        """Nobody waits for anything: no sound."""
+        _, actions = play(*FOLLOW_UP, LinkLost("link-closed-1001"))
+        assert PlayEarcon not in kinds(actions)
+
+
+class TestFunctions:
+    def test_end_conversation_lets_the_goodbye_be_heard(self):
+        """The function is answered; the conversation ends when the reply has been heard."""
+        state, actions = play(*SPEAKING, FunctionCalled(R1, "call_1", END_CONVERSATION, "{}"))
+        assert actions == (AnswerCall("call_1", DONE),)
+        state, actions = play(ResponseDone(R1, "completed"), PlaybackDrained(), state=state)
+        assert state.phase is Phase.IDLE
+        assert PlayEarcon(Earcon.END) in actions
+
+    def test_end_conversation_without_a_word(self):
+        """A response that only says that it is over ends it at once."""
+        story = (*ANSWERED, FunctionCalled(R1, "call_1", END_CONVERSATION, "{}"), ResponseDone(R1, "completed"))
+        assert play(*story)[0].phase is Phase.IDLE
+
+    def test_a_user_who_goes_on_is_not_left(self):
+        """Speech over the goodbye takes the farewell back."""
+        story = (*SPEAKING, FunctionCalled(R1, "call_1", END_CONVERSATION, "{}"), SpeechStarted((HEARD,)))
+        state, _ = play(*story)
+        assert (state.phase, state.leaving) == (Phase.LISTENING, False)
+
+    def test_wait_for_user_listens_on_in_silence(self):
+        """Speech that was not meant for the speaker is followed by the window, without a sound."""
+        story = (*ANSWERED, FunctionCalled(R1, "call_1", WAIT_FOR_USER, "{}"), ResponseDone(R1, "completed"))
+        state, actions = play(*story)
+        assert (state.phase, actions) == (Phase.FOLLOW_UP, (OpenUplink(None),))
+
+    def test_an_unknown_function_is_answered_and_the_service_goes_on(self):
+        """The model is told; it is asked to speak when its response is over, not before."""
+        state, actions = play(*ANSWERED, FunctionCalled(R1, "call_1", "fly", "{}"))
+        assert actions == (AnswerCall("call_1", UNKNOWN_FUNCTION),)
+        state, actions = play(ResponseDone(R1, "completed"), state=state)
+        assert (state.phase, actions) == (Phase.THINKING, (RequestResponse(),))
+        assert play(ResponseCreated(R2), AudioStarted(R2), state=state)[0].phase is Phase.SPEAKING
+
+    @pytest.mark.parametrize(("story", "deadline"), [((), None), ((PlaybackDrained(),), 100.0 + LIMITS.stall_s)])
+    def test_an_unknown_function_beside_speech(self, story, deadline):
+        """The turn goes on after what is being said, and waits for the rest no longer than for a stall."""
+        called = (*SPEAKING, FunctionCalled(R1, "call_1", "fly", "{}"), *story)
+        state, actions = play(*called, ResponseDone(R1, "completed"))
+        assert (state.phase, state.deadline, actions) == (Phase.SPEAKING, deadline, (RequestResponse(),))
+
+    def test_a_late_call_of_another_response_is_left_alone(self):
+        """What a cut response still asks for does not matter."""
+        before, _ = play(*ANSWERED)
+        assert play(FunctionCalled(R2, "call_1", "fly", "{}"), state=before) == (before, ())
+
+
+class TestSessions:
+    def test_a_session_is_renewed_in_the_window(self):
+        """While nobody speaks a new session takes the old one's place."""
+        state, actions = play(*FOLLOW_UP, SessionExpiring())
+        assert (state.phase, state.link, actions) == (Phase.FOLLOW_UP, LinkState.CONNECTING, (RenewLink(),))
+        state, _ = play(LinkUp(), state=state, now=103.0)
+        assert (state.link, state.deadline) == (LinkState.UP, 103.0 + LIMITS.follow_up_s)
+
+    @pytest.mark.parametrize("story", [CONNECTED, ANSWERED, SPEAKING])
+    def test_a_session_is_not_renewed_under_a_turn(self, story):
+        """It waits for the end of the turn."""
+        state, actions = play(*story, SessionExpiring())
+        assert (state.expiring, actions) == (True, ())
+
+    def test_it_is_renewed_after_the_reply(self):
+        """The window begins in the new session."""
+        state, actions = play(*SPEAKING, SessionExpiring(), ResponseDone(R1, "completed"), PlaybackDrained())
+        assert (state.link, state.expiring) == (LinkState.CONNECTING, False)
+        assert actions == (RenewLink(), OpenUplink(None))
+
+    def test_a_wake_word_meanwhile_is_served_by_the_new_session(self):
+        """The word opens the uplink; the link is on its way already."""
+        state, actions = play(*FOLLOW_UP, SessionExpiring(), WAKE)
+        assert state.link is LinkState.CONNECTING
+        assert kinds(actions) == [OpenUplink, Announce]
+
+    def test_a_reduced_session_goes_on_and_is_told(self):
+        """The conversation is held; the status says afterwards what was refused."""
+        state, _ = play(*LISTENING, SessionReduced("session-refused"), LinkUp(), StopRequested())
+        assert status_line(state, LIMITS).endswith("the service failed last time: session-refused")
+
+
+class TestMoney:
+    def test_a_conversation_ends_with_the_reply_that_spent_the_rest(self):
+        """The reply is heard, then the owner is told."""
+        state, actions = play(*SPEAKING, BudgetChanged(spent=True), ResponseDone(R1, "completed"), PlaybackDrained())
+        assert state.phase is Phase.IDLE
+        assert Say(Notice.OVER_BUDGET) in actions
+
+    def test_a_new_day(self):
+        """Money that is there again opens sessions again."""
+        state, _ = play(BudgetChanged(spent=True), BudgetChanged(spent=False))
+        assert state == READY
+
+
+class TestSentences:
+    @pytest.mark.parametrize(
+        ("code", "notice"),
+        [("link-dns", Notice.OFFLINE), ("link-http-401", Notice.SIGNED_OUT), ("link-http-429", Notice.REFUSED)],
+    )
+    def test_a_failure_is_told_by_its_cause(self, code, notice):
+        """Each cause has its sentence."""
+        assert Say(notice) in play(*LISTENING, LinkLost(code))[1]
+
+    def test_never_twice_in_a_row(self):
+        """The second time a sound stands for the sentence, until the service was reached."""
+        story = (*LISTENING, LinkLost("link-dns"), *LISTENING, LinkLost("link-dns"))
+        state, actions = play(*story)
+        assert PlayEarcon(Earcon.ERROR) in actions
+        assert Say not in kinds(actions)
+        assert Say(Notice.OFFLINE) in play(*CONNECTED, LinkLost("link-dns"), state=state)[1]
+
+    def test_a_reply_that_failed_halfway_leaves_its_code(self):
+        """What came is heard; the status keeps the trouble."""
+        state, _ = play(*SPEAKING, ResponseDone(R1, "failed", "server_error"), PlaybackDrained())
+        assert (state.phase, state.trouble) == (Phase.FOLLOW_UP, "server_error")
+        assert play(*SPEAKING, ResponseDone(R1, "failed"))[0].trouble == "response-failed"
