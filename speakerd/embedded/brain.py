@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from speakerd.embedded.calls import chosen
+from speakerd.embedded.calls import chosen, is_filler, is_waiting, waiting
 from speakerd.embedded.character import Character, character_in
 from speakerd.embedded.knowledge import CAPITALS, JOKE, STORY, UNIT_SPELLINGS, UNITS
 from speakerd.embedded.numerals import digits_for_words, spoken_number
@@ -47,7 +47,10 @@ class IntentBrain:
     """Answers what it has a rule for."""
 
     def answer(self, prompt: Prompt) -> str | Call | None:
-        """Return what to say, or which function to call; None for noise and silence, which nobody answers."""
+        """Return what to say, or which function to call; None for noise and silence, which nobody answers.
+
+        Of speech that is meant for somebody else it cannot tell: only noise and fillers are waited through.
+        """
         dictated = re.match(
             r"\W*say(?: exactly)?(?: this)?\s*:\s*(.+)", prompt.instructions or "", re.DOTALL | re.IGNORECASE
         )
@@ -63,14 +66,16 @@ class IntentBrain:
 def _answer(prompt: Prompt, character: Character) -> str | Call | None:
     """Return what a prompt deserves."""
     if prompt.results:
-        return told(prompt.results)
+        return None if is_waiting(prompt.results[-1].name) else told(prompt.results)
     if prompt.idle:
         return STILL_THERE
     if prompt.heard is not None and not prompt.heard.is_speech:
-        return None
+        return waiting(prompt.tools)
     said = normalised(prompt.text, character.name)
-    call = None
-    if prompt.must_call or not said.startswith("repeat"):
+    call: Call | str | None = None
+    if prompt.heard is not None and is_filler(said):
+        call = waiting(prompt.tools)
+    if call is None and (prompt.must_call or not said.startswith("repeat")):
         call = chosen(said, prompt.text, prompt.tools, must_call=prompt.must_call)
     return call or _said(said, prompt)
 

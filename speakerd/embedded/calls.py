@@ -64,6 +64,18 @@ _END_SAID = re.compile(
     r"(?:end|stop) (?:the |this )?(?:conversation|call|session))\b"
 )
 
+_ENOUGH = (
+    "stop|stop it|stop that|stop talking|be quiet|shut up|enough|never ?mind|thank you|thanks|that(?: i|')s (?:all|it)"
+)
+_POLITE = "please|no|ok|okay|alright|great|good|perfect|now|just|very much|so much|a lot|for now|for today"
+_HAD_ENOUGH = re.compile(rf"(?:(?:{_POLITE}) )*(?:{_ENOUGH})(?: (?:{_ENOUGH}|{_POLITE}))*")
+"""Words that end a conversation when nothing else is said with them."""
+
+_FILLER_SOUNDS = frozenset(("um", "umm", "uh", "uhm", "er", "erm", "ah", "hm", "hmm", "mm", "mmm", "mhm"))
+"""What people say to nobody while they think (guessed: as the ears spell it)."""
+
+_WAIT_NAME = ["wait", "for", "user"]
+
 
 def chosen(
     said: str, original: str, tools: tuple[dict[str, Any], ...], *, must_call: bool = False
@@ -94,10 +106,30 @@ def is_farewell(name: str) -> bool:
     return _END_NAME.search(name.lower()) is not None
 
 
+def waiting(tools: tuple[dict[str, Any], ...]) -> Call | None:
+    """Return the call that waits for the user in silence, or None when no function for that is declared."""
+    return next((Call(tool["name"]) for tool in tools if is_waiting(tool["name"])), None)
+
+
+def is_waiting(name: str) -> bool:
+    """Return whether a function of this name waits for the user."""
+    return name_words(name) == _WAIT_NAME
+
+
+def is_filler(said: str) -> bool:
+    """Return whether normalised words are none, only sounds between them."""
+    return bool(said) and _FILLER_SOUNDS.issuperset(re.findall(r"\w+", said))
+
+
+def _is_over(said: str) -> bool:
+    """Return whether somebody has had enough of the conversation."""
+    return bool(_END_SAID.search(said) or _HAD_ENOUGH.fullmatch(" ".join(re.findall(r"[\w']+", said))))
+
+
 def _fit(said: str, tool: dict[str, Any]) -> int:
     """Return how well a function fits what was said; 0: not at all."""
     if is_farewell(tool["name"]):
-        return 10 if _END_SAID.search(said) else 0
+        return 10 if _is_over(said) else 0
     name = name_words(tool["name"])
     heard = {_singular(word) for word in said.split()}
     nouns = [

@@ -10,7 +10,7 @@ import numpy as np
 
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
-from speakerd.embedded.calls import chosen
+from speakerd.embedded.calls import chosen, is_waiting, waiting
 from speakerd.embedded.parts import Call, Heard, Prompt
 from speakerd.embedded.turns import FRAME_FRAMES, FRAME_MS
 
@@ -56,11 +56,13 @@ class ScriptedBrain:
     def answer(self, prompt: Prompt) -> str | Call | None:
         """Return the next line, or what can honestly be said about the prompt."""
         if prompt.heard is not None and not prompt.heard.is_speech and not prompt.idle:
-            return None
+            return waiting(prompt.tools)
         if self._lines is not None:
             line = next(self._lines)
             return _scripted_call(line, prompt) or line
         if prompt.results:
+            if is_waiting(prompt.results[-1].name):
+                return None
             return " ".join(f"{result.name} returned: {result.output}" for result in prompt.results)
         call = chosen(prompt.text.lower(), prompt.text, prompt.tools, must_call=prompt.must_call)
         return call if isinstance(call, Call) else _told(prompt)

@@ -132,3 +132,29 @@ def test_a_declared_function_is_called() -> None:
 def test_a_silence_can_be_asked_about() -> None:
     """A session that lets no silence pass has the user asked."""
     assert IntentBrain().answer(Prompt("", Heard(is_speech=False), idle=True)) == "Are you still there?"
+
+
+END, WAIT = ({"type": "function", "name": name} for name in ("end_conversation", "wait_for_user"))
+
+
+@pytest.mark.parametrize("words", ["Stop.", "Thank you.", "Thanks, that's all.", "Goodbye!", "Hey Jarvis, never mind."])
+def test_a_conversation_is_ended_by_its_function(words: str) -> None:
+    """Who has had enough ends the conversation where there is a function for that, and gets an answer elsewhere."""
+    assert IntentBrain().answer(Prompt(words, Heard(is_speech=True, text=words), tools=(WAIT, END))) == Call(
+        "end_conversation"
+    )
+    assert isinstance(answer(words), str)
+
+
+@pytest.mark.parametrize(
+    "heard", [Heard(is_speech=False), Heard(is_speech=True, text="Um."), Heard(is_speech=True, text="Hmm, uh...")]
+)
+def test_what_is_meant_for_nobody_is_waited_through(heard: Heard) -> None:
+    """Noise and fillers call the function that waits for the user; what that returns is answered by nothing."""
+    assert IntentBrain().answer(Prompt(heard.text, heard, tools=(END, WAIT))) == Call("wait_for_user")
+    assert IntentBrain().answer(Prompt("", tools=(WAIT,), results=(Result("wait_for_user", "{}"),))) is None
+
+
+def test_speech_without_words_is_not_taken_for_noise() -> None:
+    """Whoever mumbled may have meant the speaker: it is said that nothing was understood."""
+    assert IntentBrain().answer(Prompt("", Heard(is_speech=True), tools=(END, WAIT))) == NOT_CAUGHT

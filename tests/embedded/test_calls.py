@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from speakerd.embedded.brain import normalised
-from speakerd.embedded.calls import chosen, is_farewell
+from speakerd.embedded.calls import chosen, is_farewell, is_filler, waiting
 from speakerd.embedded.parts import Call
 
 
@@ -43,6 +43,13 @@ def choose(text: str, *tools: dict[str, Any], must_call: bool = False) -> Call |
         ("Set the volume to thirty percent.", "set_volume", {"percent": 30}),
         ("Goodbye.", "end_conversation", {}),
         ("That's all, thanks.", "end_conversation", {}),
+        ("Thanks, that's all.", "end_conversation", {}),
+        ("Stop.", "end_conversation", {}),
+        ("Okay, stop it please!", "end_conversation", {}),
+        ("Thank you very much.", "end_conversation", {}),
+        ("No, thank you.", "end_conversation", {}),
+        ("Never mind.", "end_conversation", {}),
+        ("Nevermind, thanks", "end_conversation", {}),
         ("What's the weather in New York?", "get_weather", {"city": "New York"}),
     ],
 )
@@ -51,7 +58,13 @@ def test_the_function_that_was_asked_for_is_called(text: str, name: str, argumen
     assert choose(text, *TOOLS) == Call(name, arguments)
 
 
-@pytest.mark.parametrize("text", ["What is twelve times seven?", "Tell me a joke.", "Stop.", "Play music.", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("What is twelve times seven?", "Tell me a joke.", "Play music.", ""),
+        *("Thank you, and tell me a joke.", "Never mind the joke.", "Stop the music.", "Please."),
+    ],
+)
 def test_what_was_not_asked_for_is_not_called(text: str) -> None:
     """Words that name no function call none."""
     assert choose(text, *TOOLS, function("get_times", of=STRING)) is None
@@ -123,3 +136,17 @@ def test_farewells_are_known_by_name() -> None:
     """A function that ends the conversation is recognised."""
     assert all(map(is_farewell, ("end_conversation", "endSession", "hang_up")))
     assert not is_farewell("stop_timer")
+
+
+def test_waiting_is_a_function_of_that_name() -> None:
+    """Of all functions only the one that says so lets a brain wait for its user."""
+    assert waiting((TIMER, function("wait_for_user"))) == Call("wait_for_user", {})
+    assert waiting((TIMER, function("waitForUser"))) == Call("waitForUser", {})
+    assert waiting((TIMER, function("wait_for_bus"))) is None
+    assert choose("Wait for the user.", function("wait_for_bus")) is None
+
+
+@pytest.mark.parametrize(("text", "filler"), [("Um.", True), ("Uh, hmm...", True), ("Um, stop", False), ("", False)])
+def test_fillers_are_no_words(text: str, filler: bool) -> None:
+    """Sounds that people make while they think are known; silence is none of them."""
+    assert is_filler(normalised(text)) is filler

@@ -55,3 +55,12 @@ def test_brain_calls_functions() -> None:
     assert plain.answer(Prompt("Volume 30", tools=(tool,))) == Call("set_volume", {"percent": 30})
     assert plain.answer(Prompt("", results=(Result("set_volume", "ok"),))) == "set_volume returned: ok"
     assert plain.answer(Prompt("", Heard(False), idle=True)) == "Nobody said anything."
+
+
+def test_brain_ends_and_waits_by_function() -> None:
+    """With the functions for it a farewell that was typed ends the conversation, and noise is waited through."""
+    tools = tuple({"type": "function", "name": name} for name in ("end_conversation", "wait_for_user"))
+    assert ScriptedBrain().answer(Prompt("Thank you!", tools=tools)) == Call("end_conversation")
+    assert ScriptedBrain(["line"]).answer(Prompt("", Heard(is_speech=False), tools=tools)) == Call("wait_for_user")
+    assert ScriptedBrain().answer(Prompt("Thank you!")) == "You wrote: Thank you!"
+    assert ScriptedBrain().answer(Prompt("", tools=tools, results=(Result("wait_for_user", "{}"),))) is None
