@@ -31,7 +31,7 @@ class _Pause:
 
 
 class TailCut:
-    """An uplink that waits, when it is opened for a wake word, until it knows where the word ends: 240 ms at most.
+    """An uplink that waits, when it is opened for a wake word, until it knows where the word ends: 230 ms at most.
 
     Nothing is lost meanwhile: what is said is in the pre-roll and goes out when the gate opens. Implements
     ``ports.Uplink``. Thread: event loop.
@@ -39,11 +39,13 @@ class TailCut:
     Args:
         uplink: The gate.
         on_pause: Told when the user has said the wake word and waits to be heard.
+        attend: Called when the wait begins: from then on each period of audio counts, and may be fed at once.
     """
 
-    def __init__(self, uplink: Uplink, on_pause: Callable[[], None]) -> None:
+    def __init__(self, uplink: Uplink, on_pause: Callable[[], None], attend: Callable[[], None] = lambda: None) -> None:
         self._uplink = uplink
         self._on_pause = on_pause
+        self._attend = attend
         self._heard = Preroll(_MEMORY_FRAMES)
         self._word: Frames | None = None
         self._pause: _Pause | None = None
@@ -55,14 +57,16 @@ class TailCut:
         self._decide()
 
     def open(self, from_frame: Frames | None) -> None:
-        """Let audio through, from the pause behind the wake word on if there is one, else from this frame (None: now).
+        """Let audio through, from the pause behind the wake word on if there is one, else from before this frame.
 
-        A gate that is live already stays as it is.
+        None: from now on. A gate that is live already stays as it is.
         """
         self._pause = None
         self._word = from_frame
         if from_frame is None or self._live:
             self._open(from_frame)
+        else:
+            self._attend()
         self._decide()
 
     def silence(self) -> None:
@@ -96,7 +100,7 @@ class TailCut:
             return
         if tail.quiet_below_dbfs is not None:
             self._pause = _Pause(search_at + tail.frames, tail.quiet_below_dbfs)
-        self._end_search(Frames(word + tail.frames * WIRE_RATE_HZ // WAKE_RATE_HZ))
+        self._end_search(Frames(max(0, word + tail.frames * WIRE_RATE_HZ // WAKE_RATE_HZ)))
 
     def _end_search(self, from_frame: Frames) -> None:
         self._word = None

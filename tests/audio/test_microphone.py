@@ -128,6 +128,20 @@ async def test_the_loop_is_woken_once_for_all_that_the_wake_word_looks_at() -> N
     assert len(bench.uplink) == 480
 
 
+async def test_who_waits_for_what_is_heard_gets_every_period_for_half_a_second() -> None:
+    """With the gate still shut each period is taken in as it comes, the ones held back at once; then 80 ms again."""
+    bench = Bench()
+    await bench.periods(5)
+    bench.microphone.attend()
+    positions = [bench.microphone.position_frames]
+    for _ in range(32):
+        await bench.periods(1)
+        positions.append(bench.microphone.position_frames)
+    assert positions[:25] == [480 * period for period in range(5, 30)]
+    assert sorted(set(positions[25:])) == [480 * 29, 480 * 32, 480 * 36]
+    assert bench.sent == []
+
+
 @pytest.mark.parametrize("card", [CARD_48K_STEREO, CARD_16K_MONO, CARD_44K_S32])
 async def test_every_cards_audio_arrives_resampled_whole_and_in_order(card: PcmFormat) -> None:
     """Rates, channels and sample formats end where the wire begins; the wake word gets two frames for three."""

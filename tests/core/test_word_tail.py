@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from speakerd.core.word_tail import (
+    BREATH_LEAD_FRAMES,
     CONTEXT_FRAMES,
     SEARCH_FRAMES,
     Tail,
@@ -33,6 +34,8 @@ def frames(tail: Tail | None) -> int:
 
 ROOM, WORD = -60.0, -20.0
 
+ONE_BREATH = Tail(-BREATH_LEAD_FRAMES, None)
+
 
 @pytest.mark.parametrize("room_dbfs", [-90.0, -60.0, -40.0])
 @pytest.mark.parametrize("tail_ms", [0, 100, 240, 380])
@@ -42,16 +45,17 @@ def test_a_pause_behind_the_word_is_found_where_it_begins(room_dbfs: float, tail
     assert frames(word_tail(heard, CONTEXT_FRAMES)) == tail_ms * MS
 
 
-def test_a_sentence_in_one_breath_is_not_cut() -> None:
-    """Speech that goes on is known as soon as a pause could no longer begin in time."""
-    heard = scene((ROOM, 1500), (WORD, 500), (WORD, 420))
-    assert word_tail(heard, CONTEXT_FRAMES) == Tail(0, None)
+def test_a_sentence_in_one_breath_is_sent_from_before_the_search_on() -> None:
+    """Speech that goes on is known as soon as a pause could no longer begin in time: 100 ms behind the detection."""
+    heard = scene((ROOM, 1500), (WORD, 500), (WORD, 400))
+    assert word_tail(heard, CONTEXT_FRAMES) == ONE_BREATH
+    assert word_tail(heard[: -10 * MS], CONTEXT_FRAMES) is None
 
 
 def test_a_stop_consonant_is_no_pause() -> None:
     """The silence inside a "t" is shorter."""
     heard = scene((ROOM, 1500), (WORD, 600), (ROOM, 120), (WORD, 600))
-    assert word_tail(heard, CONTEXT_FRAMES) == Tail(0, None)
+    assert word_tail(heard, CONTEXT_FRAMES) == ONE_BREATH
 
 
 @pytest.mark.parametrize("quiet_ms", [0, 20, 120])
@@ -61,12 +65,12 @@ def test_a_pause_that_is_not_over_is_waited_for(quiet_ms: int) -> None:
     assert word_tail(heard, CONTEXT_FRAMES) is None
 
 
-def test_the_wait_ends_240_ms_behind_the_detection() -> None:
+def test_the_wait_ends_230_ms_behind_the_detection() -> None:
     """A pause that begins at the last moment is known 140 ms later."""
     search_ms = SEARCH_FRAMES // MS
     heard = scene((ROOM, 1500), (WORD, 500 + search_ms), (ROOM, 140))
     assert frames(word_tail(heard, CONTEXT_FRAMES)) == SEARCH_FRAMES
-    assert word_tail(heard[: -20 * MS], CONTEXT_FRAMES) is None
+    assert word_tail(heard[: -10 * MS], CONTEXT_FRAMES) is None
 
 
 def test_a_pause_at_once_cuts_nothing() -> None:
@@ -76,9 +80,9 @@ def test_a_pause_at_once_cuts_nothing() -> None:
 
 @pytest.mark.parametrize("before_ms", [0, 7, 100, 900])
 def test_little_before_the_word_is_enough(before_ms: int) -> None:
-    """A word said right after the start is cut as well, to the 20 ms."""
+    """A word said right after the start is cut as well, to the 10 ms."""
     heard = scene((ROOM, before_ms), (WORD, 300), (ROOM, 600))
-    assert frames(word_tail(heard, before_ms * MS)) == pytest.approx(300 * MS, abs=20 * MS)
+    assert frames(word_tail(heard, before_ms * MS)) == pytest.approx(300 * MS, abs=10 * MS)
 
 
 def test_digital_silence_is_quiet() -> None:
