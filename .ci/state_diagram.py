@@ -14,7 +14,7 @@ from pathlib import Path
 
 from speakerd.core import events as e
 from speakerd.core.conversation import step
-from speakerd.core.service_cells import END_CONVERSATION
+from speakerd.core.functions import END_CONVERSATION
 from speakerd.core.state import Limits, Phase, State
 from speakerd.core.units import Frames, ResponseId
 

@@ -28,8 +28,8 @@ from speakerd.core.events import (
     WakeWordApproached,
     WakeWordDetected,
 )
+from speakerd.core.functions import UNKNOWN_FUNCTION
 from speakerd.core.notices import Notice
-from speakerd.core.service_cells import UNKNOWN_FUNCTION
 from speakerd.core.state import Limits, Phase
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink, FakeVoice

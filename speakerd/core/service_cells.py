@@ -31,6 +31,7 @@ from speakerd.core.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from speakerd.core.functions import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WAIT_FOR_USER
 from speakerd.core.moves import (
     Answer,
     after_reply,
@@ -43,18 +44,6 @@ from speakerd.core.moves import (
 )
 from speakerd.core.notices import notice_of
 from speakerd.core.state import Limits, LinkState, Phase, State
-
-END_CONVERSATION = "end_conversation"
-"""The function by which the model says that the user has had enough (our own name)."""
-
-WAIT_FOR_USER = "wait_for_user"
-"""The function by which the model says that it was not spoken to (our own name)."""
-
-DONE = '{"done": true}'
-"""The result of a function that gives nothing."""
-
-UNKNOWN_FUNCTION = '{"error": "there is no such function on this device"}'
-"""What the model is told when it calls what we did not declare."""
 
 
 def link_up(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:

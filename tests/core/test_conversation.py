@@ -48,7 +48,7 @@ from speakerd.core.events import (
     WakeWordApproached,
     WakeWordDetected,
 )
-from speakerd.core.service_cells import END_CONVERSATION, WAIT_FOR_USER
+from speakerd.core.functions import END_CONVERSATION, WAIT_FOR_USER
 from speakerd.core.state import Phase
 from speakerd.core.units import Frames, ItemId, Ms
 from tests.fakes.table import FOLLOW_UP, LIMITS, R1, R2, READY, STORIES, kinds, play

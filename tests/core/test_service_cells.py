@@ -39,8 +39,8 @@ from speakerd.core.events import (
     SpeechStarted,
     StopRequested,
 )
+from speakerd.core.functions import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WAIT_FOR_USER
 from speakerd.core.notices import Notice
-from speakerd.core.service_cells import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WAIT_FOR_USER
 from speakerd.core.state import LinkState, Phase, status_line
 from tests.fakes.table import (
     ANSWERED,
