@@ -23,8 +23,8 @@ _ON_PURPOSE = {
     503: ("server_is_overloaded", "service_unavailable_error", "The engine is currently overloaded"),
 }
 """Bodies of the handshakes that are refused on purpose: code, type, message. The form is that of the
-service's errors. What stands in it is guessed: of 401 the status alone was seen in answer to a handshake, of 403, 404
-and 503 not even that."""
+service's errors. What stands in them is guessed: of 401 the status was seen in answer to a handshake but no body, of
+the others (403, 404, 429, 503) neither."""
 
 _OTHER = ("server_error", "server_error", "The server had an error")
 """The same for every other status (guessed)."""

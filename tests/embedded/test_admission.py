@@ -62,4 +62,21 @@ def test_no_seat_is_503() -> None:
     """A full service says how many it takes and when to come again."""
     rejection = no_seat(64)
     assert (rejection.status, rejection.headers["Retry-After"]) == (503, "5")
-    assert "64" in rejection.body
+    error = json.loads(rejection.body)["error"]
+    assert error["code"] == "too_many_sessions"
+    assert "64" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "code"),
+    [
+        ("/v1/chat?model=m", 404, "not_found"),
+        ("/openai/v1/realtime?model=m&api-version=2025-04-01-preview", 401, "unauthorized"),
+        ("/v1/realtime", 400, "missing_model"),
+    ],
+)
+def test_what_is_no_session_says_so(target: str, status: int, code: str) -> None:
+    """Another path, the retired dialect's version and a missing model have a code each."""
+    rejection = check_handshake(target, {"api-key": "x"}.get)
+    assert rejection is not None
+    assert (rejection.status, json.loads(rejection.body)["error"]["code"]) == (status, code)

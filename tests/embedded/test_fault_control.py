@@ -82,7 +82,8 @@ def test_control_reads_replaces_and_switches_off() -> None:
     for body in (b'{"bogus": 1}', b"\xff"):
         answer = control("PUT", body, known, put.append)
         assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "invalid_faults")
-    assert control("POST", b"", known, put.append).status == 405
+    answer = control("POST", b"", known, put.append)
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (405, "method_not_allowed")
     assert len(put) == 2
 
 

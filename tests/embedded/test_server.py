@@ -309,7 +309,8 @@ async def test_faults_change_over_http() -> None:
         assert service.faults == Faults()
         assert (await http(service, "POST", "/faults"))[0] == 405
         assert (await http(service, "PUT", "/elsewhere"))[0] == 405
-        assert (await http(service, "PUT", "/faults", Origin="http://example.net"))[0] == 403
+        status, refused_page = await http(service, "PUT", "/faults", Origin="http://example.net")
+        assert (status, refused_page["error"]["code"]) == (403, "forbidden")
 
 
 async def test_faults_do_not_change_over_http_unless_allowed(service: EmbeddedService) -> None:
