@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from speakerd.audio.pcm_types import PcmFormat
 from speakerd.audio.thread import AudioThread, Body
@@ -105,6 +105,20 @@ class Card(Generic[P]):
                 self._note_lost(error)
             await asyncio.sleep(self._wait_s)
             self._wait_s = min(2 * self._wait_s, self._back_off_s[1])
+
+    def status(self) -> dict[str, Any]:
+        """Return what there is to know of any card, as plain data."""
+        given = self.format
+        return {
+            "found": given is not None,
+            "trouble": self.trouble,
+            "losses": self.losses,
+            "rate_hz": given.rate_hz if given else None,
+            "channels": given.channels if given else None,
+            "sample_format": given.sample_format if given else None,
+            "period_frames": given.period_frames if given else None,
+            "buffer_frames": given.buffer_frames if given else None,
+        }
 
     async def _open(self) -> P:
         self._close_abandoned()

@@ -61,6 +61,12 @@ class Output:
         return Frames(max(0, device_frames * WIRE_RATE_HZ // self.format.rate_hz))
 
     @property
+    def waiting_frames(self) -> Frames:
+        """How many wire frames the thread has not taken yet."""
+        device_frames = (self._capacity_bytes - self._ring.free_bytes) // self.format.frame_bytes
+        return Frames(device_frames * WIRE_RATE_HZ // self.format.rate_hz)
+
+    @property
     def dry(self) -> bool:
         """Whether the thread's next period takes all that is in the ring."""
         return self._capacity_bytes - self._ring.free_bytes <= self.format.period_bytes

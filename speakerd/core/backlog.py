@@ -67,18 +67,18 @@ class DownlinkGate:
 class Piece:
     """A run of wire frames that belong together."""
 
-    item_id: ItemId | None
-    """The reply item it is of; None: an earcon."""
+    item_id: ItemId
+    """The reply item it is of."""
 
-    response_id: ResponseId | None
-    """The response it is of; None: an earcon."""
+    response_id: ResponseId
+    """The response it is of."""
 
     pcm: npt.NDArray[np.int16]
     """Wire frames, at least one."""
 
 
 class Backlog:
-    """A queue of wire audio: earcons first, then replies as they came."""
+    """A queue of wire audio of replies, as it came."""
 
     def __init__(self) -> None:
         self._pieces: deque[Piece] = deque()
@@ -101,12 +101,6 @@ class Backlog:
         """Put audio at the end."""
         self._pieces.append(piece)
         self._frames += len(piece.pcm)
-
-    def put_first(self, pcm: npt.NDArray[np.int16]) -> None:
-        """Put an earcon before every reply, behind the earcons that wait already."""
-        place = next((n for n, piece in enumerate(self._pieces) if piece.item_id is not None), len(self._pieces))
-        self._pieces.insert(place, Piece(None, None, pcm))
-        self._frames += len(pcm)
 
     def take(self, max_frames: int) -> Piece:
         """Take up to so many frames of one piece from the head.

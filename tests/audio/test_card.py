@@ -92,6 +92,10 @@ async def test_a_card_is_found_when_its_first_frames_have_moved() -> None:
         assert await bench.events.get() == FOUND
         assert card.format is pcm.format
         assert card.trouble is None
+        assert card.status()["rate_hz"] == pcm.format.rate_hz
+        assert card.status()["found"]
+    assert card.status()["rate_hz"] is None
+    assert not card.status()["found"]
 
 
 async def test_a_missing_card_is_reported_once_and_found_when_it_comes() -> None:

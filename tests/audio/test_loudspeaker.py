@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from speakerd.audio.echo import Pcm
-from speakerd.audio.loudspeaker import REST_AFTER_S, Loudspeaker
+from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.pcm_types import PcmFormat
 from speakerd.audio.playback import Playback
+from speakerd.audio.player import REST_AFTER_S
 from speakerd.core.actions import Earcon
 from speakerd.core.earcons import earcon_pcm
 from speakerd.core.events import AudioStarted, Device, DeviceFound, Event, Heard, PlaybackDrained
+from speakerd.core.fades import FADE_FRAMES, faded
 from speakerd.core.pcm import Resampler
 from speakerd.core.units import ItemId, Ms, ResponseId
 from tests.fakes.cards import PacedPlaybackPcm
@@ -28,8 +30,15 @@ CARD_44K = PcmFormat(rate_hz=44_100, channels=2, sample_format="S32_LE", period_
 
 
 def ramp(ms: int, start: int = 1) -> Pcm:
-    """Return wire audio whose frames count up."""
-    return np.arange(start, start + ms * 24).astype(np.int16)
+    """Return wire audio whose frames count up, below the ceiling."""
+    return (1000 + np.arange(start, start + ms * 24) % 20_000).astype(np.int16)
+
+
+def whole(*parts: Pcm) -> list[int]:
+    """Return what is heard of sounds that are played in one stretch, without the silence around it."""
+    sound = np.concatenate(parts)
+    heard: list[int] = np.trim_zeros(faded(sound, until_end=len(sound))).tolist()
+    return heard
 
 
 class Bench:
@@ -63,7 +72,7 @@ class Bench:
             self.now_s += PERIOD_S
             self.body.pump_once()
             await asyncio.sleep(0)
-            self.speaker._advance()  # the timers of the loop know another clock
+            self.speaker._player.advance()  # the timers of the loop know another clock
 
     def reply(self, ms: int, item_id: ItemId = A, start: int = 1, response_id: ResponseId = R) -> None:
         """Let the session deliver a burst."""
@@ -87,7 +96,7 @@ async def test_a_burst_is_played_whole_and_without_a_gap() -> None:
     for n in range(20):
         bench.reply(100, start=1 + n * 2400)
     await bench.periods(120)
-    assert bench.heard.tolist() == ramp(2000).tolist()
+    assert bench.heard.tolist() == whole(ramp(2000))
     assert bench.events == [AudioStarted(R), PlaybackDrained()]
 
 
@@ -112,7 +121,9 @@ async def test_what_comes_out_is_the_reply_at_the_cards_rate(card: PcmFormat) ->
     size = "<i4" if card.sample_format == "S32_LE" else "<i2"
     frames = np.frombuffer(bytes(bench.pcm.heard), size).reshape(-1, card.channels)
     one = frames[:, 0] >> (16 if card.sample_format == "S32_LE" else 0)
-    expected = Resampler(24_000, card.rate_hz).process(np.concatenate((sound, np.zeros(200, np.int16))))
+    expected = Resampler(24_000, card.rate_hz).process(
+        np.concatenate((faded(sound, until_end=len(sound)), np.zeros(200, np.int16)))
+    )
     assert np.trim_zeros(one).tolist() == np.trim_zeros(expected).tolist()
     assert (frames == frames[:, :1]).all()
 
@@ -152,7 +163,7 @@ async def test_drained_is_said_when_the_last_frame_has_come_out_of_the_card() ->
     while PlaybackDrained() not in bench.events:
         assert len(bench.heard) < 200 * 24
         await bench.periods(1)
-    assert len(bench.heard) == 200 * 24
+    assert bench.heard.tolist() == whole(ramp(200))
 
 
 async def test_heard_is_counted_per_item_in_what_was_really_played() -> None:
@@ -208,7 +219,9 @@ async def test_what_follows_a_flush_is_played_from_its_beginning() -> None:
     assert heard[0].item_id == B
     await bench.periods(40)
     after = np.frombuffer(bytes(bench.pcm.heard[before:]), np.int16)[::2]
-    expected = Resampler(24_000, 48_000).process(np.concatenate((sound, np.zeros(100, np.int16))))
+    expected = Resampler(24_000, 48_000).process(
+        np.concatenate((faded(sound, until_end=len(sound)), np.zeros(100, np.int16)))
+    )
     assert np.trim_zeros(after).tolist() == np.trim_zeros(expected).tolist()
     assert bench.events[-1] == PlaybackDrained()
 
@@ -243,18 +256,111 @@ async def test_an_earcon_goes_before_what_waits_and_belongs_to_nobody() -> None:
     await bench.periods(1)
     bench.speaker.play_earcon(Earcon.WAKE)
     await bench.periods(30)
-    assert bench.heard.tolist() == np.trim_zeros(earcon_pcm(Earcon.WAKE)).tolist()
+    wake = np.trim_zeros(earcon_pcm(Earcon.WAKE)).tolist()
+    assert bench.heard.tolist() == wake
     assert bench.events == []
     bench.speaker.accept(R)
+    bench.reply(10)  # waits for more
+    bench.speaker.play_earcon(Earcon.ERROR)
+    bench.reply(990, start=241)
+    await bench.periods(100)
+    played = bench.heard[len(wake) :]
+    error = earcon_pcm(Earcon.ERROR)
+    assert np.trim_zeros(played[: -1000 * 24]).tolist() == np.trim_zeros(error).tolist()
+    assert played[-1000 * 24 :].tolist() == faded(ramp(1000), until_end=24_000).tolist()
+    assert bench.speaker.unheard() == ()
+
+
+async def test_an_earcon_over_a_reply_moves_nothing_of_it() -> None:
+    """The reply is ducked meanwhile, and as long and as much heard as without."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
     bench.reply(1000)
     bench.speaker.play_earcon(Earcon.ERROR)
-    await bench.periods(100)
-    in_the_ring_ms = 280
-    rest = ramp(1000 - in_the_ring_ms, 1 + in_the_ring_ms * 24)
-    total = np.concatenate((ramp(in_the_ring_ms), earcon_pcm(Earcon.ERROR), rest))
-    played = bench.heard[len(np.trim_zeros(earcon_pcm(Earcon.WAKE))) :]
-    assert np.trim_zeros(played).tolist() == total.tolist()
+    await bench.periods(4 + 25)
+    assert bench.speaker.unheard() == (Heard(A, Ms(500)),)
+    await bench.periods(60)
+    alone, error = faded(ramp(1000), until_end=24_000), earcon_pcm(Earcon.ERROR)
+    lead = len(bench.heard) - len(np.trim_zeros(alone))
+    assert lead == 0
+    first = int(np.flatnonzero(bench.heard - np.trim_zeros(alone))[0])
+    assert 240 * 24 <= first <= 300 * 24  # behind what was in the ring
+    middle = slice(first + 100 * 24, first + 200 * 24)
+    expected = np.trim_zeros(alone)[middle] * 0.25
+    rest = bench.heard[middle] - expected
+    assert np.abs(rest).max() <= np.abs(error).max() + 1
+    assert bench.heard[-300 * 24 :].tolist() == np.trim_zeros(alone)[-300 * 24 :].tolist()
+    assert bench.events == [AudioStarted(R), PlaybackDrained()]
+
+
+async def test_a_notice_interrupts_a_reply_which_goes_on_behind_it() -> None:
+    """It belongs to nobody, is heard whole, and of the reply nothing is lost or counted twice."""
+    bench = Bench()
+    notice = np.full(24 * 200, 5000, np.int16)
+    bench.speaker.play_notice(notice, "lost")  # without a card: dropped
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.reply(1000)
+    bench.speaker.play_notice(notice, "lost")
+    bench.speaker.play_notice(notice[:0], "empty")
+    await bench.periods(4 + 25)
+    (heard,) = bench.speaker.unheard()
+    assert heard.heard_ms < 320
+    await bench.periods(60)
+    (level,) = np.flatnonzero(np.diff((bench.heard == 5000).astype(int)) == 1)[:1]
+    joints = bench.heard[level - 2 * FADE_FRAMES : level + 24 * 200].astype(int)
+    assert np.abs(np.diff(joints)).max() < 400
+    assert len(bench.heard) == pytest.approx(1200 * 24, abs=2)  # a fade's first and last frame are next to nothing
     assert bench.speaker.unheard() == ()
+    assert bench.events == [AudioStarted(R), PlaybackDrained()]
+    assert ("notice", {"notice": "lost"}) in bench.trace.calls
+    assert bench.trace.names().count("notice") == 1
+
+
+async def test_a_notice_alone_is_no_reply() -> None:
+    """It is playing while it is, and its end is told to nobody; earcons that are turned off do not silence it."""
+    bench = Bench(earcons=False)
+    await bench.periods(1)
+    bench.speaker.play_notice(ramp(200), "offline")
+    assert bench.speaker.is_playing
+    await bench.periods(30)
+    assert bench.heard.tolist() == whole(ramp(200))
+    assert not bench.speaker.is_playing
+    assert bench.events == []
+    assert bench.trace.names() == ["notice"]
+
+
+async def test_a_flush_ends_a_notice() -> None:
+    """A speaker that is told to stop stops whatever it says."""
+    bench = Bench()
+    await bench.periods(1)
+    bench.speaker.play_notice(ramp(2000), "offline")
+    await bench.periods(10)
+    heard = len(bench.heard)
+    bench.speaker.flush()
+    await bench.periods(30)
+    assert len(bench.heard) <= heard + 480
+    assert not bench.speaker.is_playing
+
+
+async def test_the_gain_is_what_the_canceller_sees_too() -> None:
+    """Half the gain is half of every sample, in the room and in the reference."""
+    bench = Bench()
+    bench.speaker.set_gain(0.5)
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.reply(400)
+    await bench.periods(10)
+    seen = bench.speaker.reference.take(24_000)
+    await bench.periods(20)
+    loud = np.trim_zeros(faded(ramp(400), until_end=400 * 24))
+    assert np.abs(bench.heard[960:] - loud[-len(bench.heard) :][960:] * 0.5).max() <= 1
+    assert seen is not None
+    assert 0 < np.abs(seen).max() <= 0.5 * 21_000
+    assert bench.speaker.status()["gain"] == 0.5
+    with pytest.raises(ValueError, match="gain"):
+        bench.speaker.set_gain(-0.1)
 
 
 async def test_earcons_can_be_turned_off() -> None:
@@ -302,7 +408,47 @@ async def test_a_response_with_another_item_is_not_complete_after_the_first() ->
     bench.reply(200, B)
     await bench.periods(40)
     assert bench.speaker.status()["starvations"] == 1
-    assert bench.heard.tolist() == np.concatenate((ramp(200), ramp(200))).tolist()
+    assert bench.heard.tolist() == np.trim_zeros(np.concatenate([faded(ramp(200), until_end=4800)] * 2)).tolist()
+
+
+async def test_a_reply_that_runs_dry_fades_out_and_waits_for_more_than_a_crumb() -> None:
+    """The gap is one, counted, without a step; what comes just in time for the next gap is not played at once."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.reply(200)
+    await bench.periods(14)
+    assert bench.speaker.status()["backlog_ms"] == 0
+    assert bench.speaker.status()["starvations"] == 1
+    bench.reply(20, start=4801)
+    await bench.periods(2)
+    assert bench.speaker.status()["backlog_ms"] == 20
+    bench.reply(400, start=5281)
+    await bench.periods(60)
+    gap = np.flatnonzero(bench.heard == 0)
+    assert 0 < len(gap) < 24 * 200
+    before, after = bench.heard[: gap[0]], bench.heard[gap[-1] + 1 :]
+    assert before.tolist() == whole(ramp(200))
+    assert after.tolist() == whole(ramp(420, start=4801))
+
+
+async def test_a_network_that_comes_late_delays_the_next_beginning() -> None:
+    """What was late by 80 ms once makes the next reply wait, and it does not run dry; a burst begins at once again."""
+    bench = Bench()
+    for response_id, item_id, gaps in ((R, A, 1), (S, B, 0)):
+        bench.speaker.accept(response_id)
+        await bench.periods(3)
+        before = bench.speaker.status()["starvations"]
+        for n in range(5):
+            bench.reply(100, item_id, start=1 + n * 2400, response_id=response_id)
+            await bench.periods(9 if n == 0 else 5)
+        bench.speaker.end_of_audio(response_id)
+        await bench.periods(40)
+        assert (bench.speaker.status()["starvations"] - before > 0) == bool(gaps)
+    assert 60 < bench.speaker.status()["start_delay_ms"] <= 140
+    bench.speaker.accept(ResponseId("burst"))
+    bench.reply(500, ItemId("c"), response_id=ResponseId("burst"))
+    assert bench.speaker.status()["backlog_ms"] < 500  # handed over
 
 
 async def test_a_quiet_card_rests_and_wakes_with_the_next_reply() -> None:
@@ -317,9 +463,10 @@ async def test_a_quiet_card_rests_and_wakes_with_the_next_reply() -> None:
     bench.reply(300)
     assert not bench.speaker.status()["resting"]
     await bench.periods(1)
-    assert bench.pcm.writes[-1] == ramp(300)[: len(bench.pcm.writes[-1]) // 2].tobytes()  # no silence goes first
+    first = faded(ramp(300), until_end=7200)[: len(bench.pcm.writes[-1]) // 2]
+    assert bench.pcm.writes[-1] == first.tobytes()  # no silence goes first
     await bench.periods(30)
-    assert bench.heard.tolist() == ramp(300).tolist()
+    assert bench.heard.tolist() == whole(ramp(300))
 
 
 async def test_the_diary_knows_when_a_response_became_audible() -> None:
@@ -362,7 +509,7 @@ async def test_a_reply_that_comes_before_the_card_waits_for_it() -> None:
     bench.reply(100)
     assert bench.speaker.is_playing
     await bench.periods(20)
-    assert bench.heard.tolist() == ramp(100).tolist()
+    assert bench.heard.tolist() == whole(ramp(100))
 
 
 async def test_runs_in_a_thread_and_ends() -> None:

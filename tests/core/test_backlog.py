@@ -30,24 +30,14 @@ def test_gives_audio_in_the_order_it_came_piece_by_piece() -> None:
     assert backlog.frames == 0
 
 
-def test_earcons_go_before_replies_and_behind_each_other() -> None:
-    """An earcon does not wait for a reply, nor overtakes another earcon."""
-    backlog = Backlog()
-    backlog.append(piece(A, 0, 4))
-    backlog.take(2)
-    backlog.put_first(np.array([100], np.int16))
-    backlog.put_first(np.array([200], np.int16))
-    assert backlog.frames == 4
-    assert [backlog.take(9).pcm.tolist() for _ in range(3)] == [[100], [200], [2, 3]]
-
-
-def test_an_earcon_alone_is_a_backlog() -> None:
-    """Without replies the earcon is the head and belongs to nobody."""
+def test_the_head_is_what_comes_next() -> None:
+    """An empty backlog has none; a part that was taken is not of it any more."""
     backlog = Backlog()
     assert backlog.head is None
-    backlog.put_first(np.array([1], np.int16))
+    backlog.append(piece(A, 0, 4))
+    backlog.take(3)
     assert backlog.head is not None
-    assert (backlog.head.item_id, backlog.head.response_id) == (None, None)
+    assert (backlog.head.item_id, backlog.head.pcm.tolist(), backlog.frames) == (A, [3], 1)
 
 
 def test_nothing_is_left_after_clearing() -> None:
