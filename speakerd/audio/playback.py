@@ -12,48 +12,15 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from speakerd.audio.pcm_types import PlaybackPcm
+from speakerd.audio.play_count import PlayCount
+from speakerd.audio.quiet_cut import QuietCut
 from speakerd.audio.ring import Consumer, Producer
 from speakerd.core.errors import DeviceError, Remedy
 
 IDLE_RESULTS_LIMIT = 6
 """This many writes in a row that moved no frame mean that the card is gone (see ``capture.py``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlayState:
-    """What the playback thread knew right after its last write; replaced as a whole.
-
-    At any later moment at least ``content_frames - dropped_frames - max(0, queued_frames - played_since -
-    silence_tail_frames)`` frames of content have been heard, and never fewer than ``heard_frames``: the first is low
-    only while silence lies before content in the card, after a start, a flush or a gap.
-    """
-
-    content_frames: int
-    """Frames from the ring that were written to the card since the start."""
-
-    silence_tail_frames: int
-    """Frames of silence written since the last frame of content."""
-
-    queued_frames: int
-    """Frames the card had not played yet, content and silence."""
-
-    at_s: float
-    """When that was, on the caller's clock."""
-
-    xruns: int
-    """Underruns: the card had nothing left because we came too late."""
-
-    starvations: int
-    """How often the ring ran dry in the middle of content."""
-
-    dropped_frames: int = 0
-    """Frames of content that the card threw away unplayed, by a flush or a rest, since the start."""
-
-    heard_frames: int = 0
-    """Frames of content that the card had played by then, exactly; never goes back."""
 
 
 class Playback:
@@ -69,6 +36,7 @@ class Playback:
         reference: Gets exactly the blocks that were written, for the echo canceller; None: nobody cancels.
         doorbell: Called after each period in which content was written or still queued; must not block.
         now: The clock of ``PlayState.at_s``.
+        cut: Waits for the moment to silence the card; None: one of its own.
 
     Attributes:
         state: What was known right after the last write.
@@ -85,6 +53,8 @@ class Playback:
         reference: Producer | None,
         doorbell: Callable[[], None],
         now: Callable[[], float],
+        *,
+        cut: QuietCut | None = None,
     ) -> None:
         self._pcm = pcm
         self._ring = ring
@@ -95,14 +65,8 @@ class Playback:
         self._silence = bytes(self._format.buffer_frames * self._format.frame_bytes)
         self._primed = False
         self._flowing = False  # the last period was content to its end
-        self._written_frames = 0
-        # Where in the stream of written frames the content lies that may still be queued: [start, end), oldest first.
-        self._content_spans: deque[tuple[int, int]] = deque()
-        self._content_frames = 0
-        self._silence_tail_frames = 0
-        self._dropped_frames = 0
-        self._xruns = 0
-        self._starvations = 0
+        self._count = PlayCount()
+        self._cut = cut or QuietCut(pcm)
         self._idle_results = 0
         self._rest_wanted = False
         self._bell = threading.Semaphore(0)
@@ -113,7 +77,7 @@ class Playback:
         self.progress = 0
         self.reference_refused_bytes = 0
         self.content_ends = False
-        self.state = PlayState(0, 0, 0, now(), 0, 0)
+        self.state = self._count.state(0, now())
 
     def pump_once(self) -> None:
         """Do what was asked for since the last call, then write one period; wait for nothing but the card.
@@ -129,14 +93,14 @@ class Playback:
                 self.resting = True
             return
         self.resting = False
-        content_was_queued = bool(self._content_spans)
+        content_was_queued = self._count.content_queued
         block, content, tail = self._next_block()
         self._note_starvation(content, len(block) // self._format.frame_bytes)
         written = self._write(block)
         if content:
-            self._note_content(content, tail)
+            self._count.note_content(content, tail)
         else:
-            self._silence_tail_frames += written
+            self._count.note_silence(written)
         self._publish(self._pcm.queued_frames())
         if content or content_was_queued:
             self._doorbell()
@@ -185,12 +149,13 @@ class Playback:
         # promises nothing for two threads on one handle of most plugins. drop() leaves the stream in SETUP and
         # pyalsaaudio's next write() prepares it (read in its source), so nothing else is needed to go on.
         if self._primed:
-            unheard_frames = self._unheard_frames(self._pcm.queued_frames())
+            if self._count.content_queued:
+                self._cut.wait()
+            queued_frames = self._pcm.queued_frames()
             self._pcm.drop()
-            self._dropped_frames += unheard_frames
+            self._count.drop(queued_frames)
         self._primed = False
         self._flowing = False
-        self._content_spans.clear()
         self._publish(0)
 
     def _next_block(self) -> tuple[bytes, int, int]:
@@ -210,7 +175,7 @@ class Playback:
         """Count each time the ring runs dry behind content, unless the content was known to end."""
         full = content_frames >= min(self._format.period_frames, block_frames)
         if not full and (content_frames or self._flowing) and not self.content_ends:
-            self._starvations += 1
+            self._count.starvations += 1
         self._flowing = full
 
     def _write(self, block: bytes) -> int:
@@ -223,16 +188,17 @@ class Playback:
             self.progress += 1
             if moved > 0:
                 self._idle_results = 0
+                self._count.wrote(moved)
+                self._cut.append(left[: moved * frame_bytes])
                 self._append_reference(left[: moved * frame_bytes])
                 left = left[moved * frame_bytes :]
                 frames += moved
-                self._written_frames += moved
                 continue
             self._idle_results += 1
             if moved not in (0, -errno.EPIPE) or self._idle_results >= IDLE_RESULTS_LIMIT:
                 raise DeviceError("device-lost", f"the loudspeaker takes nothing ({moved})", Remedy.RETRY)
             if moved == -errno.EPIPE:
-                self._xruns += 1
+                self._count.xruns += 1
                 # Nothing of this block was taken and the buffer is empty: refill it, or the next period is late too.
                 left = memoryview(self._silence[len(left) :] + bytes(left))
         return frames
@@ -246,32 +212,5 @@ class Playback:
         else:
             self.reference_refused_bytes += len(block)
 
-    def _note_content(self, content_frames: int, tail_frames: int) -> None:
-        """Remember where the content lies that was just written, ``tail_frames`` before the end."""
-        end = self._written_frames - tail_frames
-        start = end - content_frames
-        if self._content_spans and self._content_spans[-1][1] == start:
-            start, _ = self._content_spans.pop()
-        self._content_spans.append((start, end))
-        self._content_frames += content_frames
-        self._silence_tail_frames = tail_frames
-
-    def _unheard_frames(self, queued_frames: int) -> int:
-        """Return how much of what is queued is content, and forget what has been played."""
-        played = self._written_frames - queued_frames
-        while self._content_spans and self._content_spans[0][1] <= played:
-            self._content_spans.popleft()
-        return sum(end - max(start, played) for start, end in self._content_spans)
-
     def _publish(self, queued_frames: int) -> None:
-        heard = self._content_frames - self._dropped_frames - self._unheard_frames(queued_frames)
-        self.state = PlayState(
-            content_frames=self._content_frames,
-            silence_tail_frames=self._silence_tail_frames,
-            queued_frames=queued_frames,
-            at_s=self._now(),
-            xruns=self._xruns,
-            starvations=self._starvations,
-            dropped_frames=self._dropped_frames,
-            heard_frames=heard,
-        )
+        self.state = self._count.state(queued_frames, self._now())

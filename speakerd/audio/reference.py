@@ -13,7 +13,7 @@ import numpy as np
 
 from speakerd.audio.echo import Pcm
 from speakerd.audio.pcm_types import PcmFormat
-from speakerd.audio.playback import PlayState
+from speakerd.audio.play_count import PlayState
 from speakerd.audio.ring import Consumer
 from speakerd.core.pcm import Resampler, decode
 from speakerd.core.units import PERIOD_MS, WIRE_RATE_HZ, ms_to_frames

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speakerd.audio.pcm_types import PcmFormat
-from speakerd.audio.playback import PlayState
+from speakerd.audio.play_count import PlayState
 from speakerd.audio.reference import MARGIN_FRAMES, QUIET_FRAMES, EchoReference
 from speakerd.audio.ring import make_ring
 from speakerd.core.pcm import encode
