@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from speakerd.core.units import ItemId, Ms, ResponseId
+from speakerd.realtime.usage import TranscriptionUsage, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +90,28 @@ class ResponseCreated:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one response, by kind. Cached ones are part of the input."""
+class FunctionCall:
+    """A response asks for a function, whole: one that broke off is none."""
 
-    text_in: int
-    """Text tokens read."""
+    response_id: ResponseId
+    """Which response."""
 
-    audio_in: int
-    """Audio tokens read: one for each 100 ms of the user, each 50 ms of earlier replies."""
+    call_id: str
+    """The call's name, for its answer."""
 
-    cached_text_in: int
-    """Of the text read, what was cached."""
+    name: str
+    """Which function."""
 
-    cached_audio_in: int
-    """Of the audio read, what was cached."""
+    arguments: str
+    """JSON, as the model wrote it."""
 
-    text_out: int
-    """Text tokens written."""
 
-    audio_out: int
-    """Audio tokens spoken: one for each 50 ms."""
+@dataclass(frozen=True, slots=True)
+class CallOutputTaken:
+    """The result of a function call became an item: responses from here on know it."""
+
+    call_id: str
+    """Which call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,9 @@ class ResponseDone:
 
     usage: Usage | None
     """What it took, where the service says so."""
+
+    calls: tuple[FunctionCall, ...] = ()
+    """The functions it asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +231,9 @@ class UserTranscript:
     transcript: str
     """The whole text."""
 
+    usage: TranscriptionUsage | None = None
+    """What writing it down took, where the service says so."""
+
 
 @dataclass(frozen=True, slots=True)
 class UserTranscriptFailed:
@@ -272,6 +281,8 @@ ServerEvent = (
     | SpeechStopped
     | Committed
     | ResponseCreated
+    | FunctionCall
+    | CallOutputTaken
     | ResponseDone
     | AudioDelta
     | AudioDone

@@ -17,7 +17,9 @@ from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.realtime.server_events import (
     AudioDelta,
     AudioDone,
+    CallOutputTaken,
     Committed,
+    FunctionCall,
     RateLimits,
     ResponseCreated,
     ResponseDone,
@@ -33,10 +35,10 @@ from speakerd.realtime.server_events import (
     TranscriptDone,
     Truncated,
     Unknown,
-    Usage,
     UserTranscript,
     UserTranscriptFailed,
 )
+from speakerd.realtime.usage import TranscriptionUsage, Usage
 
 Json = dict[str, Any]
 """An object of the wire. Any: JSON is the one place where types end."""
@@ -80,6 +82,12 @@ def item_create_text(text: str, event_id: str, role: str = "user") -> str:
     return _command("conversation.item.create", event_id, item=item)
 
 
+def item_create_output(call_id: str, output: str, event_id: str) -> str:
+    """Write ``conversation.item.create`` for the result of a function call."""
+    item = {"type": "function_call_output", "call_id": call_id, "output": output}
+    return _command("conversation.item.create", event_id, item=item)
+
+
 def response_create(event_id: str) -> str:
     """Write ``response.create``."""
     return _command("response.create", event_id)
@@ -117,6 +125,13 @@ def _object(parent: Json, field: str) -> Json:
 
 def _optional_object(parent: Json, field: str) -> Json:
     return {} if parent.get(field) is None else _object(parent, field)
+
+
+def _objects(parent: Json, field: str) -> list[Json]:
+    value = parent.get(field)
+    if not isinstance(value, list) or not all(isinstance(element, dict) for element in value):
+        raise _wrong(field, "a list of objects", value)
+    return value
 
 
 def _text(parent: Json, field: str) -> str:
@@ -182,17 +197,42 @@ def _service_error(event: Json) -> ServiceError:
     )
 
 
+def _output_item_done(event: Json) -> ServerEvent:
+    """Read a function call from the only event that says whether it is whole.
+
+    ``response.function_call_arguments.done`` comes a moment earlier, but also for a call that was broken off.
+    """
+    return _call(_object(event, "item"), _response(event)) or Unknown("response.output_item.done")
+
+
+def _call(item: Json, response_id: ResponseId) -> FunctionCall | None:
+    if item.get("type") != "function_call" or item.get("status", "completed") != "completed":
+        return None
+    return FunctionCall(response_id, _text(item, "call_id"), _text(item, "name"), _text(item, "arguments"))
+
+
+def _item_done(event: Json) -> ServerEvent:
+    item = _object(event, "item")
+    if item.get("type") != "function_call_output":
+        return Unknown("conversation.item.done")
+    return CallOutputTaken(_text(item, "call_id"))
+
+
 def _response_done(event: Json) -> ResponseDone:
     response = _object(event, "response")
+    response_id = ResponseId(_text(response, "id"))
+    items = _objects(response, "output") if response.get("output") is not None else []
+    calls = (_call(item, response_id) for item in items)
     details = _optional_object(response, "status_details")
     error = _optional_object(details, "error")
     return ResponseDone(
-        response_id=ResponseId(_text(response, "id")),
+        response_id=response_id,
         status=_text(response, "status"),
         reason=_optional_text(details, "reason"),
         code=_optional_text(error, "code") or _optional_text(error, "type"),
         message=_optional_text(error, "message"),
         usage=None if response.get("usage") is None else _usage(_object(response, "usage")),
+        calls=tuple(call for call in calls if call is not None),
     )
 
 
@@ -209,11 +249,27 @@ def _usage(usage: Json) -> Usage:
     )
 
 
+def _user_transcript(event: Json) -> UserTranscript:
+    usage = event.get("usage")
+    return UserTranscript(
+        _item(event),
+        _text(event, "transcript"),
+        None if usage is None else _transcription_usage(_object(event, "usage")),
+    )
+
+
+def _transcription_usage(usage: Json) -> TranscriptionUsage:
+    read = _optional_object(usage, "input_token_details")
+    return TranscriptionUsage(
+        seconds=0.0 if usage.get("seconds") is None else _number(usage, "seconds"),
+        text_in=_count(read, "text_tokens"),
+        audio_in=_count(read, "audio_tokens"),
+        text_out=_count(usage, "output_tokens"),
+    )
+
+
 def _rate_limits(event: Json) -> RateLimits:
-    limits = event.get("rate_limits")
-    if not isinstance(limits, list) or not all(isinstance(limit, dict) for limit in limits):
-        raise _wrong("rate_limits", "a list of objects", limits)
-    return RateLimits({_text(limit, "name"): _number(limit, "remaining") for limit in limits})
+    return RateLimits({_text(limit, "name"): _number(limit, "remaining") for limit in _objects(event, "rate_limits")})
 
 
 _READERS: dict[str, Callable[[Json], ServerEvent]] = {
@@ -224,6 +280,8 @@ _READERS: dict[str, Callable[[Json], ServerEvent]] = {
     "input_audio_buffer.speech_stopped": lambda event: SpeechStopped(_item(event), Ms(_whole(event, "audio_end_ms"))),
     "input_audio_buffer.committed": lambda event: Committed(_item(event)),
     "response.created": lambda event: ResponseCreated(ResponseId(_text(_object(event, "response"), "id"))),
+    "response.output_item.done": _output_item_done,
+    "conversation.item.done": _item_done,
     "response.done": _response_done,
     "response.output_audio.delta": lambda event: AudioDelta(_response(event), _item(event), _audio(event)),
     "response.output_audio.done": lambda event: AudioDone(_response(event), _item(event)),
@@ -235,9 +293,7 @@ _READERS: dict[str, Callable[[Json], ServerEvent]] = {
     ),
     "response.output_text.delta": lambda event: TextDelta(_response(event), _item(event), _text(event, "delta")),
     "response.output_text.done": lambda event: TextDone(_response(event), _item(event), _text(event, "text")),
-    "conversation.item.input_audio_transcription.completed": lambda event: UserTranscript(
-        _item(event), _text(event, "transcript")
-    ),
+    "conversation.item.input_audio_transcription.completed": _user_transcript,
     "conversation.item.input_audio_transcription.failed": lambda event: UserTranscriptFailed(
         _item(event), _optional_text(_optional_object(event, "error"), "code")
     ),

@@ -15,6 +15,7 @@ from speakerd.core.errors import ProtocolError
 from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.realtime import server_events as events
 from speakerd.realtime import wire
+from speakerd.realtime.usage import TranscriptionUsage, Usage
 
 PCM = b"\x01\x00\x02\x00"
 DELTA = base64.b64encode(PCM).decode()
@@ -37,6 +38,17 @@ def decoded(kind: str, **fields: Any) -> events.ServerEvent:
 def of_response(**fields: Any) -> dict[str, Any]:
     return {"response_id": "r", "item_id": "i", "output_index": 0, "content_index": 0, **fields}
 
+
+CALL = {
+    "id": "i",
+    "type": "function_call",
+    "status": "completed",
+    "name": "set_timer",
+    "call_id": "call_1",
+    "arguments": "{ }",
+}
+OUTPUT = {"id": "o", "type": "function_call_output", "call_id": "call_1", "output": "{}"}
+MESSAGE = {"id": "m", "type": "message", "status": "completed", "role": "assistant", "content": []}
 
 R, I = ResponseId("r"), ItemId("i")  # noqa: E741 - the protocol's two names
 
@@ -80,6 +92,33 @@ R, I = ResponseId("r"), ItemId("i")  # noqa: E741 - the protocol's two names
             events.UserTranscript(I, "what time is it"),
         ),
         (
+            "conversation.item.input_audio_transcription.completed",
+            {"item_id": "i", "transcript": "hi", "usage": {"type": "duration", "seconds": 1.5}},
+            events.UserTranscript(I, "hi", TranscriptionUsage(1.5, 0, 0, 0)),
+        ),
+        (
+            "conversation.item.input_audio_transcription.completed",
+            {
+                "item_id": "i",
+                "transcript": "hi",
+                "usage": {
+                    "type": "tokens",
+                    "input_token_details": {"text_tokens": 1, "audio_tokens": 2},
+                    "output_tokens": 3,
+                },
+            },
+            events.UserTranscript(I, "hi", TranscriptionUsage(0.0, 1, 2, 3)),
+        ),
+        ("response.output_item.done", of_response(item=CALL), events.FunctionCall(R, "call_1", "set_timer", "{ }")),
+        (
+            "response.output_item.done",
+            of_response(item={**CALL, "status": "incomplete"}),
+            events.Unknown("response.output_item.done"),
+        ),
+        ("response.output_item.done", of_response(item=MESSAGE), events.Unknown("response.output_item.done")),
+        ("conversation.item.done", {"item": OUTPUT}, events.CallOutputTaken("call_1")),
+        ("conversation.item.done", {"item": MESSAGE}, events.Unknown("conversation.item.done")),
+        (
             "conversation.item.input_audio_transcription.failed",
             {"item_id": "i", "error": {"code": "DeploymentNotFound"}},
             events.UserTranscriptFailed(I, "DeploymentNotFound"),
@@ -107,14 +146,14 @@ def test_each_event_we_use_is_typed(kind: str, fields: dict[str, Any], expected:
 def test_a_completed_response_tells_its_usage() -> None:
     """Usage is read by kind, cached tokens apart."""
     done = decoded("response.done", response={"id": "r", "status": "completed", "status_details": None, "usage": USAGE})
-    assert done == events.ResponseDone(R, "completed", None, None, None, events.Usage(43, 96, 0, 64, 18, 43))
+    assert done == events.ResponseDone(R, "completed", None, None, None, Usage(43, 96, 0, 64, 18, 43))
 
 
 def test_usage_without_details_counts_nothing() -> None:
     """A usage object that names no details is all zeros."""
     done = decoded("response.done", response={"id": "r", "status": "completed", "usage": {}})
     assert isinstance(done, events.ResponseDone)
-    assert done.usage == events.Usage(0, 0, 0, 0, 0, 0)
+    assert done.usage == Usage(0, 0, 0, 0, 0, 0)
 
 
 def test_a_failed_response_tells_its_code() -> None:
@@ -126,6 +165,14 @@ def test_a_failed_response_tells_its_code() -> None:
         done = decoded("response.done", response={"id": "r", "status": "failed", "status_details": {"error": error}})
         assert isinstance(done, events.ResponseDone)
         assert (done.status, done.code, done.usage) == ("failed", code, None)
+
+
+def test_a_completed_response_repeats_its_calls() -> None:
+    """Whole calls are read from the end of a response, too; messages and calls that broke off are not."""
+    output = [MESSAGE, CALL, {**CALL, "call_id": "call_2", "status": "incomplete"}]
+    done = decoded("response.done", response={"id": "r", "status": "completed", "output": output})
+    assert isinstance(done, events.ResponseDone)
+    assert done.calls == (events.FunctionCall(R, "call_1", "set_timer", "{ }"),)
 
 
 def test_half_a_surrogate_pair_becomes_printable() -> None:
@@ -153,6 +200,9 @@ def test_half_a_surrogate_pair_becomes_printable() -> None:
         '{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"é"}',
         '{"type":"response.output_audio.delta","response_id":"r","item_id":"i"}',
         '{"type":"response.done","response":{"id":"r","status":"failed","status_details":[]}}',
+        '{"type":"response.done","response":{"id":"r","status":"completed","output":{}}}',
+        '{"type":"response.output_item.done","response_id":"r","item":{"type":"function_call"}}',
+        '{"type":"conversation.item.done"}',
         '{"type":"rate_limits.updated","rate_limits":3}',
         '{"type":"rate_limits.updated","rate_limits":[3]}',
     ],
@@ -183,7 +233,19 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["response_id", "item_id", "delta", "response", "session", "error", "audio_start_ms", "audio_end_ms", "rate_limits"]
+    [
+        "response_id",
+        "item_id",
+        "delta",
+        "response",
+        "session",
+        "error",
+        "audio_start_ms",
+        "audio_end_ms",
+        "rate_limits",
+        "item",
+        "usage",
+    ]
 )
 
 
@@ -222,6 +284,14 @@ def test_appended_audio_survives_the_wire(pcm: bytes) -> None:
                 "type": "conversation.item.create",
                 "event_id": "e",
                 "item": {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "hi"}]},
+            },
+        ),
+        (
+            wire.item_create_output("call_1", '{"ok":true}', "e"),
+            {
+                "type": "conversation.item.create",
+                "event_id": "e",
+                "item": {"type": "function_call_output", "call_id": "call_1", "output": '{"ok":true}'},
             },
         ),
         (wire.response_create("e"), {"type": "response.create", "event_id": "e"}),
