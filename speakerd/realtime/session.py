@@ -14,72 +14,19 @@ from typing import Any
 
 from speakerd.core import events
 from speakerd.core.errors import BENIGN_SERVICE_CODES, LinkError, Remedy
+from speakerd.core.memory import Said
 from speakerd.core.units import SAMPLE_BYTES, ItemId, Ms, ResponseId, wire_bytes_to_ms
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
+from speakerd.realtime.calls import Calls
+from speakerd.realtime.outcome import NOTHING, Audio, Outcome, Transcript
 from speakerd.realtime.spec import SessionSpec
 
-__all__ = ["NOTHING", "Audio", "Outcome", "Session", "SessionSpec", "Transcript"]
+_OTHERS_TURN = "conversation_already_has_active_response"
+"""The service's error code for a response that was asked for while another one runs (observed)."""
 
 _EXPIRED = "session_expired"
 """The service's error code before it ends a session that reached its longest age (observed)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Audio:
-    """A piece of a reply that still counts."""
-
-    response_id: ResponseId
-    """Which response."""
-
-    item_id: ItemId
-    """Which item of it."""
-
-    pcm: bytes
-    """Wire audio, whole samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What somebody said, whole."""
-
-    role: str
-    """``user`` or ``assistant``."""
-
-    item_id: ItemId
-    """The item."""
-
-    text: str
-    """What was said."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one server event comes to. Most have one thing to say, many nothing."""
-
-    event: events.Event | None = None
-    """For the core."""
-
-    audio: Audio | None = None
-    """For the loudspeaker."""
-
-    audio_done: ResponseId | None = None
-    """A response that will bring no more audio."""
-
-    transcript: Transcript | None = None
-    """For whoever writes down what was said."""
-
-    usage: wire_events.Usage | None = None
-    """What a response took."""
-
-    commands: tuple[str, ...] = ()
-    """To be sent to the service."""
-
-    refusal: wire_events.ServiceError | None = None
-    """An error that the session survives, to be logged."""
-
-    lost: LinkError | None = None
-    """The session is of no more use."""
 
 
 @dataclass(slots=True)
@@ -97,6 +44,7 @@ class _Item:
 @dataclass(slots=True)
 class _Response:
     done: bool = False
+    calls: int = 0
     cut: bool = False
     cancelled: bool = False
 
@@ -104,10 +52,6 @@ class _Response:
     def late(self) -> bool:
         """Whether audio of it comes too late to be played."""
         return self.done or self.cut or self.cancelled
-
-
-NOTHING = Outcome()
-"""An event that needs nothing done."""
 
 
 class Session:
@@ -121,6 +65,9 @@ class Session:
         self._numbers = itertools.count(1)
         self._pending_update: str | None = None
         self._minimal_tried = False
+        self._turns_changed = False
+        self._user_speaks = False
+        self._calls = Calls(self._event_id)
         self._responses: dict[ResponseId, _Response] = {}
         self._items: dict[ItemId, _Item] = {}
         self.up = False
@@ -136,7 +83,10 @@ class Session:
             wire_events.ServiceError: self._error,
             wire_events.SpeechStarted: self._speech_started,
             wire_events.SpeechStopped: self._speech_stopped,
+            wire_events.Committed: self._committed,
             wire_events.ResponseCreated: self._created,
+            wire_events.FunctionCall: self._called,
+            wire_events.CallOutputTaken: self._output_taken,
             wire_events.ResponseDone: self._done,
             wire_events.TranscriptDone: self._reply_transcript,
             wire_events.UserTranscript: self._user_transcript,
@@ -151,6 +101,22 @@ class Session:
     def begin(self) -> str:
         """Return the first ``session.update``, with everything we want."""
         return self._update(self._spec.full())
+
+    def seed(self, said: Said) -> str:
+        """Return the command that tells the service what was said in an earlier session."""
+        return wire.item_create_text(said.text, self._event_id(), said.role)
+
+    def configure_turns(self, *, interrupt: bool) -> str | None:
+        """Return the command that lets speech cut a reply, or not; None where it is so already, or not up yet.
+
+        Before the session is up its configuration is not to be touched: the change follows then.
+        """
+        spec = self._spec.interrupting(interrupt)
+        if spec == self._spec:
+            return None
+        self._spec = spec
+        self._turns_changed = not self.up
+        return self._turns_update() if self.up else None
 
     def append(self, pcm: bytes) -> str:
         """Return the command that appends wire audio."""
@@ -181,6 +147,23 @@ class Session:
         response.cancelled = True
         return wire.cancel(response_id, self._event_id())
 
+    def received_ms(self, item_id: ItemId) -> Ms:
+        """Return how much audio of an item has come."""
+        item = self._items.get(item_id)
+        return Ms(0) if item is None else item.received_ms
+
+    def answer_call(self, call_id: str, output: str) -> str | None:
+        """Return the command that answers a function call, or None where nobody asked, or it is answered."""
+        return self._calls.answer(call_id, output)
+
+    def ask(self) -> str | None:
+        """Return the command that asks for a response; None while one runs or the user speaks.
+
+        It is then sent as soon as it is legal, unless the service begins a response that knows all answers anyway.
+        """
+        self._calls.ask()
+        return self._request()
+
     def receive(self, event: wire_events.ServerEvent) -> Outcome:
         """Take note of a server event and say what it comes to."""
         handler = self._handlers.get(type(event))
@@ -188,6 +171,13 @@ class Session:
 
     def _event_id(self) -> str:
         return f"evt_{next(self._numbers)}"
+
+    def _request(self) -> str | None:
+        running = any(not response.done for response in self._responses.values())
+        return self._calls.due(busy=running or self._user_speaks)
+
+    def _turns_update(self) -> str:
+        return wire.session_update(self._spec.turns(minimal=self.degraded), self._event_id())
 
     def _update(self, session: dict[str, object]) -> str:
         self._pending_update = self._event_id()
@@ -201,13 +191,14 @@ class Session:
             return NOTHING
         self._pending_update = None
         self.up = True
-        return Outcome(event=events.LinkUp())
+        return Outcome(event=events.LinkUp(), commands=(self._turns_update(),) if self._turns_changed else ())
 
     def _error(self, error: wire_events.ServiceError) -> Outcome:
         if error.code == _EXPIRED:
             return Outcome(lost=LinkError("session-expired", "the session reached its longest age", Remedy.RECONNECT))
         if self._refuses_update(error):
             return self._refused(error)
+        self._calls.refused(error.event_id, others_turn=error.code == _OTHERS_TURN)
         return NOTHING if error.code in BENIGN_SERVICE_CODES else Outcome(refusal=error)
 
     def _refuses_update(self, error: wire_events.ServiceError) -> bool:
@@ -219,7 +210,8 @@ class Session:
     def _refused(self, error: wire_events.ServiceError) -> Outcome:
         if not self._minimal_tried:
             self._minimal_tried = True
-            return Outcome(refusal=error, commands=(self._update(self._spec.minimal()),))
+            reduced = events.SessionReduced(error.code or "unknown")
+            return Outcome(event=reduced, refusal=error, commands=(self._update(self._spec.minimal()),))
         self._pending_update = None
         reason = f"the service refused even the simplest session: {error.code}: {error.message}"
         return Outcome(refusal=error, lost=LinkError("session-refused", reason, Remedy.OPERATOR))
@@ -228,6 +220,7 @@ class Session:
         if event.response_id in self._responses:
             return NOTHING
         self._responses[event.response_id] = _Response()
+        self._calls.response_began()
         return Outcome(event=events.ResponseCreated(event.response_id))
 
     def _audio(self, event: wire_events.AudioDelta) -> Outcome:
@@ -242,30 +235,57 @@ class Session:
         item.received_bytes += whole
         return Outcome(audio=Audio(event.response_id, event.item_id, pcm)) if pcm else NOTHING
 
+    def _called(self, call: wire_events.FunctionCall) -> Outcome:
+        response = self._responses.get(call.response_id)
+        if response is None or response.done or response.cancelled:
+            return NOTHING  # what was stopped does nothing any more
+        called = self._calls.called(call)
+        if called is None:
+            return NOTHING
+        response.calls += 1
+        return Outcome(calls=(called,))
+
+    def _output_taken(self, event: wire_events.CallOutputTaken) -> Outcome:
+        self._calls.taken(event.call_id)
+        return NOTHING
+
     def _done(self, event: wire_events.ResponseDone) -> Outcome:
         response = self._responses.get(event.response_id)
-        if response is None or response.done:
+        if response is None:
+            self._responses[event.response_id] = _Response(done=True)
+            return Outcome(usage=event.usage)  # nobody knows it, but it costs
+        if response.done:
             return NOTHING
+        calls = tuple(called for call in event.calls for called in self._called(call).calls)
         response.done = True
+        request = self._request()
         code = event.code if event.status == "failed" else None
         return Outcome(
-            event=events.ResponseDone(event.response_id, event.status, code),
+            event=events.ResponseDone(event.response_id, event.status, code, response.calls),
+            calls=calls,
             audio_done=event.response_id,
             usage=event.usage,
+            commands=() if request is None else (request,),
         )
 
     def _speech_started(self, _event: wire_events.SpeechStarted) -> Outcome:
+        self._user_speaks = True
         # Who listens to the loudspeaker adds what was heard.
         return Outcome(event=events.SpeechStarted())
 
     def _speech_stopped(self, _event: wire_events.SpeechStopped) -> Outcome:
+        self._user_speaks = False
         return Outcome(event=events.SpeechStopped())
+
+    def _committed(self, event: wire_events.Committed) -> Outcome:
+        return Outcome(committed=event.item_id)
 
     def _reply_transcript(self, event: wire_events.TranscriptDone) -> Outcome:
         return Outcome(transcript=Transcript("assistant", event.item_id, event.transcript))
 
     def _user_transcript(self, event: wire_events.UserTranscript) -> Outcome:
-        return Outcome(transcript=Transcript("user", event.item_id, event.transcript))
+        said = Transcript("user", event.item_id, event.transcript)
+        return Outcome(transcript=said, transcription_usage=event.usage)
 
     def _unknown(self, _event: wire_events.Unknown) -> Outcome:
         self.unknown_events += 1

@@ -6,7 +6,8 @@ Pure. When updates are sent and what a refusal means is ``session.py``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from speakerd.core.units import WIRE_RATE_HZ
 
@@ -45,6 +46,9 @@ class SessionSpec:
     noise_reduction: str | None = "far_field"
     """``far_field``, ``near_field``, or None."""
 
+    tools: tuple[Mapping[str, object], ...] = ()
+    """Functions the service may call, as it describes them: type, name, description, parameters."""
+
     extra: Mapping[str, object] = field(default_factory=dict)
     """Further session fields, merged deeply over ours."""
 
@@ -66,6 +70,8 @@ class SessionSpec:
                 "output": {"voice": self.voice, "speed": self.speed},
             },
         }
+        if self.tools:
+            ours |= {"tools": [dict(tool) for tool in self.tools], "tool_choice": "auto"}
         # Our audio path stands on type and formats, so nothing may change them.
         return _merged(_merged(ours, self.extra), _FIXED)
 
@@ -80,7 +86,7 @@ class SessionSpec:
                 "type": "server_vad",
                 "silence_duration_ms": silence_ms,
                 "create_response": True,
-                "interrupt_response": True,
+                "interrupt_response": self.turn_detection.get("interrupt_response") is not False,
             }
         ours = {
             "instructions": self.instructions,
@@ -88,6 +94,22 @@ class SessionSpec:
             "audio": {"input": {"turn_detection": detection}},
         }
         return _merged(ours, _FIXED)
+
+    def turns(self, *, minimal: bool) -> dict[str, object]:
+        """Return turn detection alone, to change it in a session that runs.
+
+        Args:
+            minimal: As in ``minimal()``, for a service that has refused ``full()``.
+        """
+        session: dict[str, Any] = self.minimal() if minimal else self.full()
+        detection = session["audio"]["input"]["turn_detection"]
+        return {"type": "realtime", "audio": {"input": {"turn_detection": detection}}}
+
+    def interrupting(self, interrupt: bool) -> SessionSpec:
+        """Return the same session with replies that speech cuts, or does not; without turn detection nothing does."""
+        if self.turn_detection is None:
+            return self
+        return replace(self, turn_detection={**self.turn_detection, "interrupt_response": interrupt})
 
     def _turn_detection(self) -> dict[str, object] | None:
         if self.turn_detection is None:

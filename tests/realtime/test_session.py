@@ -6,12 +6,18 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from speakerd.core import events as core
 from speakerd.core.errors import Remedy
+from speakerd.core.memory import Said
 from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.realtime import server_events as server
-from speakerd.realtime.session import NOTHING, Outcome, Session, SessionSpec, Transcript
+from speakerd.realtime.outcome import NOTHING, Outcome, Transcript
+from speakerd.realtime.session import Session
+from speakerd.realtime.spec import SessionSpec
+from speakerd.realtime.usage import TranscriptionUsage, Usage
 
 R1, R2 = ResponseId("resp_1"), ResponseId("resp_2")
 A, B = ItemId("item_a"), ItemId("item_b")
@@ -62,6 +68,7 @@ def test_a_refused_update_is_tried_again_with_the_minimum(*, by_id: bool) -> Non
     error = refusal(first["event_id"]) if by_id else refusal(None, param="session.audio.output.voice")
     outcome = session.receive(error)
     assert (outcome.refusal, outcome.lost, session.degraded) == (error, None, True)
+    assert outcome.event == core.SessionReduced("invalid_value")
     (second,) = outcome.commands
     assert command(second)["event_id"] != first["event_id"]
     assert "voice" not in second
@@ -107,7 +114,8 @@ def test_speech_is_told_to_the_core() -> None:
 def test_a_response_begins_and_ends_once() -> None:
     """Doubled response events surface once; an end without a beginning not at all."""
     session = Session(SessionSpec())
-    assert session.receive(done(R1)) == NOTHING
+    assert session.receive(done(R2)) == NOTHING
+    assert session.receive(server.ResponseCreated(R2)) == NOTHING
     assert session.receive(server.ResponseCreated(R1)) == Outcome(event=core.ResponseCreated(R1))
     assert session.receive(server.ResponseCreated(R1)) == NOTHING
     assert session.receive(done(R1)) == Outcome(event=core.ResponseDone(R1, "completed"), audio_done=R1)
@@ -117,10 +125,19 @@ def test_a_response_begins_and_ends_once() -> None:
 def test_a_failed_response_carries_its_code_and_its_usage() -> None:
     """Quota trouble stands in response.done, and is passed on."""
     session = talking()
-    usage = server.Usage(1, 2, 0, 0, 3, 4)
+    usage = Usage(1, 2, 0, 0, 3, 4)
     outcome = session.receive(server.ResponseDone(R1, "failed", None, "insufficient_quota", "m", usage))
     assert outcome.event == core.ResponseDone(R1, "failed", "insufficient_quota")
     assert outcome.usage == usage
+
+
+def test_what_nobody_asked_for_still_costs() -> None:
+    """The usage of a response whose beginning was never told is counted, once."""
+    usage = Usage(1, 2, 0, 0, 3, 4)
+    session = Session(SessionSpec())
+    ended = server.ResponseDone(R1, "completed", None, None, None, usage)
+    assert session.receive(ended) == Outcome(usage=usage)
+    assert session.receive(ended) == NOTHING
 
 
 def test_late_audio_of_an_ended_response_is_dropped() -> None:
@@ -185,11 +202,19 @@ def test_transcripts_name_their_speaker() -> None:
     assert asked == Transcript("user", B, "what time is it")
 
 
+def test_the_users_item_is_told_before_its_words_and_with_their_cost() -> None:
+    """An item is known when it is committed; writing it down may have its own price."""
+    session = talking()
+    took = TranscriptionUsage(1.5, 0, 0, 0)
+    assert session.receive(server.Committed(B)) == Outcome(committed=B)
+    assert session.receive(server.UserTranscript(B, "hi", took)).transcription_usage == took
+
+
 def test_unknown_events_are_counted_and_needless_ones_ignored() -> None:
     """What we do not know and what we do not need changes nothing."""
     session = talking()
     assert session.receive(server.Unknown("x")) == NOTHING
-    assert session.receive(server.Committed(A)) == NOTHING
+    assert session.receive(server.Truncated(A, Ms(5))) == NOTHING
     assert session.unknown_events == 1
 
 
@@ -198,3 +223,168 @@ def test_every_command_has_its_own_event_id() -> None:
     session = talking()
     ids = [command(session.append(b"\0\0"))["event_id"] for _ in range(3)]
     assert len(set(ids)) == 3
+
+
+def call(call_id: str = "call_1", response_id: ResponseId = R1) -> server.FunctionCall:
+    return server.FunctionCall(response_id, call_id, "set_timer", "{}")
+
+
+def called(call_id: str = "call_1", response_id: ResponseId = R1) -> core.FunctionCalled:
+    return core.FunctionCalled(response_id, call_id, "set_timer", "{}")
+
+
+def test_a_function_call_is_told_once_and_counted_at_the_end() -> None:
+    """A call surfaces when it is whole; the end of its response repeats it, and tells how many there were."""
+    session = talking()
+    assert session.receive(call()) == Outcome(calls=(called(),))
+    assert session.receive(call()) == NOTHING
+    ended = server.ResponseDone(R1, "completed", None, None, None, None, (call(), call("call_2")))
+    outcome = session.receive(ended)
+    assert outcome.calls == (called("call_2"),)
+    assert outcome.event == core.ResponseDone(R1, "completed", None, 2)
+
+
+def test_calls_of_what_was_stopped_are_not_made() -> None:
+    """A response that is unknown, over or cancelled by us calls nothing any more."""
+    session = talking()
+    assert session.receive(call(response_id=R2)) == NOTHING
+    session.cancel(R1)
+    assert session.receive(call()) == NOTHING
+    session.receive(done(R1, "cancelled"))
+    assert session.receive(call()) == NOTHING
+
+
+def test_a_call_is_answered_once_and_then_spoken_about() -> None:
+    """The answer goes at once, the request for a response when the calling one is over."""
+    session = talking()
+    session.receive(call())
+    answer = command(session.answer_call("call_1", '{"ok":true}'))
+    assert answer["item"] == {"type": "function_call_output", "call_id": "call_1", "output": '{"ok":true}'}
+    assert session.answer_call("call_1", "{}") is None
+    assert session.answer_call("call_9", "{}") is None
+    assert session.ask() is None
+    assert session.receive(server.CallOutputTaken("call_1")) == NOTHING
+    (request,) = session.receive(done(R1)).commands
+    assert command(request)["type"] == "response.create"
+    assert session.ask() is None
+
+
+def test_a_response_is_asked_for_when_nobody_speaks() -> None:
+    """While the user speaks no response is asked for; the service's own, which knows all answers, makes it needless."""
+    session = talking()
+    session.receive(done(R1))
+    session.receive(server.SpeechStarted(B, Ms(0)))
+    assert session.ask() is None
+    session.receive(server.SpeechStopped(B, Ms(9)))
+    session.receive(server.ResponseCreated(R2))
+    assert session.receive(done(R2)).commands == ()
+    assert command(session.ask())["type"] == "response.create"
+
+
+def test_a_request_that_lost_a_race_is_no_error() -> None:
+    """The service began a response itself a moment before: nothing is told, and nothing asked twice."""
+    session = talking()
+    session.receive(done(R1))
+    request = command(session.ask())
+    session.receive(server.ResponseCreated(R2))
+    assert session.receive(refusal(request["event_id"], "conversation_already_has_active_response")) == NOTHING
+    assert session.receive(done(R2)).commands == ()
+
+
+def test_interruptions_can_be_switched_in_a_running_session() -> None:
+    """The change names the whole turn detection; what is so already needs none; a refusal of it is survived."""
+    session = talking()
+    update = command(session.configure_turns(interrupt=False))
+    assert update["session"] == {
+        "type": "realtime",
+        "audio": {
+            "input": {
+                "turn_detection": {
+                    "type": "server_vad",
+                    "silence_duration_ms": 500,
+                    "create_response": True,
+                    "interrupt_response": False,
+                }
+            }
+        },
+    }
+    assert session.configure_turns(interrupt=False) is None
+    assert session.receive(server.SessionUpdated(None, None)) == NOTHING
+    error = refusal(update["event_id"], param="session.audio")
+    assert session.receive(error) == Outcome(refusal=error)
+
+
+def test_a_switch_before_the_session_is_up_follows_it() -> None:
+    """The first update stands alone, so that its refusal is understood; what changed meanwhile comes behind it."""
+    session = Session(SessionSpec())
+    first = command(session.begin())
+    assert session.configure_turns(interrupt=False) is None
+    (minimal,) = session.receive(refusal(first["event_id"])).commands
+    assert command(minimal)["session"]["audio"]["input"]["turn_detection"]["interrupt_response"] is False
+    outcome = session.receive(server.SessionUpdated(None, None))
+    (change,) = outcome.commands
+    assert outcome.event == core.LinkUp()
+    assert command(change)["session"]["audio"]["input"]["turn_detection"]["interrupt_response"] is False
+
+
+def test_what_was_said_before_is_told_by_its_speaker() -> None:
+    """Seeds are text messages of the user and of the assistant, each with its own event id."""
+    session = talking()
+    seeds = [command(session.seed(Said(role, "Hm."))) for role in ("user", "assistant")]
+    assert [seed["item"]["role"] for seed in seeds] == ["user", "assistant"]
+    assert [seed["item"]["content"][0]["type"] for seed in seeds] == ["input_text", "output_text"]
+    error = refusal(seeds[0]["event_id"])
+    assert session.receive(error) == Outcome(refusal=error)
+
+
+def test_how_much_of_an_item_came_is_known() -> None:
+    """For whoever remembers a reply only as far as it was heard."""
+    session = talking()
+    assert (session.received_ms(A), session.received_ms(B)) == (500, 0)
+
+
+EVENTS = st.one_of(
+    st.builds(server.ResponseCreated, st.sampled_from([R1, R2])),
+    st.builds(done, st.sampled_from([R1, R2]), st.sampled_from(["completed", "cancelled", "failed"])),
+    st.builds(server.AudioDelta, st.sampled_from([R1, R2]), st.sampled_from([A, B]), st.binary(max_size=9)),
+    st.builds(call, st.sampled_from(["call_1", "call_2"]), st.sampled_from([R1, R2])),
+    st.builds(server.CallOutputTaken, st.sampled_from(["call_1", "call_2"])),
+    st.sampled_from(
+        [server.SpeechStarted(B, Ms(0)), server.SpeechStopped(B, Ms(1)), server.SessionUpdated(None, None)]
+    ),
+    st.sampled_from(["ask", "answer", "cancel", "truncate"]),
+)
+
+
+@given(st.lists(EVENTS, max_size=40))
+def test_whatever_comes_no_rule_is_broken(story: list[Any]) -> None:
+    """The story of a confused service: no audio of an ended response, no call told or answered twice, no request
+    while a response runs."""
+    session = talking()
+    begun, over, told, answered = {R1}, set[ResponseId](), [], []
+    for happening in story:
+        sent: list[str | None] = []
+        match happening:
+            case "ask":
+                sent = [session.ask()]
+            case "answer":
+                sent = [session.answer_call(call_id, "{}") for call_id in ("call_1", "call_2")]
+                answered += [command(text)["item"]["call_id"] for text in sent if text is not None]
+            case "cancel":
+                session.cancel(R1)
+            case "truncate":
+                session.truncate(A, Ms(1))
+            case _:
+                outcome = session.receive(happening)
+                if isinstance(happening, server.ResponseCreated) and happening.response_id not in over:
+                    begun.add(happening.response_id)
+                if isinstance(happening, server.ResponseDone):
+                    over.add(happening.response_id)
+                assert outcome.audio is None or outcome.audio.response_id in begun - over
+                told += [one.call_id for one in outcome.calls]
+                sent = list(outcome.commands)
+        asks = [text for text in sent if text is not None and command(text)["type"] == "response.create"]
+        assert not asks or begun <= over
+    assert len(told) == len(set(told))
+    assert len(answered) == len(set(answered))
+    assert set(answered) <= set(told)

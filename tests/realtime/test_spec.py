@@ -71,3 +71,31 @@ def test_extra_fields_are_merged_deeply_but_not_over_the_foundations() -> None:
     session: Any = SessionSpec(extra=extra).full()
     assert (session["type"], session["max_output_tokens"]) == ("realtime", 500)
     assert session["audio"]["output"] == {"format": PCM, "voice": "marin", "speed": 0.9}
+
+
+def test_tools_are_declared_where_there_are_some() -> None:
+    """Functions are named in the full update only, and the model may choose; without any nothing is said."""
+    timer = {"type": "function", "name": "set_timer", "parameters": {"type": "object"}}
+    session: Any = SessionSpec(tools=(timer,)).full()
+    assert (session["tools"], session["tool_choice"]) == ([timer], "auto")
+    assert not {"tools", "tool_choice"} & set(SessionSpec().full())
+    assert "tools" not in SessionSpec(tools=(timer,)).minimal()
+
+
+@pytest.mark.parametrize("minimal", [True, False])
+def test_interruptions_can_be_chosen_afterwards(*, minimal: bool) -> None:
+    """The change is a whole turn detection, in the minimum as well, and says nothing else."""
+    spec = SessionSpec(turn_detection={"type": "server_vad", "silence_duration_ms": 700}).interrupting(False)
+    session: Any = spec.turns(minimal=minimal)
+    assert set(session) == {"type", "audio"}
+    assert (set(session["audio"]), set(session["audio"]["input"])) == ({"input"}, {"turn_detection"})
+    detection = session["audio"]["input"]["turn_detection"]
+    assert (detection["silence_duration_ms"], detection["interrupt_response"]) == (700, False)
+    again: Any = spec.interrupting(True).turns(minimal=minimal)
+    assert again["audio"]["input"]["turn_detection"]["interrupt_response"] is True
+
+
+def test_without_turn_detection_there_is_nothing_to_choose() -> None:
+    """Nobody is interrupted where the client says when to answer."""
+    spec = SessionSpec(turn_detection=None)
+    assert spec.interrupting(False) is spec
