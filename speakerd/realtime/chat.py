@@ -17,10 +17,11 @@ from speakerd.core.units import ResponseId
 from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
-from speakerd.realtime.connection import CONFIRM_TIMEOUT_S, Socket, first_of, open_socket
+from speakerd.realtime.connection import CONFIRM_TIMEOUT_S
 from speakerd.realtime.link import Endpoint, SdkDialler, SessionSpec
 from speakerd.realtime.patience import Patience
 from speakerd.realtime.session import Session
+from speakerd.realtime.sockets import Socket, first_of, open_socket
 
 SILENT_SERVICE_S = 60.0
 """After this long without any event a reply is given up (guessed; the service sends something within a second)."""
@@ -86,7 +87,7 @@ async def _open(dialler: SdkDialler, credentials: Credentials) -> Socket:
     patience = Patience(time.monotonic)
     while True:
         try:
-            return await open_socket(dialler, credentials, patience)
+            return await open_socket(dialler, credentials, patience.left_s)
         except SpeakerdError as error:
             await patience.after(error)
 

@@ -1,101 +1,39 @@
 """One session's life on a socket: connect with patience, configure, read and write until it ends.
 
-It knows a socket by two Protocols only; the SDK behind them is ``link.py``, the rules of a session ``session.py``.
+It knows a socket by Protocols only (``sockets.py``); the SDK behind them is ``link.py``, the rules of a session
+``session.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
 
 from speakerd.core.errors import LinkError, Remedy, SpeakerdError
-from speakerd.core.events import Event, LinkLost, LinkUp
+from speakerd.core.events import LinkLost, LinkUp, SessionExpiring
+from speakerd.core.memory import Said
 from speakerd.core.units import ItemId, Ms, ResponseId
-from speakerd.ports import Credentials, Trace
+from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
+from speakerd.realtime.expiry import OPENAI_LIFE_S, notice_delay_s
+from speakerd.realtime.listeners import Listeners
 from speakerd.realtime.outbox import Outbox
-from speakerd.realtime.patience import BUDGET_S, Patience
-from speakerd.realtime.session import Outcome, Session, SessionSpec
-
-CONNECT_TIMEOUT_S = BUDGET_S
-"""Longest wait for one handshake: all the patience there is. A slow service answers in eight seconds, and two attempts of
-five would both be cut off (measured); lost packets are sent again by TCP itself."""
+from speakerd.realtime.outcome import Outcome
+from speakerd.realtime.patience import Patience
+from speakerd.realtime.prepared import Prepared
+from speakerd.realtime.session import Session
+from speakerd.realtime.sockets import Dial, Socket, first_of, open_socket
+from speakerd.realtime.spec import SessionSpec
 
 CONFIRM_TIMEOUT_S = 5.0
 """Longest wait for ``session.updated`` on an open socket (67 ms was observed; guessed)."""
 
+PREPARED_CONFIRM_TIMEOUT_S = 2.0
+"""The same on a socket that was prepared, which may have died in silence while it was held (guessed)."""
+
 _log = logging.getLogger("speakerd.link")
-
-
-class Socket(Protocol):
-    """An open WebSocket. Every failure is a ``LinkError``."""
-
-    async def recv(self) -> bytes:
-        """Return the next message."""
-
-    async def send(self, text: str) -> None:
-        """Send a message; waits while the network is behind."""
-
-    async def close(self) -> None:
-        """Close with 1000; never raises."""
-
-
-class Dial(Protocol):
-    """Opens sockets to one endpoint."""
-
-    async def warm(self) -> object:
-        """Load what dialling needs, without touching the network."""
-
-    async def __call__(self, headers: Mapping[str, str], timeout_s: float) -> Socket:
-        """Open a socket.
-
-        Raises:
-            LinkError: it could not be opened.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who is told what. Called on the event loop; they must return at once."""
-
-    on_event: Callable[[Event], None]
-    """Core events."""
-
-    on_audio: Callable[[ResponseId, ItemId, bytes], None]
-    """Reply audio that still counts."""
-
-    on_response_audio_done: Callable[[ResponseId], None]
-    """A response will bring no more audio, however it ended; told just before its ``ResponseDone``."""
-
-    on_transcript: Callable[[str, str, str], None]
-    """Role, item and text of what somebody said."""
-
-    on_usage: Callable[[wire_events.Usage], None]
-    """What a response took."""
-
-    trace: Trace
-    """The diary."""
-
-
-async def open_socket(dial: Dial, credentials: Credentials, patience: Patience) -> Socket:
-    """Sign a handshake and open one socket, within what patience is left.
-
-    Raises:
-        SpeakerdError: it could not be opened, or there is no credential.
-    """
-    timeout_s = min(CONNECT_TIMEOUT_S, patience.left_s)
-    try:
-        async with asyncio.timeout(timeout_s):
-            headers = await credentials.headers()
-            return await dial(headers, timeout_s)
-    except TimeoutError as error:
-        raise LinkError(
-            "link-timeout", "the service did not answer in time: check the network", Remedy.RETRY
-        ) from error
 
 
 class Connection:
@@ -114,7 +52,11 @@ class Connection:
         listeners: Listeners,
         outbox: Outbox,
         now: Callable[[], float],
+        wall: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        prepared: Prepared | None = None,
+        seeds: Callable[[], Sequence[Said]] | None = None,
+        longest_s: float = OPENAI_LIFE_S,
     ) -> None:
         self._dial = dial
         self._credentials = credentials
@@ -122,7 +64,12 @@ class Connection:
         self._tell = listeners
         self._outbox = outbox
         self._now = now
+        self._wall = wall
         self._sleep = sleep
+        self._prepared = prepared
+        self._seeds = seeds
+        self._longest_s = longest_s
+        self._confirmed = asyncio.Event()
         self._work = asyncio.Event()
         self._overfull = asyncio.Event()
         if outbox.overfull:
@@ -152,8 +99,9 @@ class Connection:
     def truncate(self, item_id: ItemId, heard_ms: Ms) -> None:
         """Queue a truncation, where the session allows it."""
         command = self.session.truncate(item_id, heard_ms) if self.session else None
-        if command is not None:
+        if self.session is not None and command is not None:
             self._tell.trace.mark("truncate", item_id=item_id, heard_ms=heard_ms)
+            self._tell.on_cut(item_id, heard_ms, self.session.received_ms(item_id))
             self._command(command)
 
     def cancel(self, response_id: ResponseId) -> None:
@@ -163,9 +111,36 @@ class Connection:
             self._tell.trace.mark("cancel", response_id=response_id)
             self._command(command)
 
-    def _command(self, text: str) -> None:
-        self._outbox.command(text)
-        self._work.set()
+    def answer_call(self, call_id: str, output: str) -> None:
+        """Queue the result of a function call, where the session knows it."""
+        self._command(self.session.answer_call(call_id, output) if self.session else None)
+
+    def ask(self) -> None:
+        """Queue the request for a response, now or when it is legal."""
+        self._command(self.session.ask() if self.session else None)
+
+    def configure_turns(self, *, interrupt: bool) -> None:
+        """Queue the change of whether speech cuts a reply, for this session and the next attempts."""
+        self._spec = self._spec.interrupting(interrupt)
+        self._command(self.session.configure_turns(interrupt=interrupt) if self.session else None)
+
+    def status(self) -> dict[str, object]:
+        """Return what a curious person may know: no transcripts, no credentials."""
+        session = self.session
+        return {
+            "state": "up" if session is not None and session.up else "connecting",
+            "session_id": session.session_id if session is not None else None,
+            "expires_at": session.expires_at if session is not None else None,
+            "degraded": session is not None and session.degraded,
+            "sent_bytes": self.sent_bytes,
+            "late_deltas": session.late_deltas if session is not None else 0,
+            "unknown_events": session.unknown_events if session is not None else 0,
+        }
+
+    def _command(self, text: str | None) -> None:
+        if text is not None:
+            self._outbox.command(text)
+            self._work.set()
 
     def _lost(self, error: SpeakerdError) -> None:
         if not self.live:
@@ -180,42 +155,88 @@ class Connection:
             raise _too_far_behind()
         await self._dial.warm()  # a slow import is not the network's fault: the budget begins after it
         patience = Patience(self._now, self._sleep)
+        await self._attempt_prepared()
         while True:
             try:
                 await self._attempt(patience)
             except SpeakerdError as error:
-                was_up = self.session is not None and self.session.up
-                # A session that was up is not replayed: the next conversation starts clean.
-                if was_up or self._overfull.is_set() or not self.live:
-                    raise
-                _log.info("no session yet: %s: %s", error.code, error)
-                self.session = None
-                self._outbox.rewind()
+                self._start_over(error)
                 await patience.after(error)
+
+    def _start_over(self, error: SpeakerdError) -> None:
+        """Make ready for another attempt.
+
+        Raises:
+            SpeakerdError: the error itself, where another attempt is out of the question.
+        """
+        was_up = self.session is not None and self.session.up
+        # A session that was up is not replayed: the next conversation starts clean.
+        if was_up or self._overfull.is_set() or not self.live:
+            raise error
+        _log.info("no session yet: %s: %s", error.code, error)
+        self.session = None
+        self._outbox.rewind()
+
+    async def _attempt_prepared(self) -> None:
+        """Hold the session on the prepared socket; return when there is none, or it came to nothing.
+
+        A prepared socket is a head start and no attempt: that it failed costs neither patience nor a wait.
+        """
+        if self._prepared is None:
+            return
+        socket = await self._prepared.take()
+        if socket is None:
+            return
+        self._tell.trace.mark("link.connecting")
+        try:
+            await self._use(socket, PREPARED_CONFIRM_TIMEOUT_S, prepared=True)
+        except SpeakerdError as error:
+            self._start_over(error)
 
     async def _attempt(self, patience: Patience) -> None:
         self._tell.trace.mark("link.connecting")
-        socket = await open_socket(self._dial, self._credentials, patience)
+        socket = await open_socket(self._dial, self._credentials, patience.left_s)
+        await self._use(socket, CONFIRM_TIMEOUT_S, prepared=False)
+
+    async def _use(self, socket: Socket, confirm_within_s: float, *, prepared: bool) -> None:
         try:
-            self._tell.trace.mark("link.open")
-            await self._converse(socket)
+            self._tell.trace.mark("link.open", prepared=prepared)
+            await self._converse(socket, confirm_within_s)
         finally:
             await socket.close()
 
-    async def _converse(self, socket: Socket) -> None:
+    async def _converse(self, socket: Socket, confirm_within_s: float) -> None:
         self.session = Session(self._spec)
         self._outbox.command(self.session.begin())
+        self._seed(self.session)
         self._work.set()
         failure: SpeakerdError | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(socket, self.session), name="link-read")
+                tasks.create_task(self._read(socket, self.session, confirm_within_s), name="link-read")
                 tasks.create_task(self._write(socket, self.session), name="link-write")
                 tasks.create_task(self._watch_backlog(), name="link-backlog")
+                tasks.create_task(self._watch_age(self.session), name="link-age")
         except* SpeakerdError as failures:
             failure = first_of(failures)
         if failure is not None:
             raise failure
+
+    def _seed(self, session: Session) -> None:
+        """Queue what was said before: behind the update, and before any audio, since commands overtake it."""
+        seeds = self._seeds() if self._seeds is not None else ()
+        if seeds:
+            self._tell.trace.mark("link.seeded", messages=len(seeds))
+        for said in seeds:
+            self._outbox.command(session.seed(said))
+
+    async def _watch_age(self, session: Session) -> None:
+        """Say once that the session nears its end, so that a new one can take its place in a pause."""
+        await self._confirmed.wait()
+        await self._sleep(notice_delay_s(session.expires_at, self._wall(), self._longest_s))
+        if self.live:
+            self._tell.trace.mark("link.expiring")
+            self._tell.on_event(SessionExpiring())
 
     async def _watch_backlog(self) -> None:
         await self._overfull.wait()
@@ -238,9 +259,9 @@ class Connection:
         self.sent_bytes += len(pcm)
         self._tell.trace.mark("uplink", bytes=len(pcm), total_bytes=self.sent_bytes)
 
-    async def _read(self, socket: Socket, session: Session) -> None:
+    async def _read(self, socket: Socket, session: Session, confirm_within_s: float) -> None:
         try:
-            async with asyncio.timeout(CONFIRM_TIMEOUT_S) as deadline:
+            async with asyncio.timeout(confirm_within_s) as deadline:
                 while True:
                     event = wire.decode(await socket.recv())
                     if self.live:
@@ -254,56 +275,17 @@ class Connection:
         """Pass on what an event came to. A listener may close the link under us: after that, nothing more is said."""
         if isinstance(outcome.event, LinkUp):
             self._outbox.confirm()
-        self._mark(event, outcome)
+            self._confirmed.set()
+        self._tell.note(event, outcome)
         for command in outcome.commands:
             self._command(command)
         if outcome.refusal is not None:
             going_on = "going on with the minimum" if outcome.commands else "going on"
             _log.warning("the service refused: %s: %s; %s", outcome.refusal.code, outcome.refusal.message, going_on)
-        if outcome.audio is not None:
-            self._tell.on_audio(outcome.audio.response_id, outcome.audio.item_id, outcome.audio.pcm)
-        if outcome.transcript is not None:
-            said = outcome.transcript
-            self._tell.on_transcript(said.role, said.item_id, said.text)
-        if outcome.usage is not None:
-            self._tell.on_usage(outcome.usage)
-        if outcome.audio_done is not None:
-            self._tell.on_response_audio_done(outcome.audio_done)
-        if outcome.event is not None and self.live:
-            self._tell.on_event(outcome.event)
+        self._tell.tell(outcome, lambda: self.live)
         if outcome.lost is not None:
             raise outcome.lost
-
-    def _mark(self, event: wire_events.ServerEvent, outcome: Outcome) -> None:
-        mark = self._tell.trace.mark
-        if outcome.audio is not None:
-            audio = outcome.audio
-            mark("downlink", response_id=audio.response_id, item_id=audio.item_id, bytes=len(audio.pcm))
-        elif outcome.transcript is not None:
-            mark("transcript", role=outcome.transcript.role, text=outcome.transcript.text)
-        elif isinstance(outcome.event, LinkUp):
-            mark("link.up")
-        elif outcome.event is not None:
-            _mark_event(mark, event)
-
-
-def _mark_event(mark: Callable[..., None], event: wire_events.ServerEvent) -> None:
-    match event:
-        case wire_events.SpeechStarted(_, audio_start_ms):
-            mark("speech_started", audio_start_ms=audio_start_ms)
-        case wire_events.SpeechStopped(_, audio_end_ms):
-            mark("speech_stopped", audio_end_ms=audio_end_ms)
-        case wire_events.ResponseCreated(response_id):
-            mark("response.created", response_id=response_id)
-        case wire_events.ResponseDone():
-            mark("response.done", response_id=event.response_id, status=event.status)
 
 
 def _too_far_behind() -> LinkError:
     return LinkError("link-lost", "the service takes no more audio: check the network", Remedy.RECONNECT)
-
-
-def first_of(failures: BaseExceptionGroup[SpeakerdError]) -> SpeakerdError:
-    """Return the first failure of tasks that went down together: the cause, mostly."""
-    first = failures.exceptions[0]
-    return first_of(first) if isinstance(first, BaseExceptionGroup) else first

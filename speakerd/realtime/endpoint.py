@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from speakerd.core.errors import LinkError, Remedy
 from speakerd.core.hosts import is_loopback
+from speakerd.realtime.expiry import AZURE_LIFE_S, OPENAI_LIFE_S
 
 OPENAI_BASE_URL = "wss://api.openai.com/v1"
 """OpenAI's own service (specified)."""
@@ -27,6 +28,9 @@ class Endpoint:
 
     model: str
     """The model; on Azure the deployment's name."""
+
+    longest_session_s: float = OPENAI_LIFE_S
+    """How long a session lasts there, whatever it says of itself."""
 
     @classmethod
     def from_service(cls, provider: Provider, endpoint: str | None, model: str) -> Endpoint:
@@ -46,7 +50,8 @@ class Endpoint:
             raise _invalid(f"service.endpoint {endpoint!r} is not a URL: {error}") from error
         if not host or not endpoint.isprintable() or " " in endpoint:
             raise _invalid(f"service.endpoint {endpoint!r} names no host")
-        return cls(_base_url(provider, endpoint, url), model)
+        longest_s = AZURE_LIFE_S if provider == "azure" else OPENAI_LIFE_S
+        return cls(_base_url(provider, endpoint, url), model, longest_s)
 
     @property
     def secure(self) -> bool:

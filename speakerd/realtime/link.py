@@ -1,149 +1,53 @@
-"""The session with the service as the controller's port: open, append, truncate, cancel, close.
+"""The session with the service as the controller's port: prepare, open, append, answer, renew, close.
 
-The one importer of the ``openai`` SDK: how its sockets are opened and used is here, what they do in ``connection.py``.
+What happens on a socket is ``connection.py``; how the ``openai`` SDK opens one is ``dialler.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import ssl
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from speakerd.core.events import Event
+from speakerd.core.memory import Said
 from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.ports import Credentials, Trace
-from speakerd.realtime import failures
-from speakerd.realtime.connection import Connection, Listeners, Socket
+from speakerd.realtime.connection import Connection
+from speakerd.realtime.dialler import SdkDialler
 from speakerd.realtime.endpoint import Endpoint
+from speakerd.realtime.listeners import Listeners, nobody
 from speakerd.realtime.outbox import Outbox
-from speakerd.realtime.server_events import Usage
+from speakerd.realtime.prepared import Prepared
 from speakerd.realtime.spec import SessionSpec
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-    from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from speakerd.realtime.usage import TranscriptionUsage, Usage
 
 __all__ = ["Endpoint", "RealtimeLink", "SdkDialler", "SessionSpec"]
 
-PING_INTERVAL_S = 20.0
-"""How often the connection is tried while nothing else happens (the package's own default)."""
-
-PING_TIMEOUT_S = 60.0
-"""How long a ping may go unanswered; the default of 20 s dies of a busy loop (observed by many)."""
-
-CLOSE_TIMEOUT_S = 2.0
-"""How long we wait for the service to answer our close (guessed; nothing depends on its answer)."""
-
-HAPPY_EYEBALLS_DELAY_S = 0.25
-"""After this the next address of the service is tried as well: a home network with a dead IPv6 (RFC 8305)."""
-
-_log = logging.getLogger("speakerd.link")
-
-
-class _SdkSocket:
-    """An open socket of the SDK; its failures as ``LinkError``."""
-
-    def __init__(self, connection: AsyncRealtimeConnection) -> None:
-        self._connection = connection
-        self._failures = failures.kinds()
-
-    async def recv(self) -> bytes:
-        try:
-            return await self._connection.recv_bytes()
-        except self._failures as error:
-            raise failures.classify(error) from error
-
-    async def send(self, text: str) -> None:
-        try:
-            # The typed calls cost fifty times as much (measured).
-            await self._connection.send_raw(text)
-        except self._failures as error:
-            raise failures.classify(error) from error
-
-    async def close(self) -> None:
-        try:
-            await self._connection.close()
-        except self._failures as error:
-            _log.debug("the socket did not close well: %s", type(error).__name__)
-
-
-class SdkDialler:
-    """Opens sockets with the SDK, which is imported late and once.
-
-    Thread: event loop; the import runs in a worker thread.
-    """
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._warming = asyncio.Lock()
-        self._client: AsyncOpenAI | None = None
-        self._options: dict[str, Any] = {}
-
-    async def warm(self) -> AsyncOpenAI:
-        """Import the SDK and build its client, unless that is done (1.4 s where it is not). No network."""
-        async with self._warming:
-            if self._client is None:
-                self._client = await asyncio.to_thread(self._build)
-        return self._client
-
-    async def __call__(self, headers: Mapping[str, str], timeout_s: float) -> Socket:
-        """Open a socket.
-
-        Raises:
-            LinkError: it could not be opened.
-        """
-        client = await self.warm()
-        try:
-            connection = await client.realtime.connect(
-                model=self._endpoint.model,
-                extra_headers=_signed(headers),
-                # Beyond the declared ones, options reach websockets.connect as they are (measured).
-                websocket_connection_options={**self._options, "open_timeout": timeout_s},  # type: ignore[typeddict-item]  # the same
-            ).enter()
-        except failures.kinds() as error:
-            raise failures.classify(error) from error
-        return _SdkSocket(connection)
-
-    def _build(self) -> AsyncOpenAI:
-        import websockets.asyncio.client  # noqa: F401 - else loaded at the first connect, on the loop
-        from openai import AsyncOpenAI
-
-        self._options = {
-            "ping_interval": PING_INTERVAL_S,
-            "ping_timeout": PING_TIMEOUT_S,
-            "close_timeout": CLOSE_TIMEOUT_S,
-            "happy_eyeballs_delay": HAPPY_EYEBALLS_DELAY_S,
-        }
-        if self._endpoint.secure:
-            # Reading the certificates takes 40 ms here (measured), several times that on a Pi: once, off the loop.
-            self._options["ssl"] = ssl.create_default_context()
-        if self._endpoint.loopback:
-            self._options["proxy"] = None
-        client = AsyncOpenAI(
-            websocket_base_url=self._endpoint.websocket_base_url,
-            api_key="-",  # each handshake brings its own credential
-            max_retries=0,
-        )
-        client.realtime.connect(model=self._endpoint.model)  # loads what connecting needs; opens nothing
-        return client
-
-
-def _signed(headers: Mapping[str, str]) -> dict[str, Any]:
-    from openai import Omit
-
-    if headers and not any(name.lower() == "authorization" for name in headers):
-        # A credential of another kind, such as api-key, must not stand beside the client's empty one.
-        return {**headers, "Authorization": Omit()}
-    return dict(headers)
-
 
 class RealtimeLink:
-    """The port ``Link``: at most one session at a time. Nothing touches the network before ``open``.
+    """The port ``Link``: at most one session at a time. Nothing touches the network before ``open`` or ``prepare``.
 
     Thread: event loop.
     Ends: when ``run`` is cancelled, closing the socket.
+
+    Args:
+        endpoint: Where the service is, and which model.
+        credentials: Who we are to it.
+        spec: How we want a session to be.
+        on_event: Told core events.
+        on_audio: Told reply audio that still counts: response, item, wire audio.
+        now: Seconds on the monotonic clock.
+        trace: The diary.
+        on_response_audio_done: Told that a response brings no more audio, just before its ``ResponseDone``.
+        on_transcript: Told what somebody said: role, item, text.
+        on_committed: Told the item of what the user has just said; its words may come after the reply's.
+        on_cut: Told that a reply's item was cut: item, milliseconds heard, milliseconds received.
+        on_usage: Told what each response took.
+        on_transcription_usage: Told what writing down each utterance took, where the service says so.
+        seeds: Asked at the start of each session for what was said before, oldest first; None: nothing.
+        wall: Seconds since 1970, as the machine has them.
+        sleep: Waits; for back-off and for a session's age.
     """
 
     def __init__(
@@ -156,33 +60,48 @@ class RealtimeLink:
         on_audio: Callable[[ResponseId, ItemId, bytes], None],
         now: Callable[[], float],
         trace: Trace,
-        on_response_audio_done: Callable[[ResponseId], None] | None = None,
-        on_transcript: Callable[[str, str, str], None] | None = None,
-        on_usage: Callable[[Usage], None] | None = None,
+        on_response_audio_done: Callable[[ResponseId], None] = nobody,
+        on_transcript: Callable[[str, str, str], None] = nobody,
+        on_committed: Callable[[ItemId], None] = nobody,
+        on_cut: Callable[[ItemId, Ms, Ms], None] = nobody,
+        on_usage: Callable[[Usage], None] = nobody,
+        on_transcription_usage: Callable[[TranscriptionUsage], None] = nobody,
+        seeds: Callable[[], Sequence[Said]] | None = None,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._dialler = SdkDialler(endpoint)
+        self._longest_session_s = endpoint.longest_session_s
         self._credentials = credentials
         self._spec = spec
-        self._now = now
+        self._now, self._wall, self._sleep = now, wall, sleep
+        self._seeds = seeds
         self._usage_listener = on_usage
         self._listeners = Listeners(
             on_event=on_event,
             on_audio=on_audio,
-            on_response_audio_done=on_response_audio_done or _nobody,
-            on_transcript=on_transcript or _nobody,
-            on_usage=self._count_usage,
             trace=trace,
+            on_response_audio_done=on_response_audio_done,
+            on_transcript=on_transcript,
+            on_committed=on_committed,
+            on_cut=on_cut,
+            on_usage=self._count_usage,
+            on_transcription_usage=on_transcription_usage,
         )
         self._tasks: asyncio.TaskGroup | None = None
         self._outbox = Outbox()
         self._connection: Connection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._prepared: Prepared | None = None
+        self._interrupt: bool | None = None
         self._sessions = 0
         self._audio_tokens = {"in": 0, "out": 0}
 
     async def run(self) -> None:
         """Hold the connections. Ends: by cancellation only; an open socket is closed with 1000."""
         async with asyncio.TaskGroup() as self._tasks:
+            if self._prepared is not None:
+                self._prepared.start(self._tasks)
             if self._connection is not None:
                 self._start(self._connection)
             try:
@@ -194,8 +113,31 @@ class RealtimeLink:
         """Import the SDK and build its client in a worker thread, so that the first ``open`` need not."""
         await self._dialler.warm()
 
+    def prepare(self) -> None:
+        """Begin to connect on a guess, as far as an open socket; nothing is sent on it, and no event follows.
+
+        Without effect while there is a session, or something is prepared already. What is not needed within
+        ``HELD_S`` is dropped.
+        """
+        self._forget_lost()
+        ready = self._prepared is not None and self._prepared.hopeful
+        if self._connection is not None or ready:
+            return
+        self._prepared = Prepared(dial=self._dialler, credentials=self._credentials, trace=self._listeners.trace)
+        if self._tasks is not None:
+            self._prepared.start(self._tasks)
+
+    def abandon(self) -> None:
+        """Drop what was prepared; what a session was opened with is no longer a guess."""
+        self._forget_lost()
+        if self._connection is None:
+            self._drop_prepared()
+
     def open(self) -> None:
-        """Start connecting; the answer comes as ``LinkUp`` or ``LinkLost``. An open link stays as it is."""
+        """Start a session, on a prepared socket if there is one; the answer comes as ``LinkUp`` or ``LinkLost``.
+
+        An open link stays as it is.
+        """
         self._forget_lost()
         if self._connection is not None:
             return
@@ -203,13 +145,34 @@ class RealtimeLink:
         self._connection = Connection(
             dial=self._dialler,
             credentials=self._credentials,
-            spec=self._spec,
+            spec=self._spec if self._interrupt is None else self._spec.interrupting(self._interrupt),
             listeners=self._listeners,
             outbox=self._outbox,
             now=self._now,
+            wall=self._wall,
+            sleep=self._sleep,
+            prepared=self._prepared,
+            seeds=self._seeds,
+            longest_s=self._longest_session_s,
         )
         if self._tasks is not None:
             self._start(self._connection)
+
+    def renew(self) -> None:
+        """End this session and start another; audio that was not yet sent, and what comes from now on, goes there.
+
+        Without effect while a session is still coming up: that one is new.
+        """
+        self._forget_lost()
+        if self._connection is not None:
+            if self._connection.status()["state"] != "up":
+                return
+            unsent, self._outbox = self._outbox, Outbox()
+            while piece := unsent.take_audio():
+                self._outbox.audio(piece)
+            self._end()
+            self._connection = self._task = None
+        self.open()
 
     def close(self) -> None:
         """End the session, or the attempt; nothing more is sent and no event of it follows."""
@@ -235,6 +198,25 @@ class RealtimeLink:
         if self._connection is not None:
             self._connection.cancel(response_id)
 
+    def answer_call(self, call_id: str, output: str) -> None:
+        """Give the service the result of a function call; one that this session did not make is left out."""
+        if self._connection is not None:
+            self._connection.answer_call(call_id, output)
+
+    def ask(self) -> None:
+        """Ask the service for a response, as soon as none runs and the user does not speak.
+
+        A response that begins meanwhile and knows all answers makes it needless.
+        """
+        if self._connection is not None:
+            self._connection.ask()
+
+    def configure_turns(self, *, interrupt: bool) -> None:
+        """Let speech cut a reply, or not: in this session and in those to come."""
+        self._interrupt = interrupt
+        if self._connection is not None:
+            self._connection.configure_turns(interrupt=interrupt)
+
     def use(self, spec: SessionSpec) -> None:
         """Configure the next session like this."""
         self._spec = spec
@@ -242,17 +224,11 @@ class RealtimeLink:
     def status(self) -> dict[str, object]:
         """Return what a curious person may know: no transcripts, no credentials."""
         connection = self._connection if self._connection is not None and self._connection.live else None
-        session = connection.session if connection is not None else None
         return {
-            "state": "closed" if connection is None else "up" if session is not None and session.up else "connecting",
+            **({"state": "closed"} if connection is None else connection.status()),
             "sessions": self._sessions,
-            "session_id": session.session_id if session is not None else None,
-            "expires_at": session.expires_at if session is not None else None,
-            "degraded": session is not None and session.degraded,
-            "sent_bytes": connection.sent_bytes if connection is not None else 0,
+            "prepared": self._prepared is not None and self._prepared.hopeful,
             "waiting_bytes": self._outbox.waiting_bytes,
-            "late_deltas": session.late_deltas if session is not None else 0,
-            "unknown_events": session.unknown_events if session is not None else 0,
             "audio_tokens_in": self._audio_tokens["in"],
             "audio_tokens_out": self._audio_tokens["out"],
         }
@@ -263,6 +239,12 @@ class RealtimeLink:
             self._connection.end()
         if self._task is not None:
             self._task.cancel()
+        self._drop_prepared()
+
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared.abandon()
+            self._prepared = None
 
     def _forget_lost(self) -> None:
         if self._connection is not None and not self._connection.live:
@@ -276,9 +258,4 @@ class RealtimeLink:
     def _count_usage(self, usage: Usage) -> None:
         self._audio_tokens["in"] += usage.audio_in
         self._audio_tokens["out"] += usage.audio_out
-        if self._usage_listener is not None:
-            self._usage_listener(usage)
-
-
-def _nobody(*_said: object) -> None:
-    """Hear what nobody asked for."""
+        self._usage_listener(usage)

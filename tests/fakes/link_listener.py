@@ -11,6 +11,7 @@ from typing import Any
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import Event
 from speakerd.realtime.link import Endpoint, RealtimeLink, SessionSpec
+from speakerd.realtime.usage import TranscriptionUsage, Usage
 
 PATIENCE_S = 5.0
 
@@ -40,6 +41,10 @@ class Listener:
         self.audio: list[tuple[str, str, bytes]] = []
         self.audio_done: list[str] = []
         self.said: list[tuple[str, str, str]] = []
+        self.committed: list[str] = []
+        self.cuts: list[tuple[str, int, int]] = []
+        self.transcriptions: list[TranscriptionUsage] = []
+        self.usage: list[Usage] = []
         self.marks: list[tuple[str, dict[str, Any]]] = []
         self._news = asyncio.Event()
 
@@ -53,6 +58,14 @@ class Listener:
 
     def on_transcript(self, role: str, item_id: str, text: str) -> None:
         self.said.append((role, item_id, text))
+        self._news.set()
+
+    def on_committed(self, item_id: str) -> None:
+        self.committed.append(item_id)
+        self._news.set()
+
+    def on_cut(self, item_id: str, heard_ms: int, received_ms: int) -> None:
+        self.cuts.append((item_id, heard_ms, received_ms))
 
     def mark(self, name: str, **fields: object) -> None:
         self.marks.append((name, fields))
@@ -61,23 +74,28 @@ class Listener:
     def marked(self, name: str) -> list[dict[str, Any]]:
         return [fields for mark, fields in self.marks if mark == name]
 
+    async def until_told(self, kind: type[Event]) -> None:
+        """Wait until the link has told an event of this kind."""
+        await self.until_true(lambda: any(isinstance(event, kind) for event in self.events))
+
     async def until(self, *wanted: Event) -> None:
         """Wait until the link has told these events, as often as they are named."""
-        await self._until(lambda: all(self.events.count(event) >= wanted.count(event) for event in wanted))
+        await self.until_true(lambda: all(self.events.count(event) >= wanted.count(event) for event in wanted))
 
     async def until_audio(self, pieces: int) -> None:
         """Wait until so many pieces of audio have come."""
-        await self._until(lambda: len(self.audio) >= pieces)
+        await self.until_true(lambda: len(self.audio) >= pieces)
 
     async def until_sent(self, size_bytes: int) -> None:
         """Wait until so much audio was sent, over all attempts."""
-        await self._until(lambda: sum(mark["bytes"] for mark in self.marked("uplink")) >= size_bytes)
+        await self.until_true(lambda: sum(mark["bytes"] for mark in self.marked("uplink")) >= size_bytes)
 
     async def until_marked(self, name: str, times: int = 1) -> None:
         """Wait until the diary has this so often."""
-        await self._until(lambda: len(self.marked(name)) >= times)
+        await self.until_true(lambda: len(self.marked(name)) >= times)
 
-    async def _until(self, true: Callable[[], bool]) -> None:
+    async def until_true(self, true: Callable[[], bool]) -> None:
+        """Wait until something is so; looked at whenever the link says or notes something."""
         async with asyncio.timeout(PATIENCE_S):
             while not true():
                 self._news.clear()
@@ -86,9 +104,9 @@ class Listener:
 
 @contextlib.asynccontextmanager
 async def running_link(
-    url: str, listener: Listener, *, signer: Signer | None = None, spec: SessionSpec | None = None
+    url: str, listener: Listener, *, signer: Signer | None = None, spec: SessionSpec | None = None, **options: Any
 ) -> AsyncIterator[RealtimeLink]:
-    """Run a link to a server until the block ends; its end is a clean cancellation."""
+    """Run a link to a server until the block ends; its end is a clean cancellation. Options go to the link."""
     link = RealtimeLink(
         endpoint=Endpoint(url, "gpt-realtime"),
         credentials=signer or Signer(),
@@ -97,8 +115,13 @@ async def running_link(
         on_audio=listener.on_audio,
         on_response_audio_done=listener.audio_done.append,
         on_transcript=listener.on_transcript,
+        on_committed=listener.on_committed,
+        on_cut=listener.on_cut,
+        on_usage=listener.usage.append,
+        on_transcription_usage=listener.transcriptions.append,
         now=time.monotonic,
         trace=listener,
+        **options,
     )
     await link.warm()
     task = asyncio.create_task(link.run())

@@ -25,7 +25,14 @@ from speakerd.realtime.endpoint import Endpoint, Provider
 )
 def test_each_provider_has_its_address(provider: Provider, endpoint: str | None, url: str) -> None:
     """Azure and OpenAI addresses become those of the Realtime API; WebSocket addresses are taken as they are."""
-    assert Endpoint.from_service(provider, endpoint, "m") == Endpoint(url, "m")
+    found = Endpoint.from_service(provider, endpoint, "m")
+    assert (found.websocket_base_url, found.model) == (url, "m")
+
+
+@pytest.mark.parametrize(("provider", "minutes"), [("azure", 30), ("openai", 60), ("embedded", 60)])
+def test_a_session_lasts_as_long_as_its_provider_says(provider: Provider, minutes: int) -> None:
+    """Azure ends sessions after half an hour, wherever it is reached; the others after an hour."""
+    assert Endpoint.from_service(provider, "wss://host.example/v1", "m").longest_session_s == 60 * minutes
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import numpy as np
 import pytest
 
-from speakerd.core.events import LinkLost, LinkUp, ResponseCreated, ResponseDone, SpeechStarted, SpeechStopped
+from speakerd.core.events import (
+    FunctionCalled,
+    LinkLost,
+    LinkUp,
+    ResponseCreated,
+    ResponseDone,
+    SessionExpiring,
+    SpeechStarted,
+    SpeechStopped,
+)
+from speakerd.core.memory import Memory
 from speakerd.core.units import ItemId, Ms, ResponseId, wire_bytes_to_ms
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.server import EmbeddedService
@@ -125,6 +136,158 @@ async def test_an_invalid_extra_field_falls_back_and_a_valid_one_stays() -> None
             link.open()
             await listener.until(LinkUp())
             assert link.status()["degraded"] is degraded
+
+
+@pytest.mark.parametrize(
+    ("faults", "spoken"),
+    [
+        (Faults(close_after_events=(1011, 2)), 0),  # idle: session.created and session.updated
+        (Faults(close_after_events=(1006, 3)), 1),  # mid-question: speech_started
+        (Faults(drop_at_audio_delta=2), 2),  # mid-reply
+    ],
+)
+async def test_a_link_that_is_lost_in_any_phase_is_told_and_the_next_one_is_clean(faults: Faults, spoken: int) -> None:
+    """Idle, mid-question, mid-reply: the loss is told once, and nothing of it enters the next session."""
+    listener = Listener()
+    async with (
+        EmbeddedService(scripted([REPLY]), faults=faults) as service,
+        running_link(service.url, listener) as link,
+    ):
+        say(link, [b"", speech(1.0), speech(1.0) + silence(1.0)][spoken])
+        link.open()
+        await listener.until_told(LinkLost)
+        assert (SpeechStarted() in listener.events) is (spoken > 0)
+        assert len(listener.audio) == spoken // 2
+        losses = [event for event in listener.events if isinstance(event, LinkLost)]
+        assert losses == [LinkLost("link-lost" if spoken else "link-closed-1011")]
+        service.faults = Faults()
+        before = len(listener.marked("speech_started"))
+        say(link, silence(0.5) + speech(0.5) + silence(1.0))
+        link.open()
+        await listener.until_marked("response.done")
+        # Had anything of the lost session's audio been sent again, this would have begun earlier.
+        assert listener.marked("speech_started")[before]["audio_start_ms"] >= 100
+
+
+async def test_the_service_calls_a_function_and_speaks_of_its_result() -> None:
+    """A declared function is called with its arguments; its result comes to a spoken reply in a second response."""
+    listener = Listener()
+    timer = {"type": "function", "name": "set_timer", "description": "Set it.", "parameters": {"type": "object"}}
+    async with (
+        EmbeddedService(scripted(['@set_timer {"minutes": 5}', "Five minutes it is."])) as service,
+        running_link(service.url, listener, spec=SessionSpec(tools=(timer,))) as link,
+    ):
+        say(link, speech(1.0) + silence(1.0))
+        link.open()
+        await listener.until_told(FunctionCalled)
+        (call,) = (event for event in listener.events if isinstance(event, FunctionCalled))
+        assert (call.name, json.loads(call.arguments)) == ("set_timer", {"minutes": 5})
+        link.answer_call(call.call_id, '{"ok": true}')
+        link.ask()
+        await listener.until_marked("response.done", times=2)
+    assert ResponseDone(call.response_id, "completed", calls=1) in listener.events
+    assert {response for response, _, _ in listener.audio} == {response_of(listener, 1)}
+    assert [text for role, _, text in listener.said if role == "assistant"] == ["Five minutes it is."]
+
+
+async def test_speech_during_a_function_needs_no_request_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """The user goes on before the result is there: the service's own response covers it, and nothing is refused."""
+    listener = Listener()
+    timer = {"type": "function", "name": "set_timer", "description": "Set it.", "parameters": {"type": "object"}}
+    caplog.set_level(logging.WARNING, "speakerd.link")
+    async with (
+        EmbeddedService(scripted(["@set_timer", "Done, and noon."])) as service,
+        running_link(service.url, listener, spec=SessionSpec(tools=(timer,))) as link,
+    ):
+        say(link, speech(1.0) + silence(1.0))
+        link.open()
+        await listener.until_marked("response.done")
+        (call,) = (event for event in listener.events if isinstance(event, FunctionCalled))
+        say(link, speech(0.6))
+        await listener.until(SpeechStarted(), SpeechStarted())
+        link.answer_call(call.call_id, "{}")
+        link.ask()
+        say(link, silence(1.0))
+        await listener.until_marked("response.done", times=2)
+    assert len(listener.marked("response.created")) == 2
+    assert caplog.records == []
+
+
+async def test_an_evening_goes_on_in_a_new_session() -> None:
+    """Before its end a session says so; the new one takes the last turns as the service's own rules allow."""
+    listener = Listener()
+    memory = Memory(minutes=10)
+    spec = SessionSpec(transcription_model="any")
+    async with (
+        EmbeddedService(scripted([REPLY]), life_s=6.0) as service,
+        running_link(service.url, listener, spec=spec, seeds=lambda: memory.recent(0.0)) as link,
+    ):
+        say(link, speech(1.0) + silence(1.0))
+        link.open()
+        await listener.until_marked("response.done")
+        memory.said("user", "What time is it?", 0.0)
+        memory.said("assistant", REPLY, 0.0)
+        await listener.until_told(SessionExpiring)
+        first = link.status()["session_id"]
+        link.renew()
+        await listener.until(LinkUp(), LinkUp())
+        assert link.status()["session_id"] != first
+        say(link, speech(1.0) + silence(1.0))
+        await listener.until_marked("response.done", times=2)
+    assert listener.marked("link.seeded") == [{"messages": 2}]
+    assert not [event for event in listener.events if isinstance(event, LinkLost)]
+    assert listener.usage[1].text_in > listener.usage[0].text_in  # the seeds were read
+    assert [took.seconds > 0.9 for took in listener.transcriptions] == [True, True]
+
+
+async def test_interruptions_are_switched_in_a_running_session() -> None:
+    """With interruptions off the service lets a reply run on under the user's voice."""
+    listener = Listener()
+    async with (
+        EmbeddedService(scripted([REPLY, "Yes?"]), pace=2.0) as service,
+        running_link(service.url, listener) as link,
+    ):
+        say(link, speech(0.6) + silence(0.8))
+        link.open()
+        await listener.until_audio(1)
+        link.configure_turns(interrupt=False)
+        say(link, speech(0.6) + silence(0.8))
+        await listener.until_marked("response.done")
+        assert ResponseDone(response_of(listener), "completed") in listener.events
+        assert link.status()["degraded"] is False
+
+
+async def test_a_quota_that_is_used_up_is_told_by_its_code() -> None:
+    """A response that fails for want of money ends with the reason; the next one is answered."""
+    listener = Listener()
+    async with (
+        EmbeddedService(scripted([REPLY]), faults=Faults(fail_responses=1)) as service,
+        running_link(service.url, listener) as link,
+    ):
+        say(link, speech(0.6) + silence(0.8))
+        link.open()
+        await listener.until_marked("response.done")
+        assert ResponseDone(response_of(listener), "failed", "insufficient_quota") in listener.events
+        say(link, speech(0.6) + silence(0.8))
+        await listener.until_marked("response.done", times=2)
+        assert ResponseDone(response_of(listener, 1), "completed") in listener.events
+
+
+async def test_a_prepared_socket_takes_the_handshake_out_of_the_users_time() -> None:
+    """On a network of slow handshakes a prepared session is up without one; nothing was sent on it before."""
+    listener = Listener()
+    async with (
+        EmbeddedService(scripted([REPLY]), faults=Faults(slow_handshake_s=0.3)) as service,
+        running_link(service.url, listener) as link,
+    ):
+        link.prepare()
+        await listener.until_marked("link.prepared")
+        assert service.bytes_received == 0
+        service.faults = Faults(http_status=503)  # a second handshake would fail
+        say(link, speech(1.0) + silence(1.0))
+        link.open()
+        await listener.until_marked("response.done")
+        assert service.connections == 1
 
 
 async def test_the_quick_start_runs() -> None:
