@@ -14,6 +14,7 @@ from pathlib import Path
 
 from speakerd.core import events as e
 from speakerd.core.conversation import step
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.functions import END_CONVERSATION
 from speakerd.core.state import Limits, Phase, State
 from speakerd.core.units import Frames, ResponseId
@@ -28,6 +29,8 @@ EVENTS: tuple[e.Event, ...] = (
     e.PauseHeard(),
     e.StopRequested(),
     e.MuteChanged(muted=True),
+    e.MicrophoneSilent(silent=True),
+    e.EchoMeasured(EchoFigures(), BargeIn.WAKE_WORD),
     e.LinkUp(),
     e.LinkLost("link-lost"),
     e.SessionReduced("session-refused"),

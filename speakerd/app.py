@@ -25,6 +25,7 @@ from speakerd.controller import Controller
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
+    BY_REQUEST,
     DeviceFound,
     DeviceLost,
     Event,
@@ -34,7 +35,6 @@ from speakerd.core.events import (
     WakeWordDetected,
 )
 from speakerd.core.settings import Settings
-from speakerd.core.state import Phase
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.host.control import ControlServer
@@ -83,6 +83,7 @@ class Speaker:
         credentials: Credentials,
         trace: Trace,
         notifier: Notifier,
+        *,
         sentences: Path | None = None,
     ) -> None:
         self._settings = settings
@@ -166,7 +167,7 @@ class Speaker:
                 "unmute": lambda _request: self._ask(MuteChanged(muted=False)),
                 "stop": lambda _request: self._ask(StopRequested()),
                 "wake": lambda _request: self._ask(
-                    WakeWordDetected("request", 1.0, Frames(self._microphone.position_frames))
+                    WakeWordDetected(BY_REQUEST, 1.0, Frames(self._microphone.position_frames))
                 ),
             },
         )
@@ -277,8 +278,6 @@ class Speaker:
         wire_frames = Frames(position_frames * WIRE_RATE_HZ // WAKE_RATE_HZ)
         self._trace.mark("wake", model=model, score=round(score, 3), position_frames=wire_frames)
         log.info('heard "%s", score %.2f', model.replace("_", " "), score)
-        if self._settings.conversation.barge_in == "off" and self.controller.state.phase is Phase.SPEAKING:
-            return
         self.controller.post(WakeWordDetected(model, score, wire_frames))
 
     def _on_thread_failed(self, name: str, error: BaseException) -> None:
@@ -342,7 +341,9 @@ async def run(
                 speaker.fail(error)
 
         endpoint = await stack.enter_async_context(service_of(settings, on_ended))
-        speaker = Speaker(settings, endpoint, credentials_of(settings, environment), trace, Notifier(), sentences)
+        speaker = Speaker(
+            settings, endpoint, credentials_of(settings, environment), trace, Notifier(), sentences=sentences
+        )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, speaker.stop)

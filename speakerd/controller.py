@@ -21,6 +21,7 @@ from speakerd.core.actions import (
     CancelResponse,
     CloseLink,
     CloseUplink,
+    ConfigureTurns,
     FlushPlayback,
     OpenLink,
     OpenUplink,
@@ -156,6 +157,8 @@ class Controller:
                 self._loudspeaker.reject(response_id)
             case FlushPlayback():
                 self._loudspeaker.flush()
+            case ConfigureTurns(interrupt):
+                self._link.configure_turns(interrupt=interrupt)
             case TruncateItem(item_id, heard_ms):
                 self._link.truncate(item_id, heard_ms)
             case CancelResponse(response_id):

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from speakerd.auth.api_key import ApiKey, NoCredentials
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
@@ -49,7 +50,7 @@ def spec_of(settings: Settings) -> SessionSpec:
         }
     else:
         turns = {"type": "semantic_vad", "eagerness": detection.eagerness}
-    turns |= {"create_response": True, "interrupt_response": barges_in_by_speech(settings)}
+    turns |= {"create_response": True, "interrupt_response": barge_in_of(settings) is BargeIn.SPEECH}
     return SessionSpec(
         voice=assistant.voice,
         instructions=assistant.instructions,
@@ -62,17 +63,20 @@ def spec_of(settings: Settings) -> SessionSpec:
     )
 
 
-def barges_in_by_speech(settings: Settings) -> bool:
-    """Return whether speech may cut a reply: when told so, or when our own voice is taken out of the microphone."""
+def barge_in_of(settings: Settings) -> BargeIn:
+    """Return what may cut a reply, to begin with: by choice, or by whether our own voice is taken out of the sound."""
     choice = settings.conversation.barge_in
-    return choice == "speech" or (choice == "auto" and settings.audio.echo_cancellation != "off")
+    if choice != "auto":
+        return BargeIn(choice)
+    return BargeIn.SPEECH if settings.audio.echo_cancellation != "off" else BargeIn.WAKE_WORD
 
 
 def limits_of(settings: Settings) -> Limits:
     """Return what ``step`` may know of the configuration."""
     return Limits(
         words=tuple(Path(name).stem for name in settings.wake.models),
-        barge_in_by_speech=barges_in_by_speech(settings),
+        barge_in=barge_in_of(settings),
+        barge_in_measured=settings.conversation.barge_in == "auto" and settings.audio.echo_cancellation != "off",
         follow_up_s=settings.conversation.follow_up_s,
         max_turns=settings.conversation.max_turns,
     )

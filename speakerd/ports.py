@@ -77,6 +77,9 @@ class Link(Protocol):
     def cancel(self, response_id: ResponseId) -> None:
         """Ask the service to stop a response."""
 
+    def configure_turns(self, *, interrupt: bool) -> None:
+        """Let the service's detection of speech cut its replies, or not, in this session and those to come."""
+
     def answer_call(self, call_id: str, output: str) -> None:
         """Give the service the result of a function call, as JSON."""
 

@@ -8,10 +8,12 @@ import pytest
 
 from speakerd.controller import Controller
 from speakerd.core.actions import Earcon
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import (
     AudioStarted,
     Device,
     DeviceFound,
+    EchoMeasured,
     FunctionCalled,
     Heard,
     LinkLost,
@@ -101,10 +103,19 @@ def test_barge_in_carries_what_was_heard(house):
 
 def test_half_duplex_and_cancel_reach_the_ports():
     """Silence on the uplink and a cancel by wake word are performed."""
-    house = House(limits=Limits(barge_in_by_speech=False))
+    house = House(limits=Limits(barge_in=BargeIn.WAKE_WORD))
     house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1), WAKE)
     assert ("uplink.silence",) in house.uplink.calls
     assert ("cancel", R1) in house.link.calls
+
+
+def test_an_echo_that_is_too_loud_reaches_the_service():
+    """The service is told not to interrupt itself, and hears silence for the rest of the reply."""
+    house = House(limits=Limits(barge_in_measured=True))
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1))
+    house.post(EchoMeasured(EchoFigures(), BargeIn.WAKE_WORD))
+    assert house.link.calls[-1] == ("configure_turns", False)
+    assert house.uplink.calls[-1] == ("uplink.silence",)
 
 
 def test_a_guess_is_prepared_and_abandoned(house):

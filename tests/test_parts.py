@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from speakerd.auth.api_key import NoCredentials
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import AuthError, LinkError
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
-from speakerd.parts import barges_in_by_speech, credentials_of, endpoint_of, limits_of, service_of, spec_of
+from speakerd.parts import barge_in_of, credentials_of, endpoint_of, limits_of, service_of, spec_of
 
 
 def settings(**sections: dict[str, object]) -> Settings:
@@ -105,24 +106,26 @@ def test_semantic_turn_detection_has_fields_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("barge_in", "echo_cancellation", "by_speech"),
+    ("barge_in", "echo_cancellation", "first", "measured"),
     [
-        ("auto", "auto", True),
-        ("auto", "on", True),
-        ("auto", "off", False),
-        ("speech", "off", True),
-        ("wake_word", "on", False),
-        ("off", "on", False),
+        ("auto", "auto", BargeIn.SPEECH, True),
+        ("auto", "on", BargeIn.SPEECH, True),
+        ("auto", "off", BargeIn.WAKE_WORD, False),
+        ("speech", "off", BargeIn.SPEECH, False),
+        ("wake_word", "on", BargeIn.WAKE_WORD, False),
+        ("off", "on", BargeIn.OFF, False),
     ],
 )
-def test_speech_cuts_a_reply_only_where_that_is_safe(barge_in: str, echo_cancellation: str, by_speech: bool) -> None:
-    """When told so, or when our own voice is taken out; the service is told the same."""
+def test_speech_cuts_a_reply_only_where_that_is_safe(
+    barge_in: str, echo_cancellation: str, first: BargeIn, measured: bool
+) -> None:
+    """When told so, or when our own voice is taken out; the service is told the same, and measurement decides later."""
     chosen = settings(conversation={"barge_in": barge_in}, audio={"echo_cancellation": echo_cancellation})
-    assert barges_in_by_speech(chosen) is by_speech
-    assert limits_of(chosen).barge_in_by_speech is by_speech
+    assert barge_in_of(chosen) is first
+    assert (limits_of(chosen).barge_in, limits_of(chosen).barge_in_measured) == (first, measured)
     detection = spec_of(chosen).turn_detection
     assert detection is not None
-    assert detection["interrupt_response"] is by_speech
+    assert detection["interrupt_response"] is (first is BargeIn.SPEECH)
 
 
 def test_limits_as_configured() -> None:

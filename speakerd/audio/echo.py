@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.core.echo_meter import STEP_MS, EchoMeter
-from speakerd.core.echo_path import BargeIn, EchoMeasured
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.echo_probe import EchoProbe
+from speakerd.core.events import EchoMeasured
 from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
 
 Pcm = npt.NDArray[np.int16]

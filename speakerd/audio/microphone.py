@@ -18,11 +18,10 @@ from speakerd.audio.echo import Canceller, EchoPath, Pcm, Reference
 from speakerd.audio.far_feed import FarFeed
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
-from speakerd.core.echo_path import EchoMeasured
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import DeviceError, Remedy
-from speakerd.core.events import Device, Event
-from speakerd.core.mute_watch import MicrophoneSilent, MuteWatch
+from speakerd.core.events import Device, EchoMeasured, Event, MicrophoneSilent
+from speakerd.core.mute_watch import MuteWatch
 from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
 from speakerd.core.preroll import Preroll
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, ms_to_frames

@@ -105,6 +105,14 @@ class TruncateItem:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigureTurns:
+    """Let the service's own detection of speech cut its replies, or not; in this session and in those to come."""
+
+    interrupt: bool
+    """Whether it may."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelResponse:
     """Ask the service to stop a response. Never sent when the service's own detection interrupts."""
 
@@ -167,6 +175,7 @@ Action = (
     | AcceptAudio
     | RejectAudio
     | FlushPlayback
+    | ConfigureTurns
     | TruncateItem
     | CancelResponse
     | AnswerCall

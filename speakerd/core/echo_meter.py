@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from speakerd.core.echo_path import BargeIn, EchoFigures, EchoMeasured, audible_dbfs, choose
+from speakerd.core.echo_path import BargeIn, EchoFigures, audible_dbfs, choose
 from speakerd.core.echo_probe import REACH_S, WINDOW_S, EchoProbe
+from speakerd.core.events import EchoMeasured
 from speakerd.core.pcm import FULL_SCALE, SILENCE_DBFS
 from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
 

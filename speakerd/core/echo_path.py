@@ -98,17 +98,6 @@ class EchoFigures:
         return None if self.echo_dbfs is None else self.echo_dbfs - self.noise_dbfs
 
 
-@dataclass(frozen=True, slots=True)
-class EchoMeasured:
-    """The echo path was measured: after each stretch of playing, and when the choice changes."""
-
-    figures: EchoFigures
-    """What is known now."""
-
-    choice: BargeIn
-    """What may cut a reply, if that is left to measurement."""
-
-
 def audible_dbfs(noise_dbfs: float) -> float:
     """Return the level from which on a residue may be taken for speech in a room with this noise."""
     return max(noise_dbfs + AUDIBLE_OVER_NOISE_DB, AUDIBLE_DBFS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 
 
@@ -17,6 +18,10 @@ class Device(enum.Enum):
 
     MICROPHONE = "microphone"
     LOUDSPEAKER = "loudspeaker"
+
+
+BY_REQUEST = "request"
+"""The wake word of somebody who asked by ``speakerd wake`` or a button."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class WakeWordDetected:
     """The wake word was heard, or somebody asked for attention with ``speakerd wake``."""
 
     model: str
-    """Which word, or ``request``."""
+    """Which word, or ``BY_REQUEST``."""
 
     score: float
     """0 to 1."""
@@ -74,6 +79,25 @@ class MuteChanged:
 
     muted: bool
     """True: nothing may be heard any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicrophoneSilent:
+    """The microphone has begun to deliver nothing but zeros, or has ended doing so."""
+
+    silent: bool
+    """True: it hears nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class EchoMeasured:
+    """The echo path was measured: after each stretch of playing, and when the choice changes."""
+
+    figures: EchoFigures
+    """What is known now."""
+
+    choice: BargeIn
+    """What may cut a reply, if that is left to measurement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +229,8 @@ Event = (
     | PauseHeard
     | StopRequested
     | MuteChanged
+    | MicrophoneSilent
+    | EchoMeasured
     | LinkUp
     | LinkLost
     | SessionReduced

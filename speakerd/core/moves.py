@@ -18,8 +18,10 @@ from speakerd.core.actions import (
     RejectAudio,
     RenewLink,
     Say,
+    SilenceUplink,
     TruncateItem,
 )
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import Device, Event, Heard, WakeWordDetected
 from speakerd.core.notices import Notice, Said, may_say, notice_of
 from speakerd.core.state import Limits, LinkState, Phase, State
@@ -33,11 +35,13 @@ def end(state: State, *actions: Action) -> Answer:
     """End the conversation: nothing leaves the machine after this."""
     idle = State(
         muted=state.muted,
+        silent=state.silent,
         lost=state.lost,
         trouble=state.trouble,
         over_budget=state.over_budget,
         said=state.said,
         prepare_at=state.prepare_at,
+        barge_in=state.barge_in,
     )
     return idle, (CloseUplink(), CloseLink(), *actions)
 
@@ -106,10 +110,16 @@ def is_deaf(state: State) -> bool:
     return state.muted or Device.MICROPHONE in state.lost
 
 
+def barge_in(state: State, limits: Limits) -> BargeIn:
+    """Return what may cut a reply now."""
+    return state.barge_in or limits.barge_in
+
+
 def hear_over_reply(state: State, limits: Limits) -> tuple[Action, ...]:
-    """Return what lets a user in again during a reply, where speech may cut it."""
-    can_hear = limits.barge_in_by_speech and not is_deaf(state) and state.link is LinkState.UP
-    return (OpenUplink(None),) if can_hear else ()
+    """Return what lets a user in during a reply, or gives the service silence where speech may not cut it."""
+    if is_deaf(state) or state.link is not LinkState.UP:
+        return ()
+    return (OpenUplink(None),) if barge_in(state, limits) is BargeIn.SPEECH else (SilenceUplink(),)
 
 
 def after_reply(state: State, now: float, limits: Limits) -> Answer:

@@ -5,22 +5,14 @@ No room is that quiet and no converter that good: the last bit of a microphone t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
+
+from speakerd.core.events import MicrophoneSilent
 
 SILENT_AFTER_S = 5.0
 """From so many zeros on the microphone is called silent (guess: longer than any card takes to start, shorter than
 somebody wonders why nothing answers)."""
-
-
-@dataclass(frozen=True, slots=True)
-class MicrophoneSilent:
-    """The microphone has begun to deliver nothing but zeros, or has ended doing so."""
-
-    silent: bool
-    """True: it hears nothing."""
 
 
 class MuteWatch:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from speakerd.core.actions import (
     AbandonLink,
     CloseUplink,
+    ConfigureTurns,
     Earcon,
     FlushPlayback,
     OpenLink,
@@ -18,11 +19,15 @@ from speakerd.core.actions import (
     PlayEarcon,
     PrepareLink,
 )
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import (
+    BY_REQUEST,
     DeadlinePassed,
     Device,
     DeviceFound,
     DeviceLost,
+    EchoMeasured,
+    MicrophoneSilent,
     MuteChanged,
     PauseHeard,
     StopRequested,
@@ -31,6 +36,7 @@ from speakerd.core.events import (
 )
 from speakerd.core.moves import (
     Answer,
+    barge_in,
     end,
     fail,
     first_frame,
@@ -40,7 +46,7 @@ from speakerd.core.moves import (
     tell,
 )
 from speakerd.core.notices import Notice
-from speakerd.core.state import Limits, LinkState, State
+from speakerd.core.state import Limits, LinkState, Phase, State
 
 
 def approached_idle(state: State, event: WakeWordApproached, now: float, limits: Limits) -> Answer:
@@ -88,7 +94,8 @@ def wake_listening(state: State, event: WakeWordDetected, now: float, limits: Li
 
 def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits) -> Answer:
     """Cut what is going on and listen at once; a reply that outlived its link needs a new session."""
-    if state.muted:
+    drowned = state.phase is Phase.SPEAKING and barge_in(state, limits) is BargeIn.OFF and event.model != BY_REQUEST
+    if state.muted or drowned:
         return state, ()
     hushed = hush(state, event.unheard, cancel=True)
     if state.link is LinkState.DOWN:
@@ -98,6 +105,20 @@ def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits)
     uplink = OpenUplink(first_frame(event, limits))
     after = listen(state, deadline=now + limits.no_speech_s, turn=state.turn + 1, user_speaking=False)
     return after, (*hushed, uplink)
+
+
+def microphone_silent(state: State, event: MicrophoneSilent, now: float, limits: Limits) -> Answer:
+    """Say in the status line that nobody can be heard; whoever has switched the microphone off knows it."""
+    return replace(state, silent=event.silent), ()
+
+
+def echo_measured(state: State, event: EchoMeasured, now: float, limits: Limits) -> Answer:
+    """Let cut a reply what the echo allows, this one included."""
+    if not limits.barge_in_measured or event.choice is barge_in(state, limits):
+        return state, ()
+    after = replace(state, barge_in=event.choice)
+    told = ConfigureTurns(event.choice is BargeIn.SPEECH)
+    return after, (told, *(hear_over_reply(after, limits) if state.phase is Phase.SPEAKING else ()))
 
 
 def pause_listening(state: State, event: PauseHeard, now: float, limits: Limits) -> Answer:

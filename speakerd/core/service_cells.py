@@ -16,6 +16,7 @@ from speakerd.core.actions import (
     Say,
     SilenceUplink,
 )
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import (
     AudioStarted,
     BudgetChanged,
@@ -35,6 +36,7 @@ from speakerd.core.functions import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WA
 from speakerd.core.moves import (
     Answer,
     after_reply,
+    barge_in,
     end,
     fail_with,
     hush,
@@ -103,7 +105,7 @@ def speech_listening(state: State, event: SpeechStarted, now: float, limits: Lim
 
 def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) -> Answer:
     """Barge-in: the service has interrupted itself; we fall silent and say what was heard."""
-    if state.phase is Phase.SPEAKING and not limits.barge_in_by_speech:
+    if state.phase is Phase.SPEAKING and barge_in(state, limits) is not BargeIn.SPEECH:
         return state, ()
     hushed = hush(state, event.unheard, cancel=False)
     # A user who goes on before the answer began is still in the same turn.
@@ -158,7 +160,7 @@ def audio_thinking(state: State, event: AudioStarted, now: float, limits: Limits
     if event.response_id != state.response_id:
         return state, ()
     after = replace(state, phase=Phase.SPEAKING, audible=True, deadline=None)
-    return after, () if limits.barge_in_by_speech else (SilenceUplink(),)
+    return after, () if barge_in(state, limits) is BargeIn.SPEECH else (SilenceUplink(),)
 
 
 def audio_speaking(state: State, event: AudioStarted, now: float, limits: Limits) -> Answer:

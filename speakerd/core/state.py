@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import Device
 from speakerd.core.notices import Said
 from speakerd.core.units import ResponseId
@@ -47,8 +48,11 @@ class Limits:
     words: tuple[str, ...] = ("hey_jarvis",)
     """Wake words, for the status line."""
 
-    barge_in_by_speech: bool = True
-    """Speech during a reply cuts it. Otherwise only the wake word does, and the service hears silence meanwhile."""
+    barge_in: BargeIn = BargeIn.SPEECH
+    """What may cut a reply. Unless it is speech, the service hears silence meanwhile."""
+
+    barge_in_measured: bool = False
+    """That is only what to begin with; what is measured of the echo decides."""
 
     follow_up_s: float = 8.0
     """How long to listen on after a reply; 0: never."""
@@ -93,6 +97,9 @@ class State:
     muted: bool = False
     """The owner does not want to be heard."""
 
+    silent: bool = False
+    """The microphone is there and delivers nothing but zeros."""
+
     lost: frozenset[Device] = field(default_factory=lambda: frozenset(Device))
     """Sound cards that are not there; both until they were opened."""
 
@@ -129,6 +136,9 @@ class State:
     said: Said | None = None
     """The last sentence that told what is wrong, until the service is reached."""
 
+    barge_in: BargeIn | None = None
+    """What may cut a reply, as measured; None: not yet, or not left to measurement."""
+
     turn: int = 0
     """Which turn since the wake word, from 1; 0 while idle."""
 
@@ -147,6 +157,7 @@ def status_line(state: State, limits: Limits) -> str:
         "no microphone: retrying": Device.MICROPHONE in state.lost,
         "no loudspeaker: retrying": Device.LOUDSPEAKER in state.lost,
         "muted": state.muted,
+        "deaf: the microphone delivers nothing; is it switched off?": state.silent,
         "today's budget is spent: no conversation before tomorrow": state.over_budget,
     }
     line = next((line for line, stands_in_the_way in obstacles.items() if stands_in_the_way), None)

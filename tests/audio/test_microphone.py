@@ -11,10 +11,8 @@ from speakerd.audio.capture import Capture
 from speakerd.audio.echo import Pcm
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.pcm_types import PcmFormat
-from speakerd.core.echo_path import BargeIn, EchoFigures, EchoMeasured
 from speakerd.core.errors import DeviceError
-from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
-from speakerd.core.mute_watch import MicrophoneSilent
+from speakerd.core.events import Device, DeviceFound, DeviceLost, EchoMeasured, Event, MicrophoneSilent
 from speakerd.core.pcm import Resampler, encode
 from speakerd.core.units import Frames
 from tests.fakes.cards import PacedCapturePcm

@@ -24,6 +24,7 @@ from speakerd.core.actions import (
     TruncateItem,
 )
 from speakerd.core.conversation import EVENT_TYPES, TRANSITIONS, step
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import (
     AudioStarted,
     BudgetChanged,
@@ -31,10 +32,12 @@ from speakerd.core.events import (
     Device,
     DeviceFound,
     DeviceLost,
+    EchoMeasured,
     FunctionCalled,
     Heard,
     LinkLost,
     LinkUp,
+    MicrophoneSilent,
     MuteChanged,
     PauseHeard,
     PlaybackDrained,
@@ -78,6 +81,8 @@ EVENTS = st.one_of(
     st.just(PauseHeard()),
     st.builds(StopRequested, HEARDS),
     st.builds(MuteChanged, st.booleans()),
+    st.builds(MicrophoneSilent, st.booleans()),
+    st.builds(EchoMeasured, st.just(EchoFigures()), st.sampled_from(BargeIn)),
     st.just(LinkUp()),
     st.builds(LinkLost, st.sampled_from(["link-lost", "link-http-401"])),
     st.just(SessionReduced("session-refused")),
@@ -127,10 +132,10 @@ class Gates:
 
 
 @settings(max_examples=600, deadline=None)
-@given(PREFIXES, st.lists(EVENTS, max_size=12), st.booleans())
+@given(PREFIXES, st.lists(EVENTS, max_size=12), st.sampled_from(BargeIn))
 def test_invariants_hold_from_any_point_of_a_story(prefix, events, barge_in):
     """Whatever happens: nothing is open at rest, nothing waits without a deadline, a truncation follows a flush."""
-    limits = replace(LIMITS, barge_in_by_speech=barge_in)
+    limits = replace(LIMITS, barge_in=barge_in, barge_in_measured=True)
     gates, state, now = Gates(), READY, 0.0
     for event in (*prefix, *events):
         now += 1.0

@@ -17,8 +17,10 @@ from speakerd.core.actions import (
     RejectAudio,
     RenewLink,
     Say,
+    SilenceUplink,
     TruncateItem,
 )
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import DeadlinePassed, Device
 from speakerd.core.moves import (
     after_reply,
@@ -49,7 +51,14 @@ def test_ignore():
 def test_end_keeps_what_outlives_a_conversation():
     """What the owner and the machine are in stays; what belongs to the conversation goes."""
     said = Said(Notice.OFFLINE, 5.0)
-    lasting = {"muted": True, "trouble": "link-dns", "over_budget": True, "said": said, "prepare_at": 7.0}
+    lasting = {
+        "muted": True,
+        "trouble": "link-dns",
+        "over_budget": True,
+        "said": said,
+        "prepare_at": 7.0,
+        "barge_in": BargeIn.OFF,
+    }
     state, actions = end(replace(SPEAKING, **lasting, expiring=True, leaving=True), PlayEarcon(Earcon.END))
     assert state == State(lost=frozenset(), **lasting)
     assert actions == (CloseUplink(), CloseLink(), PlayEarcon(Earcon.END))
@@ -103,9 +112,9 @@ def test_deaf_is_muted_or_without_a_microphone():
 
 
 def test_hear_over_reply_only_where_speech_may_cut():
-    """Not half duplex, not deaf, not without a session."""
+    """Half duplex it is silence; to the deaf and without a session there is nothing."""
     assert hear_over_reply(SPEAKING, LIMITS) == (OpenUplink(None),)
-    assert hear_over_reply(SPEAKING, HALF_DUPLEX) == ()
+    assert hear_over_reply(SPEAKING, HALF_DUPLEX) == (SilenceUplink(),)
     assert hear_over_reply(replace(SPEAKING, muted=True), LIMITS) == ()
     assert hear_over_reply(replace(SPEAKING, link=LinkState.DOWN), LIMITS) == ()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from speakerd.core.mute_watch import SILENT_AFTER_S, MicrophoneSilent, MuteWatch
+from speakerd.core.events import MicrophoneSilent
+from speakerd.core.mute_watch import SILENT_AFTER_S, MuteWatch
 
 RATE_HZ = 1000
 ZEROS = np.zeros(RATE_HZ // 2, np.int16)

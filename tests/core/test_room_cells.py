@@ -12,6 +12,7 @@ from speakerd.core.actions import (
     CancelResponse,
     CloseLink,
     CloseUplink,
+    ConfigureTurns,
     Earcon,
     FlushPlayback,
     OpenLink,
@@ -20,15 +21,20 @@ from speakerd.core.actions import (
     PrepareLink,
     RejectAudio,
     Say,
+    SilenceUplink,
     TruncateItem,
 )
 from speakerd.core.conversation import step
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import (
+    BY_REQUEST,
     DeadlinePassed,
     Device,
     DeviceFound,
     DeviceLost,
+    EchoMeasured,
     LinkLost,
+    MicrophoneSilent,
     MuteChanged,
     PauseHeard,
     PlaybackDrained,
@@ -151,10 +157,10 @@ class TestInterruptions:
         assert play(MuteChanged(muted=False), state=before) == (before, ())
 
     def test_unmuted_in_the_reply_the_user_is_heard_again(self):
-        """Over the reply where speech may cut it; in the window after it always."""
+        """Over the reply where speech may cut it (else the service hears silence); in the window after it always."""
         muted, _ = play(*SPEAKING, MuteChanged(muted=True))
         assert play(MuteChanged(muted=False), state=muted)[1] == (OpenUplink(None),)
-        assert play(MuteChanged(muted=False), state=muted, limits=HALF_DUPLEX)[1] == ()
+        assert play(MuteChanged(muted=False), state=muted, limits=HALF_DUPLEX)[1] == (SilenceUplink(),)
         story = (MuteChanged(muted=False), ResponseDone(R1, "completed"), PlaybackDrained())
         state, actions = play(*story, state=muted)
         assert state.phase is Phase.FOLLOW_UP
@@ -213,6 +219,43 @@ class TestCards:
         assert play(DeviceLost(Device.LOUDSPEAKER))[1] == (Announce("no loudspeaker: retrying"),)
         state, _ = play(DeviceFound(Device.MICROPHONE), DeviceFound(Device.LOUDSPEAKER), state=State())
         assert state == READY
+
+
+class TestEcho:
+    AUTO = replace(LIMITS, barge_in_measured=True)
+
+    @pytest.mark.parametrize("story", [(), FOLLOW_UP])
+    def test_what_was_measured_is_for_this_session_and_the_next(self, story):
+        """Outside a reply the service is told, and nothing else changes; the choice outlives the conversation."""
+        measured = EchoMeasured(EchoFigures(), BargeIn.WAKE_WORD)
+        state, actions = play(*story, measured, limits=self.AUTO)
+        assert actions == (ConfigureTurns(interrupt=False),)
+        assert play(*SPEAKING, state=play(StopRequested(), state=state)[0], limits=self.AUTO)[1] == (SilenceUplink(),)
+
+    def test_it_changes_the_reply_that_is_heard(self):
+        """Trust that is lost closes the uplink's ears, trust that is back opens them."""
+        state, actions = play(*SPEAKING, EchoMeasured(EchoFigures(), BargeIn.WAKE_WORD), limits=self.AUTO)
+        assert actions == (ConfigureTurns(interrupt=False), SilenceUplink())
+        actions = play(EchoMeasured(EchoFigures(), BargeIn.SPEECH), state=state, limits=self.AUTO)[1]
+        assert actions == (ConfigureTurns(interrupt=True), OpenUplink(None))
+
+    def test_an_owner_who_chose_is_obeyed(self):
+        """Nothing is left to measurement unless barge_in is auto."""
+        before, _ = play(*SPEAKING)
+        assert play(EchoMeasured(EchoFigures(), BargeIn.OFF), state=before) == (before, ())
+
+    def test_a_switched_off_microphone_is_told_and_forgotten(self):
+        """The status line says so in the end, whatever was going on, and takes it back."""
+        state, _ = play(*SPEAKING, MicrophoneSilent(silent=True), StopRequested())
+        assert status_line(state, LIMITS).startswith("deaf")
+        assert play(MicrophoneSilent(silent=False), state=state)[0].silent is False
+
+    def test_off_is_deaf_to_words_but_not_to_hands(self):
+        """A wake word heard over the reply is none; a request is obeyed."""
+        off = replace(LIMITS, barge_in=BargeIn.OFF)
+        before, _ = play(*SPEAKING, limits=off)
+        assert play(WAKE, state=before, limits=off) == (before, ())
+        assert play(replace(WAKE, model=BY_REQUEST), state=before, limits=off)[0].phase is Phase.LISTENING
 
 
 class TestGuesses:

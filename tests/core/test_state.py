@@ -22,6 +22,11 @@ def test_before_the_cards_were_opened():
         (State(lost=NOTHING_LOST), 'listening for "hey jarvis" or "alexa"'),
         (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3"),
         (State(lost=NOTHING_LOST, muted=True), "muted"),
+        (State(lost=NOTHING_LOST, over_budget=True), "today's budget is spent: no conversation before tomorrow"),
+        (
+            State(lost=NOTHING_LOST, silent=True),
+            "deaf: the microphone delivers nothing; is it switched off?",
+        ),
         (State(lost=frozenset({Device.MICROPHONE})), "no microphone: retrying"),
         (State(lost=frozenset({Device.LOUDSPEAKER})), "no loudspeaker: retrying"),
         (

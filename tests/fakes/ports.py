@@ -66,6 +66,9 @@ class FakeLink(Recorder):
     def renew(self):
         self._note("link.renew")
 
+    def configure_turns(self, *, interrupt):
+        self._note("configure_turns", interrupt)
+
     def answer_call(self, call_id, output):
         self._note("answer_call", call_id, output)
 

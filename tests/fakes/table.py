@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from speakerd.core.conversation import step
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import (
     AudioStarted,
     Heard,
@@ -20,7 +21,7 @@ from speakerd.core.state import Limits, Phase, State
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 
 LIMITS = Limits()
-HALF_DUPLEX = replace(LIMITS, barge_in_by_speech=False)
+HALF_DUPLEX = replace(LIMITS, barge_in=BargeIn.WAKE_WORD)
 READY = State(lost=frozenset())
 WAKE = WakeWordDetected("hey_jarvis", 0.9, Frames(48_000))
 R1, R2 = ResponseId("resp_1"), ResponseId("resp_2")
