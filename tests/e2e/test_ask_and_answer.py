@@ -39,7 +39,7 @@ async def test_nothing_of_a_question_in_one_breath_is_lost(play, voice, neural_u
         assert connected["t"] - woken["t"] >= handshake_s
         uplink = tap.calls[0].uplink()
         assert unlike_pieces(as_wire(question), _samples(uplink), WIRE_RATE_HZ) == []
-        assert find(as_wire(question), _samples(uplink))[0] <= 0.45 * WIRE_RATE_HZ, "the wake word went along"
+        assert find(as_wire(question), _samples(uplink))[0] <= 0.65 * WIRE_RATE_HZ, "the wake word went along"
 
 
 async def test_the_uplink_has_no_gap_from_its_first_frame_to_now(play, voice):
