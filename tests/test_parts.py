@@ -133,7 +133,7 @@ def test_limits_as_configured() -> None:
     limits = limits_of(
         settings(wake={"models": ["alexa", "/etc/hey_you.onnx"]}, conversation={"follow_up_s": 3, "max_turns": 2})
     )
-    assert limits == Limits(words=("alexa", "hey_you"), follow_up_s=3, max_turns=2)
+    assert limits == Limits(words=("alexa", "hey_you"), barge_in_measured=True, follow_up_s=3, max_turns=2)
 
 
 async def test_a_service_with_an_address_is_not_started() -> None:
