@@ -31,7 +31,7 @@ CONFIRM_TIMEOUT_S = 5.0
 """Longest wait for ``session.updated`` on an open socket (67 ms was observed; guessed)."""
 
 PREPARED_CONFIRM_TIMEOUT_S = 2.0
-"""The same on a socket that was prepared, which may have died in silence while it was held (guessed)."""
+"""The same, at least, on a socket that was prepared, which may have died in silence while it was held (guessed)."""
 
 _log = logging.getLogger("speakerd.link")
 
@@ -188,8 +188,10 @@ class Connection:
         if socket is None:
             return
         self._tell.trace.mark("link.connecting")
+        # On a slow network patience pays: to dial afresh would take as long as this handshake did.
+        within_s = min(max(PREPARED_CONFIRM_TIMEOUT_S, self._prepared.dialled_in_s), CONFIRM_TIMEOUT_S)
         try:
-            await self._use(socket, PREPARED_CONFIRM_TIMEOUT_S, prepared=True)
+            await self._use(socket, within_s, prepared=True)
         except SpeakerdError as error:
             self._start_over(error)
 

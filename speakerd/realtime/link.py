@@ -123,7 +123,9 @@ class RealtimeLink:
         ready = self._prepared is not None and self._prepared.hopeful
         if self._connection is not None or ready:
             return
-        self._prepared = Prepared(dial=self._dialler, credentials=self._credentials, trace=self._listeners.trace)
+        self._prepared = Prepared(
+            dial=self._dialler, credentials=self._credentials, trace=self._listeners.trace, now=self._now
+        )
         if self._tasks is not None:
             self._prepared.start(self._tasks)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from speakerd.core.errors import SpeakerdError
 from speakerd.ports import Credentials, Trace
@@ -32,17 +33,21 @@ class Prepared:
         dial: Dial,
         credentials: Credentials,
         trace: Trace,
+        now: Callable[[], float],
         held_s: float = HELD_S,
     ) -> None:
         self._dial = dial
         self._credentials = credentials
         self._trace = trace
+        self._now = now
         self._held_s = held_s
         self._dialled = asyncio.Event()
         self._taken = asyncio.Event()
         self._socket: Socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._wanted = True
+        self.dialled_in_s = 0.0
+        """How long the handshake took: what a fresh one would take."""
 
     @property
     def hopeful(self) -> bool:
@@ -75,7 +80,9 @@ class Prepared:
         self._trace.mark("link.preparing")
         try:
             await self._dial.warm()
+            begun_s = self._now()
             self._socket = await open_socket(self._dial, self._credentials, CONNECT_TIMEOUT_S)
+            self.dialled_in_s = self._now() - begun_s
         except SpeakerdError as error:
             _log.debug("nothing prepared: %s: %s", error.code, error)
             self._trace.mark("link.abandoned", reason=error.code)

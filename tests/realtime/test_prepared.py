@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 from collections.abc import Mapping
 
@@ -19,6 +21,7 @@ from tests.fakes.realtime_server import Client, RealtimeServer, Refuse, Script
 
 PERIOD = bytes(range(256)) * 3 + bytes(192)  # 960 bytes, 20 ms
 AN_HOUR_S = 3600.0
+TICKS = itertools.count()
 
 
 class Socket:
@@ -56,7 +59,7 @@ class Dial:
 
 
 def prepared(dial: Dial, listener: Listener, *, held_s: float = AN_HOUR_S) -> Prepared:
-    return Prepared(dial=dial, credentials=Signer(), trace=listener, held_s=held_s)
+    return Prepared(dial=dial, credentials=Signer(), trace=listener, now=lambda: next(TICKS), held_s=held_s)
 
 
 async def test_a_socket_is_handed_over_once() -> None:
@@ -70,6 +73,7 @@ async def test_a_socket_is_handed_over_once() -> None:
         await asyncio.sleep(0)
         dial.let.set()
         assert await taking is dial.socket
+        assert guess.dialled_in_s == 1
         assert not guess.hopeful
         assert await guess.take() is None
         guess.abandon()
@@ -105,6 +109,26 @@ async def test_a_guess_abandoned_while_dialling_opens_nothing() -> None:
         guess.abandon()
         assert await taking is None
     assert listener.marked("link.prepared") == []
+
+
+async def test_a_guess_abandoned_at_the_end_of_the_dialling_is_closed_all_the_same() -> None:
+    """A cancellation that the handshake swallowed is not forgotten."""
+
+    class Stubborn(Dial):
+        async def __call__(self, headers: Mapping[str, str], timeout_s: float) -> Socket:
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.let.wait()
+            return self.socket
+
+    dial, listener = Stubborn(), Listener()
+    async with asyncio.TaskGroup() as tasks:
+        guess = prepared(dial, listener)
+        guess.start(tasks)
+        await listener.until_marked("link.preparing")
+        await asyncio.sleep(0)
+        guess.abandon()
+    assert dial.socket.closed
+    assert listener.marked("link.abandoned") == [{"reason": "unused"}]
 
 
 async def test_a_socket_that_nobody_wants_grows_too_old() -> None:
