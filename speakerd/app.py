@@ -259,11 +259,11 @@ class Speaker:
             on_ready=to_loop(lambda: self._note_ready("wake word")),
         )
 
-    def _feed_wake(self, pcm: bytes, far: bytes | None) -> None:
+    def _feed_wake(self, pcm: bytes, heard: bytes | None, far: bytes | None) -> None:
         wake = self._wake
         if self._wake_ring.free_bytes >= len(pcm):
             self._far_ring.write(far or bytes(len(pcm)))
-            self._wake_ring.write(pcm)
+            self._wake_ring.write(heard or pcm)
         else:
             wake.skipped_frames += len(pcm) // SAMPLE_BYTES
         wake.playing = self._loudspeaker.is_playing

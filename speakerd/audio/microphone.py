@@ -15,7 +15,7 @@ from speakerd.audio.capture import Capture
 from speakerd.audio.card import BACK_OFF_S, Card
 from speakerd.audio.doorbell import Doorbell
 from speakerd.audio.echo import Canceller, EchoPath, Pcm, Reference
-from speakerd.audio.far_feed import FarFeed
+from speakerd.audio.in_step import InStep
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
 from speakerd.core.echo_probe import EchoProbe
@@ -87,8 +87,8 @@ class Microphone:
         canceller: Takes our own voice out; None: nothing does.
         probe: Tells whether there is anything of it to take out; None: there always is.
         far: What the loudspeaker plays; None: nobody knows.
-        wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire; and as many frames
-            of what was played meanwhile (None: nothing for a while).
+        wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire; and, while
+            something plays, as much of the microphone before anything was cancelled, and of what was played.
         uplink: Takes wire audio that leaves for the session.
         on_event: Takes ``DeviceFound`` and ``DeviceLost``.
         on_echo: Takes what is known of the echo after each stretch of playing, and when its choice changes.
@@ -106,7 +106,7 @@ class Microphone:
         open_pcm: Callable[[str], CapturePcm],
         canceller: Canceller | None,
         far: Reference | None,
-        wake_feed: Callable[[bytes, bytes | None], None],
+        wake_feed: Callable[[bytes, bytes | None, bytes | None], None],
         uplink: Callable[[bytes], None],
         on_event: Callable[[Event], None],
         now: Callable[[], float],
@@ -122,7 +122,7 @@ class Microphone:
         self._on_echo = on_echo
         self._on_silent = on_silent
         self._mute_watch = MuteWatch(WIRE_RATE_HZ)
-        self._far_feed = FarFeed()
+        self._to_wake_near, self._to_wake_far = InStep(), InStep()
         self._wake_feed = wake_feed
         self._uplink = uplink
         self._trace = trace
@@ -275,12 +275,15 @@ class Microphone:
         self._preroll.append(wire)
         self._open_when_due()
         self._gate.pump()
-        wake = self._to_wake.process(wire)
-        self._wake_feed(wake.tobytes(), self._far_feed.process(self._echo.far if self._echo else None, len(wake)))
+        self._feed_wake(near, self._echo.far if self._echo is not None else None, self._to_wake.process(wire))
         self._tell_silent(self._mute_watch.process(near))
         measured = self._echo.measure(near, wire) if self._echo is not None else None
         if measured is not None and self._on_echo is not None:
             self._on_echo(measured)
+
+    def _feed_wake(self, near: Pcm, far: Pcm | None, wake: Pcm) -> None:
+        heard = self._to_wake_near.process(near if far is not None else None, len(wake))
+        self._wake_feed(wake.tobytes(), heard, self._to_wake_far.process(far, len(wake)))
 
     def _open_when_due(self) -> None:
         """Open the gate that was held shut until the echo has died away."""

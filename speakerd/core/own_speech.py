@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-OWN_SCORE = 0.2
+OWN_SCORE = 0.1
 """From this score on a wake word was in what we played. Measured on 7 voices that say "hey jarvis" in a sentence: 0.88
 and more at the peak, and 0.2 is passed before their echo scores 0.7; on other replies of theirs: at most 0.02."""
 

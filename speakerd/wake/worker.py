@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.own_speech import OwnSpeech
@@ -60,7 +61,7 @@ class WakeWorker:
         """Take what the thread needs; nothing heavy happens yet.
 
         Args:
-            ring: Microphone audio, S16LE mono at 16 kHz.
+            ring: Microphone audio, S16LE mono at 16 kHz; with a far ring, from before any echo was taken out.
             far_ring: What the loudspeaker played meanwhile, in step with it, silence included, and put in before it;
                 None: nobody knows.
             make_detector: Makes the engine; may take seconds.
@@ -153,9 +154,10 @@ class WakeWorker:
         far = self._far_ring.read(self._chunk_bytes) if self._far_ring is not None else None
         self._advance(len(pcm) // SAMPLE_BYTES)
         if not self.muted:
+            chunk = np.frombuffer(pcm, dtype="<i2")
             if self._self_score is not None and far is not None:
-                self._self_score.process(np.frombuffer(far, dtype="<i2"))
-            self._score(detector, pcm)
+                chunk = self._self_score.process(chunk, np.frombuffer(far, dtype="<i2"))
+            self._score(detector, chunk)
         self.progress += 1
         return True
 
@@ -173,8 +175,8 @@ class WakeWorker:
         while self._gaps and self._gaps[0][0] < self._consumed_frames:
             self._passed_frames += self._gaps.popleft()[1]
 
-    def _score(self, detector: Detector, pcm: bytes) -> None:
-        scores = detector.score(np.frombuffer(pcm, dtype="<i2"))
+    def _score(self, detector: Detector, chunk: npt.NDArray[np.int16]) -> None:
+        scores = detector.score(chunk)
         self.chunks += 1
         self.last_score = max(scores.values(), default=0.0)
         own = self._self_score.own if self._self_score is not None else _NOBODY

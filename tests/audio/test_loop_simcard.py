@@ -109,7 +109,7 @@ async def speaker(
             open_pcm=open_capture,
             canceller=EchoCanceller(),
             far=loudspeaker.reference,
-            wake_feed=lambda _near, _far: changed.set(),
+            wake_feed=lambda _wake, _heard, _far: changed.set(),
             uplink=uplink.extend,
             on_event=on_event,
             now=time.monotonic,

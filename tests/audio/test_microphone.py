@@ -61,7 +61,7 @@ class Bench:
 
     def __init__(self, pcm: FakeCapturePcm | None = None, channel: int | str = 0) -> None:
         self.wake = bytearray()
-        self.far_wake: list[bytes | None] = []
+        self.ends: list[tuple[bytes | None, bytes | None]] = []
         self.silences: list[MicrophoneSilent] = []
         self.echoes: list[EchoMeasured] = []
         self.sent: list[bytes] = []
@@ -85,10 +85,10 @@ class Bench:
         )
         self.capture: Capture | None = None
 
-    def hear(self, near: bytes, far: bytes | None) -> None:
-        self.wake += near
-        self.far_wake.append(far)
-        assert far is None or len(far) == len(near)
+    def hear(self, wake: bytes, heard: bytes | None, far: bytes | None) -> None:
+        self.wake += wake
+        self.ends.append((heard, far))
+        assert {len(end) for end in (heard, far) if end is not None} <= {len(wake)}
 
     async def periods(self, count: int) -> None:
         """Let so many periods pass."""
