@@ -54,21 +54,21 @@ def test_a_sentence_in_one_breath_is_sent_from_before_the_search_on() -> None:
 
 def test_a_stop_consonant_is_no_pause() -> None:
     """The silence inside a "t" is shorter."""
-    heard = scene((ROOM, 1500), (WORD, 600), (ROOM, 120), (WORD, 600))
+    heard = scene((ROOM, 1500), (WORD, 600), (ROOM, 190), (WORD, 600))
     assert word_tail(heard, CONTEXT_FRAMES) == ONE_BREATH
 
 
-@pytest.mark.parametrize("quiet_ms", [0, 20, 120])
+@pytest.mark.parametrize("quiet_ms", [0, 20, 190])
 def test_a_pause_that_is_not_over_is_waited_for(quiet_ms: int) -> None:
     """As long as it may yet become one, nothing is decided."""
     heard = scene((ROOM, 1500), (WORD, 700), (ROOM, quiet_ms))
     assert word_tail(heard, CONTEXT_FRAMES) is None
 
 
-def test_the_wait_ends_230_ms_behind_the_detection() -> None:
-    """A pause that begins at the last moment is known 140 ms later."""
+def test_the_wait_ends_290_ms_behind_the_detection() -> None:
+    """A pause that begins at the last moment is known 200 ms later."""
     search_ms = SEARCH_FRAMES // MS
-    heard = scene((ROOM, 1500), (WORD, 500 + search_ms), (ROOM, 140))
+    heard = scene((ROOM, 1500), (WORD, 500 + search_ms), (ROOM, 200))
     assert frames(word_tail(heard, CONTEXT_FRAMES)) == SEARCH_FRAMES
     assert word_tail(heard[: -10 * MS], CONTEXT_FRAMES) is None
 

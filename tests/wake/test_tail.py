@@ -67,7 +67,7 @@ def test_waits_for_the_pause_and_opens_there(bench: Bench) -> None:
     bench.cut.open(Frames(WORD_END - LEAD))
     bench.hear(-20, 3)
     assert bench.gate.told == []
-    bench.hear(-60, 7)
+    bench.hear(-60, 10)
     assert bench.gate.told == [WORD_END + 3 * 480]
 
 
@@ -111,8 +111,8 @@ def test_what_comes_while_it_asks_is_not_forgotten(bench: Bench) -> None:
 
 def test_opens_at_once_when_the_pause_is_heard_already(bench: Bench) -> None:
     """A late detection waits for nothing."""
-    bench.hear(-60, 8)
-    bench.cut.open(Frames(WORD_END + 8 * 480 - LEAD))
+    bench.hear(-60, 10)
+    bench.cut.open(Frames(WORD_END + 10 * 480 - LEAD))
     assert bench.gate.told == [WORD_END]
 
 
@@ -145,7 +145,7 @@ def test_silence_opens_what_was_waiting_first(bench: Bench) -> None:
     bench.hear(-20, 15)
     bench.cut.open(Frames(WORD_END + 15 * 480 - LEAD))
     assert bench.gate.told[2:] == []
-    bench.hear(-60, 7)
+    bench.hear(-60, 10)
     assert bench.gate.told[2:] == [WORD_END + 15 * 480]
 
 
