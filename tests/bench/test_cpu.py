@@ -79,9 +79,10 @@ def test_both_programs_are_measured_in_one_room(tmp_path: Path) -> None:
     told: list[str] = []
     plan = Plan(settle_s=0.5, window_s=1.0, turn_s=6.0, tier="scripted", reply="One, two.")
     worked = measure(tmp_path, 1, told.append, plan=plan)
+    assert (tmp_path / "cpu.json").exists(), told
     written = json.loads((tmp_path / "cpu.json").read_text(encoding="utf-8"))
     costs = written["cpu_ms_per_s"]
-    assert (costs["tier"], [name for name, value in costs.items() if value is None]) == ("scripted", [])
+    assert (costs["tier"], [name for name, value in costs.items() if value is None]) == ("scripted", []), told
     assert costs["talking"] > 1.0
     assert costs["bare_talking"] > 1.0
     assert 20.0 < costs["ready_mb"] < 400.0
