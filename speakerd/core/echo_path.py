@@ -117,8 +117,9 @@ def choose(figures: EchoFigures, before: BargeIn) -> BargeIn:
     if figures.clipped >= (CLIPPED_GOOD if before is BargeIn.OFF else CLIPPED_MAX):
         return BargeIn.OFF
     drift_ppm = abs(figures.drift_ppm or 0.0)
+    clean = figures.clean_windows >= _WINDOWS_FOR_SPEECH
     if before is BargeIn.SPEECH:
-        trusted = figures.leaks < LEAKS_MAX and drift_ppm < DRIFT_MAX_PPM
+        trusted = (clean or figures.leaks < LEAKS_MAX) and drift_ppm < DRIFT_MAX_PPM
     else:
-        trusted = figures.clean_windows >= _WINDOWS_FOR_SPEECH and drift_ppm < DRIFT_GOOD_PPM
+        trusted = clean and drift_ppm < DRIFT_GOOD_PPM
     return BargeIn.SPEECH if trusted else BargeIn.WAKE_WORD
