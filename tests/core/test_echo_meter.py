@@ -172,7 +172,7 @@ def test_clocks_that_drift_are_noticed_before_the_canceller_slips(ppm: float) ->
 
 
 def test_delays_that_jump_are_no_drift() -> None:
-    """A delay from before the far end was set anew is compared with none behind it, and one that jumps tells nothing."""
+    """A delay from before the far end was set anew is compared with none behind it; one that jumps tells nothing."""
     bench, far = Bench(), speech(8, seed=1)
     bench.rest(1)
     bench.play(far, near := delayed(far, 60, -6), near * 0.002)

@@ -109,3 +109,26 @@ def test_what_is_known_outlives_a_new_beginning() -> None:
     feed(probe, np.zeros_like(far), far)
     probe.restart()
     assert not probe.hears_echo
+
+
+@pytest.mark.parametrize("delay_ms", [20, 120])
+def test_tells_how_late_the_echo_comes(delay_ms) -> None:
+    """To a millisecond; nothing before it knows, and nothing where there is no echo."""
+    probe, far = EchoProbe(), babble(6, seed=1)
+    assert probe.lag_ms is None
+    feed(probe, mixed(echo_of(far, gain_db=-12, delay_ms=delay_ms, reverberation_s=0.06)), far)
+    assert probe.lag_ms == pytest.approx(delay_ms, abs=8)  # a reflection may be stronger than the direct sound
+    probe.restart()
+    assert probe.lag_ms is None
+
+
+def test_tells_what_leaks_from_somebody() -> None:
+    """A second sound is ours if it has the echo's own delay; without a known delay nothing is."""
+    probe, far = EchoProbe(), babble(6, seed=1)
+    echo = mixed(echo_of(far, gain_db=-12, delay_ms=60, reverberation_s=0.06))
+    user = mixed(babble(6, seed=2))
+    last, before = slice(-WIRE_RATE_HZ, None), slice(-int(1.3 * WIRE_RATE_HZ), None)
+    assert not probe.sounds_like_far(echo[last], far[before])
+    feed(probe, echo, far)
+    assert probe.sounds_like_far(echo[last] // 8, far[before])
+    assert not probe.sounds_like_far(user[last], far[before])

@@ -1,0 +1,139 @@
+"""Our own voice in the wake thread: scored as ours, taken out of the microphone, and neither while nothing plays."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from speakerd.core.pcm import rms_dbfs
+from speakerd.core.wake_gate import WakeTrigger
+from speakerd.wake.detector import CHUNK_FRAMES, OpenWakeWord
+from speakerd.wake.self_score import MEMORY_S, SelfScore
+from tests.fakes.detector import LoudDetector
+from tests.fakes.models import wake_models
+from tests.fakes.voices import say
+
+RATE_HZ = 16_000
+WORD = "hey_jarvis"
+DELAY_FRAMES = RATE_HZ * 6 // 100
+ECHO_DBFS = -26.0
+Sound = npt.NDArray[np.float64]
+
+WITH_THE_WORD = "Of course. You only need to say hey jarvis whenever you would like me to listen, and then ask."
+WITHOUT = (
+    "Once upon a time there was a small lighthouse at the end of a long stone pier. "
+    "Every evening the keeper climbed the winding stairs and lit the lamp."
+)
+
+
+def chunk(value: int) -> npt.NDArray[np.int16]:
+    return np.full(CHUNK_FRAMES, value, np.int16)
+
+
+def test_sleeps_while_nothing_plays() -> None:
+    """Silence is not scored, and the microphone passes untouched."""
+    score = SelfScore(LoudDetector())
+    near = np.arange(CHUNK_FRAMES, dtype=np.int16)
+    for _ in range(50):
+        assert score.process(near, chunk(0)) is near
+    assert score.chunks == 0
+    assert not score.own.playing
+
+
+def test_scores_what_is_played_and_its_end() -> None:
+    """Until the silence behind it has filled the networks' memory; then it sleeps again, and wakes up for the next."""
+    score = SelfScore(LoudDetector())
+    score.process(chunk(0), chunk(90))
+    assert (score.own.playing, score.own.words) == (True, {WORD})
+    for _ in range(100):
+        score.process(chunk(0), chunk(0))
+    assert 1 + MEMORY_S / 0.08 - 1 <= score.chunks <= 1 + MEMORY_S / 0.08
+    assert (score.own.playing, score.own.words) == (False, frozenset())
+    score.process(chunk(0), chunk(5))
+    assert (score.own.playing, score.own.words) == (True, frozenset())
+
+
+def test_takes_the_reply_out_of_the_microphone() -> None:
+    """After a second the echo is 10 dB weaker at least."""
+    far = np.random.default_rng(1).normal(0, 2000, 30 * CHUNK_FRAMES).astype(np.int16)
+    near = room(far.astype(float), -12.0)
+    score = SelfScore(LoudDetector())
+    out = np.concatenate(
+        [score.process(near[i : i + CHUNK_FRAMES], far[i : i + CHUNK_FRAMES]) for i in range(0, len(far), CHUNK_FRAMES)]
+    )
+    assert rms_dbfs(near[RATE_HZ:]) - rms_dbfs(out[RATE_HZ:]) > 10
+
+
+def room(sound: Sound, gain_db: float) -> npt.NDArray[np.int16]:
+    """Return what a living room makes of a sound: late, reverberant, with a little noise."""
+    frames = RATE_HZ // 5
+    rng = np.random.default_rng(3)
+    response = rng.normal(0, 1, frames) * 10 ** (-3 * np.arange(frames) / frames)
+    response[0] = 3 * np.abs(response).max()
+    response *= 10 ** (gain_db / 20) / np.sqrt((response**2).sum())
+    heard = np.zeros(len(sound))
+    heard[DELAY_FRAMES:] = np.convolve(sound, response)[: len(sound) - DELAY_FRAMES]
+    return np.clip(np.rint(heard + rng.normal(0, 10, len(sound))), -32768, 32767).astype(np.int16)
+
+
+def at_level(sound: npt.NDArray[np.int16], level_dbfs: float) -> Sound:
+    return sound.astype(float) * 10 ** ((level_dbfs - rms_dbfs(sound)) / 20)
+
+
+@pytest.fixture(scope="module")
+def detector() -> OpenWakeWord:
+    """The real engine."""
+    wake_models()
+    return OpenWakeWord.load([WORD])
+
+
+def converse(
+    detector: OpenWakeWord, reply: str, user: Sound | None, echo_gain_db: float, *, masked: bool = True
+) -> tuple[int, int]:
+    """Play a reply into a room where somebody may speak 4 s later; return how often it woke and was masked."""
+    played = np.pad(at_level(say(reply, RATE_HZ), ECHO_DBFS), (RATE_HZ, RATE_HZ))
+    near = room(played, echo_gain_db).astype(float)
+    if user is not None:
+        near[4 * RATE_HZ : 4 * RATE_HZ + len(user)] += user
+    near16, far16 = (np.clip(np.rint(end), -32768, 32767).astype(np.int16) for end in (near, played))
+    ears, score, trigger = detector.twin(), SelfScore(detector.twin()), WakeTrigger(0.5, 2.0)
+    woken = 0
+    for i in range(0, len(near16) - CHUNK_FRAMES + 1, CHUNK_FRAMES):
+        heard, sounding = near16[i : i + CHUNK_FRAMES], far16[i : i + CHUNK_FRAMES]
+        left = score.process(heard, sounding)
+        scores = ears.score(left if masked else heard)
+        own = score.own.words if masked else frozenset[str]()
+        woken += trigger.process(scores, 0.08, score.own.playing, own) is not None
+    return woken, trigger.masked
+
+
+@pytest.mark.parametrize("gain_db", [-10.0, 0.0, 10.0])
+def test_a_reply_that_contains_the_wake_word_does_not_wake(detector: OpenWakeWord, gain_db: float) -> None:
+    """Whatever the echo's level; without mask and canceller it does, so the sentence is a good one."""
+    assert converse(detector, WITH_THE_WORD, None, gain_db)[0] == 0
+    assert converse(detector, WITH_THE_WORD, None, gain_db, masked=False)[0] == 1
+
+
+@pytest.mark.parametrize("gain_db", [-10.0, 0.0, 10.0])
+def test_somebody_who_says_it_over_another_reply_is_heard(detector: OpenWakeWord, gain_db: float) -> None:
+    """From 10 dB louder than the echo to 10 dB quieter."""
+    assert converse(detector, WITHOUT, at_level(say("hey jarvis", RATE_HZ), ECHO_DBFS), gain_db) == (1, 0)
+
+
+def test_without_the_canceller_a_louder_echo_hides_the_word(detector: OpenWakeWord) -> None:
+    """What the linear canceller is for."""
+    user = at_level(say("hey jarvis", RATE_HZ), ECHO_DBFS)
+    assert converse(detector, WITHOUT, user, 10.0, masked=False)[0] == 0
+
+
+def test_a_twin_hears_for_itself(detector: OpenWakeWord) -> None:
+    """Two streams over the same networks do not hear each other, and the second scores as the first would have."""
+    said = np.pad(say("hey jarvis", RATE_HZ), (RATE_HZ, RATE_HZ))
+    chunks = said[: len(said) // CHUNK_FRAMES * CHUNK_FRAMES].reshape(-1, CHUNK_FRAMES)
+    first, second, third = detector.twin(), detector.twin(), detector.twin()
+    alone = [first.score(piece)[WORD] for piece in chunks]
+    both = [(second.score(piece)[WORD], third.score(np.zeros_like(piece))[WORD]) for piece in chunks]
+    assert max(alone) > 0.8
+    assert [one for one, _ in both] == alone
+    assert max(other for _, other in both) < 0.1
