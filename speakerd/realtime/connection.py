@@ -182,12 +182,12 @@ class Connection:
 
         A prepared socket is a head start and no attempt: that it failed costs neither patience nor a wait.
         """
-        if self._prepared is None:
+        if self._prepared is None or not self._prepared.hopeful:
             return
+        self._tell.trace.mark("link.connecting")
         socket = await self._prepared.take()
         if socket is None:
             return
-        self._tell.trace.mark("link.connecting")
         # On a slow network patience pays: to dial afresh would take as long as this handshake did.
         within_s = min(max(PREPARED_CONFIRM_TIMEOUT_S, self._prepared.dialled_in_s), CONFIRM_TIMEOUT_S)
         try:

@@ -34,9 +34,9 @@ async def test_nothing_of_a_question_in_one_breath_is_lost(play, voice, neural_u
             stage.say(question, at_s=called)
             heard = await stage.wait_for("transcript", role="user", timeout_s=30)
             connected = await stage.wait_for("link.open")
-            woken = await stage.wait_for("wake")
+            begun = (stage.marks("link.preparing") or stage.marks("link.connecting"))[0]
         assert "capital of france" in plain(heard["text"])
-        assert connected["t"] - woken["t"] >= handshake_s
+        assert connected["t"] - begun["t"] >= handshake_s
         uplink = tap.calls[0].uplink()
         assert unlike_pieces(as_wire(question), _samples(uplink), WIRE_RATE_HZ) == []
         assert find(as_wire(question), _samples(uplink))[0] <= 0.65 * WIRE_RATE_HZ, "the wake word went along"
