@@ -10,47 +10,48 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from speakerd.accounts import Accounts
 from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messages
 from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.notices import FOLDER, SpokenNotices
-from speakerd.audio.ring import make_ring
 from speakerd.controller import Controller
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
     BY_REQUEST,
+    BudgetChanged,
     DeviceFound,
     DeviceLost,
+    EchoMeasured,
     Event,
     MuteChanged,
     PauseHeard,
     StopRequested,
+    WakeWordApproached,
     WakeWordDetected,
 )
+from speakerd.core.memory import Memory
+from speakerd.core.moves import barge_in
 from speakerd.core.settings import Settings
-from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
-from speakerd.core.wake_gate import WakeTrigger
+from speakerd.core.turn_record import Counts
+from speakerd.core.units import Frames, ItemId
+from speakerd.ears import Ears
 from speakerd.host.control import ControlServer
 from speakerd.host.notify import Notifier
 from speakerd.parts import credentials_of, limits_of, service_of, spec_of
 from speakerd.ports import Credentials, Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
-from speakerd.wake import models
 from speakerd.wake.tail import TailCut
-from speakerd.wake.worker import WakeWorker
 
 log = logging.getLogger("speakerd.app")
-
-WAKE_RING_S = 20
-"""Audio that waits while the wake word model loads; a Pi Zero takes about 10 s for it (estimate)."""
 
 STOP_TIMEOUT_S = 1.0
 """How long a thread may take to end before it is abandoned (guess: a period is 20 ms)."""
@@ -73,6 +74,7 @@ class Speaker:
         credentials: Who we are to it.
         trace: The diary.
         notifier: Where people and systemd look.
+        environment: Of the process.
         sentences: The owner's own sentences that say what is wrong, if there are any.
     """
 
@@ -84,10 +86,12 @@ class Speaker:
         trace: Trace,
         notifier: Notifier,
         *,
+        environment: Mapping[str, str],
         sentences: Path | None = None,
     ) -> None:
         self._settings = settings
-        self._trace = trace
+        self._limits = limits_of(settings)
+        self._built = False
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
         self._since_s = time.monotonic()
@@ -95,6 +99,17 @@ class Speaker:
         self._failure: BaseException | None = None
         self._stop = asyncio.Event()
 
+        self._accounts = Accounts(
+            settings,
+            environment,
+            trace=trace,
+            counts=self._counts,
+            on_over=lambda spent: self._post(BudgetChanged(spent)),
+            now=time.monotonic,
+            call_at=self._loop.call_at,
+        )
+        self._trace = trace = self._accounts.trace
+        self._memory = Memory(settings.conversation.memory_minutes)
         audio = settings.audio
         self._loudspeaker = Loudspeaker(
             device=audio.playback.device,
@@ -114,10 +129,12 @@ class Speaker:
             wake_feed=self._feed_wake,
             uplink=self._send,
             on_event=self._post,
+            on_echo=self._note_echo,
+            on_silent=self._post,
             now=time.monotonic,
             trace=trace,
         )
-        self._tail_cut = TailCut(self._microphone, lambda: self._post(PauseHeard()))
+        self._tail_cut = TailCut(self._microphone, lambda: self._post(PauseHeard()), self._microphone.attend)
         self._link = RealtimeLink(
             endpoint=endpoint,
             credentials=credentials,
@@ -126,10 +143,16 @@ class Speaker:
             on_audio=self._loudspeaker.enqueue,
             on_response_audio_done=self._loudspeaker.end_of_audio,
             on_transcript=self._note_transcript,
+            on_committed=lambda item_id: self._memory.expect(item_id, time.monotonic()),
+            on_cut=self._memory.cut,
+            on_usage=self._accounts.note_usage,
+            on_transcription_usage=self._accounts.note_transcription,
+            seeds=lambda: self._memory.recent(time.monotonic()),
             now=time.monotonic,
             trace=trace,
         )
-        self._wake = self._build_wake()
+        self._ears = Ears(settings.wake, self)
+        self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
             loudspeaker=self._loudspeaker,
@@ -144,7 +167,7 @@ class Speaker:
             indicator=self,
             clock=MonotonicClock(),
             trace=trace,
-            limits=limits_of(settings),
+            limits=self._limits,
             call_at=self._loop.call_at,
         )
 
@@ -166,14 +189,14 @@ class Speaker:
                 "mute": lambda _request: self._ask(MuteChanged(muted=True)),
                 "unmute": lambda _request: self._ask(MuteChanged(muted=False)),
                 "stop": lambda _request: self._ask(StopRequested()),
-                "wake": lambda _request: self._ask(
-                    WakeWordDetected(BY_REQUEST, 1.0, Frames(self._microphone.position_frames))
-                ),
+                "wake": lambda _request: self._wake_by_request(),
+                "usage": lambda _request: self._accounts.report(),
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
+        self._accounts.refresh()  # the budget may have been spent before this start
         # Ears first: what is said while the rest loads is caught up with.
-        self._wake.start()
+        self._ears.start()
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
@@ -181,6 +204,7 @@ class Speaker:
                     group.create_task(self._loudspeaker.run(), name="loudspeaker"),
                     group.create_task(self._link.run(), name="link"),
                     group.create_task(control.run(), name="control"),
+                    group.create_task(self._accounts.run(), name="accounts"),
                     group.create_task(self._link.warm(), name="warm"),
                 ]
                 await self._stop.wait()
@@ -188,8 +212,8 @@ class Speaker:
                 for task in tasks:
                     task.cancel()
         finally:
-            if not self._wake.stop(STOP_TIMEOUT_S):
-                log.warning("the wake word thread does not end: abandoned")
+            self._ears.stop(STOP_TIMEOUT_S)
+            self._accounts.close()
         if self._failure is not None:
             raise self._failure
 
@@ -216,72 +240,39 @@ class Speaker:
             "turn": state.turn,
             "muted": state.muted,
             "trouble": state.trouble,
+            "barge_in": barge_in(state, self._limits).value,
             "uptime_s": round(time.monotonic() - self._since_s, 1),
             "microphone": self._microphone.status(),
             "loudspeaker": self._loudspeaker.status(),
             "link": self._link.status(),
-            "wake": {
-                "models": list(self._settings.wake.models),
-                "last_score": self._wake.last_score,
-                "near_misses": self._wake.near_misses,
-                "chunks": self._wake.chunks,
-                "skipped_frames": self._wake.skipped_frames,
-            },
+            "wake": self._ears.status(),
         }
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
 
-    def _build_wake(self) -> WakeWorker:
-        wake = self._settings.wake
-        paths = {Path(name).stem: models.resolve(name) for name in wake.models}
-        features = models.features()
-        self._wake_ring, consumer = make_ring(WAKE_RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
-        self._far_ring, far_consumer = make_ring(WAKE_RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
+    def _feed_wake(self, wake: bytes, heard: bytes | None, played: bytes | None) -> None:
+        playing, muted = self._loudspeaker.is_playing, self.controller.state.muted
+        self._ears.feed(wake, heard, played, playing=playing, muted=muted)
+        self._tail_cut.feed(wake)
 
-        def make_detector() -> Any:
-            from speakerd.wake.detector import OpenWakeWord
+    def on_detected(self, model: str, score: float, position_frames: Frames) -> None:
+        """Take a detection of the ears, or a request for one."""
+        self._trace.mark("wake", model=model, score=round(score, 3), position_frames=position_frames)
+        self._accounts.refresh()  # a day may have ended since the last conversation
+        self.controller.post(WakeWordDetected(model, score, position_frames))
 
-            return OpenWakeWord(paths, features)
+    def on_approached(self, score: float) -> None:
+        """Take a score that rises towards a detection."""
+        self._accounts.refresh()
+        self.controller.post(WakeWordApproached(score))
 
-        def to_loop(callback: Callable[..., None]) -> Callable[..., None]:
-            def from_thread(*arguments: Any) -> None:
-                self._loop.call_soon_threadsafe(callback, *arguments)
+    def on_ears_ready(self) -> None:
+        """Take note that the wake word can be heard."""
+        self._note_ready("wake word")
 
-            return from_thread
-
-        return WakeWorker(
-            ring=consumer,
-            far_ring=far_consumer,
-            make_detector=make_detector,
-            trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
-            on_detected=to_loop(self._on_detected),
-            on_failed=to_loop(self._on_thread_failed),
-            on_ready=to_loop(lambda: self._note_ready("wake word")),
-        )
-
-    def _feed_wake(self, pcm: bytes, heard: bytes | None, far: bytes | None) -> None:
-        wake = self._wake
-        if self._wake_ring.free_bytes >= len(pcm):
-            self._far_ring.write(far or bytes(len(pcm)))
-            self._wake_ring.write(heard or pcm)
-        else:
-            wake.skipped_frames += len(pcm) // SAMPLE_BYTES
-        wake.playing = self._loudspeaker.is_playing
-        wake.muted = self.controller.state.muted
-        wake.notify()
-        self._tail_cut.feed(pcm)
-
-    def _send(self, pcm: bytes) -> None:
-        self._link.append(pcm)
-
-    def _on_detected(self, model: str, score: float, position_frames: int) -> None:
-        wire_frames = Frames(position_frames * WIRE_RATE_HZ // WAKE_RATE_HZ)
-        self._trace.mark("wake", model=model, score=round(score, 3), position_frames=wire_frames)
-        log.info('heard "%s", score %.2f', model.replace("_", " "), score)
-        self.controller.post(WakeWordDetected(model, score, wire_frames))
-
-    def _on_thread_failed(self, name: str, error: BaseException) -> None:
-        log.error("the %s thread failed: %s", name, error, exc_info=error)
+    def on_ears_failed(self, code: str, error: BaseException) -> None:
+        """End: without ears a speaker is of no use."""
+        log.error("the wake word thread failed: %s: %s", code, error, exc_info=error)
         self.fail(error)
 
     def _on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -306,9 +297,29 @@ class Speaker:
             self._notifier.ready()
             self._notifier.show(self.controller.status_line())
 
-    def _note_transcript(self, role: str, _item_id: str, text: str) -> None:
+    def _send(self, pcm: bytes) -> None:
+        self._link.append(pcm)
+
+    def _counts(self) -> Counts:
+        if not self._built:  # the turns' log asks once before there is anybody to be asked
+            return Counts()
+        speaker = self._loudspeaker.status()
+        xruns = self._microphone.status()["xruns"] + speaker["xruns"]
+        return Counts(xruns, speaker["starvations"], self._ears.near_misses)
+
+    def _note_echo(self, measured: EchoMeasured) -> None:
+        if measured.choice is not barge_in(self.controller.state, self._limits):
+            log.info("the echo path: %s; what may cut a reply: %s", measured.figures, measured.choice.value)
+        self._post(measured)
+
+    def _note_transcript(self, role: str, item_id: str, text: str) -> None:
+        self._memory.said(role, text, time.monotonic(), ItemId(item_id))
         if self._settings.log.transcripts:
             log.info("%s: %s", role, text)
+
+    def _wake_by_request(self) -> dict[str, Any]:
+        self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames)
+        return {"line": self.controller.status_line()}
 
     def _ask(self, event: Event) -> dict[str, Any]:
         self.controller.post(event)
@@ -341,8 +352,9 @@ async def run(
                 speaker.fail(error)
 
         endpoint = await stack.enter_async_context(service_of(settings, on_ended))
+        credentials = credentials_of(settings, environment)
         speaker = Speaker(
-            settings, endpoint, credentials_of(settings, environment), trace, Notifier(), sentences=sentences
+            settings, endpoint, credentials, trace, Notifier(), environment=environment, sentences=sentences
         )
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

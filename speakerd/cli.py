@@ -111,6 +111,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("fetch-models", _fetch_models, "fetch the wake word models, checked by digest, and show their licence")
     status = add("status", _status, "ask the running daemon how it is")
     status.add_argument("--json", action="store_true", help="everything, for programs")
+    usage = add("usage", _usage, "show what conversations took and about what they cost, by day")
+    usage.add_argument("--json", action="store_true", help="everything, for programs")
     for name, text in (
         ("mute", "hear nothing until unmuted"),
         ("unmute", "listen for the wake word again"),
@@ -328,6 +330,15 @@ def _status(arguments: argparse.Namespace) -> int:
         sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     else:
         sys.stdout.write(client.format_status(answer) + "\n")
+    return OK
+
+
+def _usage(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+    from speakerd.host.usage_text import format_usage
+
+    report = client.request(control.socket_path(os.environ), "usage")
+    sys.stdout.write((json.dumps(report, indent=2) if arguments.json else format_usage(report)) + "\n")
     return OK
 
 

@@ -51,7 +51,8 @@ async def speaker(tmp_path: Path):
         }
     )
     board = Board()
-    made = Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), board)  # type: ignore[arg-type] # it is all of it that is used
+    state = {"STATE_DIRECTORY": str(tmp_path / "state")}
+    made = Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), board, environment=state)  # type: ignore[arg-type] # it is all of it that is used
     made.board = board
     made.socket = tmp_path / "control.sock"
     return made
@@ -131,10 +132,10 @@ async def test_a_bug_in_a_callback_ends_it(speaker, caplog: pytest.LogCaptureFix
     assert isinstance(task.exception(), ZeroDivisionError)
 
 
-async def test_a_model_that_is_not_there_is_told_before_anything_starts() -> None:
+async def test_a_model_that_is_not_there_is_told_before_anything_starts(tmp_path: Path) -> None:
     """Nothing was opened yet."""
     wake_models()
     settings = Settings.model_validate({"wake": {"models": ["/nowhere/hey_you.onnx"]}})
     with pytest.raises(WakeError) as missing:
-        Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), Board())  # type: ignore[arg-type] # as above
+        Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), Board(), environment={"STATE_DIRECTORY": str(tmp_path)})  # type: ignore[arg-type] # as above
     assert missing.value.code == "wake-model-missing"

@@ -209,7 +209,10 @@ class Conversation(Section):
     """Most turns after one wake word."""
 
     barge_in: Literal["auto", "speech", "wake_word", "off"] = "auto"
-    """What cuts a reply short: speech, only a wake word, nothing, or what echo cancellation allows (auto)."""
+    """What cuts a reply short: speech, only a wake word, nothing, or what is measured of the echo (auto)."""
+
+    memory_minutes: float = Field(default=10, ge=0, le=1440)
+    """How far back a new session is told what was said, as text; 0: every conversation begins anew."""
 
 
 class Capture(Section):

@@ -35,7 +35,6 @@ _PLANNED_KEYS = frozenset(
         "wake.engine",
         "wake.gate",
         "wake.noise_suppression",
-        "conversation.memory_minutes",
         "audio.playback.volume",
         "audio.playback.mixer",
         "tools",

@@ -21,6 +21,9 @@ QUIET_BELOW = 0.2
 QUIET_S = 0.5
 """For this long, because 41 of 100 utterances dip below the threshold in their middle (measured)."""
 
+RISING = 0.2
+"""From this share of the threshold on, a score may be on its way to a detection (guess)."""
+
 NEAR_MISS = 0.5
 """From this share of the threshold on, something was almost a wake word (guessed)."""
 
@@ -49,6 +52,8 @@ class WakeTrigger:
     A *near miss* is a stretch of chunks, heard while armed, that reached half the threshold and died away without
     firing, whatever its peak: counted once, when it has died away.
 
+    A score that *rises* is told before anything is decided: in ``rising``, one chunk a stretch, while nothing plays.
+
     Thread: one calls ``process``; ``threshold`` and ``refractory_s`` may be set from any other.
     """
 
@@ -63,6 +68,8 @@ class WakeTrigger:
         self.refractory_s = refractory_s
         self.near_misses = 0
         self.masked = 0
+        self.rising: float | None = None
+        self._was_low = True
         self._armed = True
         self._since_fired_s = 0.0
         self._quiet_s = 0.0
@@ -85,8 +92,10 @@ class WakeTrigger:
         strict = max(self.threshold, STRICT_THRESHOLD)
         self._streaks = {word: self._streaks.get(word, 0) + 1 for word in scores if scores[word] >= strict}
         top = max(scores.values(), default=0.0)
+        self.rising = None
         if not self._armed and not self._rearm(top, chunk_s):
             return None
+        self._watch_rise(top, playing)
         if playing:
             heard = [word for word, streak in self._streaks.items() if streak >= STRICT_CHUNKS]
         else:
@@ -95,6 +104,13 @@ class WakeTrigger:
             return self._fire(max(heard, key=scores.__getitem__), scores)
         self._watch_near_miss(top)
         return None
+
+    def _watch_rise(self, top: float, playing: bool) -> None:
+        """Note the first chunk of a stretch in which a detection may come."""
+        low = top < RISING * self.threshold
+        if self._was_low and not low and not playing:
+            self.rising = top
+        self._was_low = low
 
     def _mask(self, scores: Mapping[str, float], own: Collection[str]) -> Mapping[str, float]:
         """Leave out our own words; count each stretch of chunks in which one would have been loud enough."""

@@ -171,6 +171,7 @@ class Stage:
             "ALSA_CONFIG_PATH": str(self._connect_card()),
             "SPEAKERD_TRACE": str(self._diary.path),
             "SPEAKERD_SOCKET": str(self.socket_path),
+            "STATE_DIRECTORY": str(self.directory / "state"),
             **self._environment,
         }
         await self.daemon.start(

@@ -55,6 +55,7 @@ class WakeWorker:
         make_detector: Callable[[], Detector],
         trigger: WakeTrigger,
         on_detected: Callable[[str, float, int], None],
+        on_approached: Callable[[float], None] = lambda _score: None,
         on_failed: Callable[[str, BaseException], None],
         on_ready: Callable[[], None],
     ) -> None:
@@ -67,6 +68,7 @@ class WakeWorker:
             make_detector: Makes the engine; may take seconds.
             trigger: Turns scores into detections.
             on_detected: Takes word, score and the position of the end of the chunk that fired.
+            on_approached: Takes a score that may be on its way to a detection.
             on_failed: Takes a stable code and what ended the thread.
             on_ready: Called when the engine is there, before the first score.
         """
@@ -80,6 +82,7 @@ class WakeWorker:
         self._make_detector = make_detector
         self._trigger = trigger
         self._on_detected = on_detected
+        self._on_approached = on_approached
         self._on_failed = on_failed
         self._on_ready = on_ready
         self._detector: Detector | None = None
@@ -184,6 +187,8 @@ class WakeWorker:
         detection = self._trigger.process(scores, detector.chunk_frames / WAKE_RATE_HZ, playing, own.words)
         if detection is not None:
             self._on_detected(detection.model, detection.score, self.position_frames)
+        elif self._trigger.rising is not None:
+            self._on_approached(self._trigger.rising)
 
     def _run(self) -> None:
         try:

@@ -118,7 +118,7 @@ def test_a_wrong_value_is_answered_with_what_is_allowed(tree: dict[str, Any], co
     [
         ({"auth": {"tenant": "x"}}, "auth.tenant"),
         ({"wake": {"gate": True}}, "wake.gate"),
-        ({"conversation": {"memory_minutes": 10}}, "conversation.memory_minutes"),
+        ({"audio": {"playback": {"volume": 10}}}, "audio.playback.volume"),
         ({"audio": {"playback": {"mixer": "auto"}}}, "audio.playback.mixer"),
         ({"tools": {"timers": True}}, "tools"),
         ({"hardware": None}, "hardware"),

@@ -226,3 +226,28 @@ def test_own_words_that_never_reached_the_threshold_are_not_counted() -> None:
     for score in (0.1, 0.4, 0.1, 0.7, 0.1, 0.7):
         trigger.process({WORD: score}, CHUNK_S, True, {WORD, "alexa"})
     assert trigger.masked == 2
+
+
+class TestRising:
+    def test_it_is_told_once_a_stretch(self):
+        """The first chunk that may lead to a detection is told, the next are not; after a lull it is told again."""
+        trigger = WakeTrigger(0.5, 2.0)
+        told = []
+        for score in (0.0, 0.15, 0.3, 0.05, 0.2):
+            trigger.process({"word": score}, 0.08, False)
+            told.append(trigger.rising)
+        assert told == [None, 0.15, None, None, 0.2]
+
+    def test_not_while_playing(self):
+        """A reply that sounds a little like the word is no reason to connect."""
+        trigger = WakeTrigger(0.5, 2.0)
+        trigger.process({"word": 0.3}, 0.08, True)
+        assert trigger.rising is None
+
+    def test_not_while_disarmed(self):
+        """The end of an utterance that was detected does not lead to another."""
+        trigger = WakeTrigger(0.5, 2.0)
+        trigger.process({"word": 0.9}, 0.08, False)
+        trigger.process({"word": 0.0}, 0.08, False)
+        trigger.process({"word": 0.3}, 0.08, False)
+        assert trigger.rising is None

@@ -1,0 +1,132 @@
+"""The wake path of the daemon: from the microphone's side of the loop to the wake thread, and back.
+
+What a detection leads to is decided in ``core/conversation.py``; how one comes about is told in ``wake/``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from speakerd.audio.ring import make_ring
+from speakerd.core.settings import Wake
+from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
+from speakerd.core.wake_gate import WakeTrigger
+from speakerd.wake import models
+from speakerd.wake.worker import WakeWorker
+
+log = logging.getLogger("speakerd.ears")
+
+RING_S = 20
+"""Audio that waits while the wake word model loads; a Pi Zero takes about 10 s for it (estimate)."""
+
+
+class Listener(Protocol):
+    """Who is told what the ears heard. Thread: event loop."""
+
+    def on_detected(self, model: str, score: float, position_frames: Frames) -> None:
+        """Take a detection: which word, how sure, and where it ended in the microphone's wire frames."""
+
+    def on_approached(self, score: float) -> None:
+        """Take a score that rises towards a detection."""
+
+    def on_ears_ready(self) -> None:
+        """Take note that the engine is there."""
+
+    def on_ears_failed(self, code: str, error: BaseException) -> None:
+        """Take what ended the thread."""
+
+
+class Ears:
+    """The wake thread, its rings and its callbacks, moved onto the loop. Thread: event loop.
+
+    Args:
+        wake: The configuration.
+        listener: Told what is heard.
+
+    Raises:
+        SpeakerdError: a model is missing or not the published one.
+    """
+
+    def __init__(self, wake: Wake, listener: Listener) -> None:
+        self._names = list(wake.models)
+        self._listener = listener
+        self._loop = asyncio.get_running_loop()
+        paths = {Path(name).stem: models.resolve(name) for name in wake.models}
+        features = models.features()
+        self._near, near_consumer = make_ring(RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
+        self._far, far_consumer = make_ring(RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
+
+        def make_detector() -> Any:
+            from speakerd.wake.detector import OpenWakeWord
+
+            return OpenWakeWord(paths, features)
+
+        self._worker = WakeWorker(
+            ring=near_consumer,
+            far_ring=far_consumer,
+            make_detector=make_detector,
+            trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
+            on_detected=self._from_thread(self._detected),
+            on_approached=self._from_thread(listener.on_approached),
+            on_failed=self._from_thread(listener.on_ears_failed),
+            on_ready=self._from_thread(listener.on_ears_ready),
+        )
+
+    def start(self) -> None:
+        """Begin to listen; what comes while the engine loads is caught up with."""
+        self._worker.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """End the thread, or leave it behind: it is a daemon thread."""
+        if not self._worker.stop(timeout_s):
+            log.warning("the wake word thread does not end: abandoned")
+
+    def feed(self, wake: bytes, heard: bytes | None, played: bytes | None, *, playing: bool, muted: bool) -> None:
+        """Take in wake audio.
+
+        Args:
+            wake: The microphone with our own voice taken out.
+            heard: The same before that, while something plays; None: nothing does.
+            played: What was played meanwhile; None: nothing was.
+            playing: Whether the loudspeaker plays.
+            muted: Whether the owner does not want to be heard.
+        """
+        if self._near.free_bytes >= len(wake):
+            self._far.write(played or bytes(len(wake)))
+            self._near.write(heard or wake)
+        else:
+            self._worker.skipped_frames += len(wake) // SAMPLE_BYTES
+        self._worker.playing = playing
+        self._worker.muted = muted
+        self._worker.notify()
+
+    @property
+    def near_misses(self) -> int:
+        """How often something was almost the wake word."""
+        return self._worker.near_misses
+
+    def status(self) -> dict[str, Any]:
+        """Return what there is to know, as plain data."""
+        worker = self._worker
+        return {
+            "models": self._names,
+            "last_score": worker.last_score,
+            "near_misses": worker.near_misses,
+            "masked": worker.masked,
+            "chunks": worker.chunks,
+            "skipped_frames": worker.skipped_frames,
+        }
+
+    def _detected(self, model: str, score: float, position_frames: int) -> None:
+        log.info('heard "%s", score %.2f', model.replace("_", " "), score)
+        self._listener.on_detected(model, score, Frames(position_frames * WIRE_RATE_HZ // WAKE_RATE_HZ))
+
+    def _from_thread(self, callback: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: Any) -> None:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+        return call

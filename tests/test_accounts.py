@@ -1,0 +1,81 @@
+"""The books of the daemon: a turn's line, the ledger and the budget."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+from speakerd.accounts import Accounts
+from speakerd.core.settings import Settings
+from speakerd.core.turn_record import Counts
+from speakerd.realtime.usage import TranscriptionUsage, Usage
+from tests.fakes.ports import FakeTrace
+
+USAGE = Usage(text_in=10, audio_in=1000, cached_text_in=0, cached_audio_in=0, text_out=5, audio_out=2000)
+
+
+def accounts(tmp_path, over=None, **settings):
+    """Return books of a configuration, whose time stands still."""
+    return Accounts(
+        Settings.model_validate(settings),
+        {"STATE_DIRECTORY": str(tmp_path)},
+        trace=FakeTrace(),
+        counts=Counts,
+        on_over=(lambda spent: None) if over is None else over.append,
+        now=lambda: 100.0,
+        call_at=lambda when, callback: asyncio.get_running_loop().call_later(60, callback),
+    )
+
+
+async def test_a_budget_is_over_when_it_is_spent(tmp_path):
+    """The owner's limit is told at once, and still holds after a restart."""
+    paid = {"service": {"provider": "openai"}, "budget": {"daily_usd": 0.05}}
+    over = []
+    books = accounts(tmp_path, over, **paid)
+    books.note_usage(USAGE)
+    assert over == [True]
+    books.close()
+    again = []
+    accounts(tmp_path, again, **paid).refresh()
+    assert again == [True]
+
+
+async def test_what_is_local_costs_nothing(tmp_path):
+    """The embedded service is counted, and free."""
+    books = accounts(tmp_path, service={"transcription": "whisper-1"})
+    books.note_usage(USAGE)
+    books.note_transcription(TranscriptionUsage(seconds=3.0, text_in=0, audio_in=0, text_out=0))
+    today = books.report()["spans"][0]
+    assert (today["audio_out"], today["usd"]) == (2000, 0.0)
+
+
+async def test_transcription_is_paid_too(tmp_path):
+    """A minute has its price; a report of a transcription that nobody ordered has none."""
+    minute = TranscriptionUsage(seconds=60.0, text_in=0, audio_in=0, text_out=0)
+    books = accounts(tmp_path, service={"provider": "openai", "transcription": "whisper-1"})
+    books.note_transcription(minute)
+    assert books.report()["spans"][0]["usd"] > 0
+    none = accounts(tmp_path / "other", service={"provider": "openai"})
+    none.note_transcription(minute)
+    assert none.report()["spans"][0]["usd"] == 0
+
+
+async def test_the_ledger_is_written_after_a_turn(tmp_path, caplog):
+    """A conversation leaves a line in the log and figures on disk, no words."""
+    books = accounts(tmp_path)
+    task = asyncio.create_task(books.run())
+    with caplog.at_level(logging.INFO, logger="speakerd.turn"):
+        books.trace.mark("wake", model="hey_jarvis", score=0.9, position_frames=1)
+        books.trace.mark("state", before="idle", after="listening", on="WakeWordDetected")
+        books.trace.mark("state", before="listening", after="idle", on="DeadlinePassed")
+        task.cancel()
+        books.close()
+    assert "ended=nothing-said" in caplog.text
+    assert json.loads((tmp_path / "usage.json").read_text())
+
+
+async def test_a_model_without_a_price_is_told(tmp_path, caplog):
+    """The owner learns that the estimate is a guess."""
+    accounts(tmp_path, service={"provider": "openai", "model": "my-own"})
+    assert "prices:" in caplog.text

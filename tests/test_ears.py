@@ -1,0 +1,97 @@
+"""The wake path, with the real engine: what is fed in comes back as a detection on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from speakerd.core.settings import Wake
+from speakerd.core.units import WIRE_RATE_HZ
+from speakerd.demo.mouth import find_mouth
+from speakerd.demo.room import resample
+from speakerd.ears import Ears
+from tests.fakes.models import wake_models
+
+
+class Told:
+    """Notes what the ears say, on the loop."""
+
+    def __init__(self) -> None:
+        self.ready = asyncio.Event()
+        self.detected: asyncio.Queue[tuple[str, float, int]] = asyncio.Queue()
+        self.approached: list[float] = []
+
+    def on_detected(self, model, score, position_frames):
+        self.detected.put_nowait((model, score, position_frames))
+
+    def on_approached(self, score):
+        self.approached.append(score)
+
+    def on_ears_ready(self):
+        self.ready.set()
+
+    def on_ears_failed(self, code, error):
+        raise error
+
+
+@pytest.fixture
+async def ears():
+    """Return ears that listen, and who is told."""
+    wake_models()
+    told = Told()
+    made = Ears(Wake(), told)
+    made.start()
+    await asyncio.wait_for(told.ready.wait(), 60)
+    yield made, told
+    made.stop(5)
+
+
+def feed(made, pcm, *, played=None, muted=False):
+    """Feed wake audio in blocks of 20 ms."""
+    for at in range(0, len(pcm), 320):
+        far = None if played is None else played[at : at + 320].tobytes()
+        block = pcm[at : at + 320].tobytes()
+        made.feed(block, None if far is None else block, far, playing=played is not None, muted=muted)
+
+
+def said(text: str):
+    """Return a sentence as wake audio with a second of quiet around it."""
+    pcm = resample(find_mouth().speak(text), 48_000, 16_000)
+    room = np.random.default_rng(1).normal(0, 5, len(pcm) + 32_000)
+    room[16_000 : 16_000 + len(pcm)] += pcm
+    return room.astype("<i2")
+
+
+async def test_the_word_is_told_with_its_place(ears):
+    """A rising score comes first, then the word, in wire frames from the start."""
+    made, told = ears
+    heard = said("Hey Jarvis")
+    feed(made, heard)
+    model, score, position = await asyncio.wait_for(told.detected.get(), 30)
+    assert (model, score >= 0.5) == ("hey_jarvis", True)
+    assert 1.0 < position / WIRE_RATE_HZ < len(heard) / 16_000
+    assert made.status()["chunks"] > 0
+
+
+async def test_our_own_word_is_masked(ears):
+    """What the loudspeaker says is not taken for somebody; somebody who says it afterwards is heard."""
+    made, told = ears
+    heard = said("Hey Jarvis")
+    feed(made, heard, played=heard)
+    feed(made, np.random.default_rng(2).normal(0, 5, 3 * 16_000).astype("<i2"))
+    feed(made, heard)
+    _, _, position = await asyncio.wait_for(told.detected.get(), 30)
+    assert position / WIRE_RATE_HZ > 3 + len(heard) / 16_000
+    assert (made.status()["masked"], told.detected.empty()) == (1, True)
+
+
+async def test_the_muted_are_not_heard(ears):
+    """Nothing is scored while the owner does not want to be heard."""
+    made, told = ears
+    feed(made, said("Hey Jarvis"), muted=True)
+    feed(made, said("Hey Jarvis"))
+    await asyncio.wait_for(told.detected.get(), 30)
+    assert told.detected.empty()
+    assert made.status()["chunks"] < 1.5 * len(said("Hey Jarvis")) / 1280
