@@ -102,12 +102,15 @@ class Output:
         self._put(pcm)
 
     def pad(self) -> Frames:
-        """Push out what the resampler still holds; returns how many silent wire frames that took, if any."""
-        if self._padded:
-            return Frames(0)
-        self._padded = True
+        """Push out what the resampler still holds; returns how many silent wire frames that took, if any.
+
+        A ring that is full takes none now: ask again when the thread has taken some.
+        """
         # Once the delay for the last frame to come out, once more for the filter to stop ringing.
         frames = 2 * self._delay_frames
+        if self._padded or self.room_frames < frames:
+            return Frames(0)
+        self._padded = True
         self._put(np.zeros(frames, np.int16))
         return Frames(frames)
 

@@ -1,4 +1,4 @@
-"""Arithmetic on samples: between bytes and arrays, between channels, rates, loudness and fades.
+"""Arithmetic on samples: between bytes and arrays, between channels, rates and loudness.
 
 The working type is int16, mono, one numpy array a block; the resampler computes in float32 inside. Which thread calls
 what, and when, is not known here.
@@ -146,13 +146,6 @@ def rms_dbfs(samples: Int16) -> float:
     if mean_square == 0.0:
         return SILENCE_DBFS
     return max(SILENCE_DBFS, 10 * math.log10(mean_square / FULL_SCALE**2))
-
-
-def fade(samples: Int16, start_gain: float, end_gain: float) -> Int16:
-    """Return a block with its gain moving in a straight line from one value to another, both between 0 and 1."""
-    gains = np.linspace(start_gain, end_gain, len(samples), dtype=np.float32)
-    faded: Int16 = np.rint(samples * gains).astype(np.int16)
-    return faded
 
 
 class Resampler:

@@ -16,7 +16,6 @@ from speakerd.core.pcm import (
     Resampler,
     decode,
     encode,
-    fade,
     pick_channel,
     rms_dbfs,
 )
@@ -139,11 +138,6 @@ def test_loudness_is_told_in_decibels_below_full_scale() -> None:
     assert rms_dbfs(np.full(10, 16_384, dtype=np.int16)) == pytest.approx(-6.02, abs=0.01)
     assert rms_dbfs(np.zeros(10, dtype=np.int16)) == SILENCE_DBFS
     assert rms_dbfs(np.zeros(0, dtype=np.int16)) == SILENCE_DBFS
-
-
-def test_a_fade_is_a_straight_line() -> None:
-    """The gain moves evenly from one value to the other."""
-    assert fade(np.full(5, 1000, dtype=np.int16), 1.0, 0.0).tolist() == [1000, 750, 500, 250, 0]
 
 
 @pytest.mark.parametrize(("rate_in_hz", "rate_out_hz"), RATIOS)
