@@ -6,6 +6,8 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speakerd.audio.echo import Pcm
 from speakerd.audio.loudspeaker import Loudspeaker
@@ -510,6 +512,56 @@ async def test_a_reply_that_comes_before_the_card_waits_for_it() -> None:
     assert bench.speaker.is_playing
     await bench.periods(20)
     assert bench.heard.tolist() == whole(ramp(100))
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("reply"), st.integers(1, 300)),
+        st.tuples(st.just("periods"), st.integers(1, 12)),
+        st.tuples(st.just("notice"), st.integers(1, 100)),
+        st.tuples(st.just("gain"), st.integers(0, 3)),
+        st.tuples(st.just("end"), st.just(0)),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS)
+def test_whatever_comes_when_nothing_is_lost_and_nothing_clicks(steps: list[tuple[str, int]]) -> None:
+    """Replies in crumbs and bursts, sentences and volumes in between: all of it is heard, without a step, to an end."""
+    level, said_ms = 6000, 0
+
+    async def play(bench: Bench) -> None:
+        nonlocal said_ms
+        bench.speaker.accept(R)
+        await bench.periods(1)
+        for what, size in steps:
+            if what == "reply":
+                bench.speaker.enqueue(R, A, np.full(24 * size, level, np.int16).tobytes())
+                said_ms += size
+            elif what == "notice":
+                bench.speaker.play_notice(np.full(24 * size, level, np.int16), "any")
+            elif what == "gain":
+                bench.speaker.set_gain(size / 2)
+            elif what == "end":
+                bench.speaker.end_of_audio(R)
+            else:
+                await bench.periods(size)
+        for _ in range(400):
+            await bench.periods(1)
+            if not bench.speaker.is_playing:
+                break
+        await bench.periods(1)
+
+    bench = Bench()
+    asyncio.run(play(bench))
+    assert not bench.speaker.is_playing
+    assert bench.speaker.unheard() == ()
+    assert bench.names()[-1:] == (["PlaybackDrained"] if said_ms else [])
+    assert bench.speaker._player.note_played().waiting_frames == 0
+    heard = np.frombuffer(bytes(bench.pcm.heard), np.int16).astype(int)
+    assert np.abs(np.diff(heard)).max(initial=0) <= 1.5 * level * (np.pi / 2 / FADE_FRAMES + 1 / 480) + 2
 
 
 async def test_runs_in_a_thread_and_ends() -> None:
