@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from speakerd.audio.echo import BLOCK_FRAMES, DELAY_FRAMES, EchoCanceller, EchoPath, Pcm
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.units import WIRE_RATE_HZ
@@ -205,3 +206,35 @@ def test_a_hole_in_the_near_end_is_told_to_the_far_end() -> None:
     far_end = FarEnd()
     EchoPath(EchoCanceller(), far_end).realign()
     assert far_end.asked_to_realign == 1
+
+
+def test_without_a_canceller_it_only_follows_and_measures() -> None:
+    """A card that cancels by itself: nothing is touched, what is played is known, and trust must be earned."""
+    far = noise(4 * WIRE_RATE_HZ, seed=12)
+    near = noise(4 * WIRE_RATE_HZ, seed=13, level=5.0)
+    blocks = range(0, len(near), 480)
+    path = EchoPath(None, FarEnd(*(far[i : i + 480] for i in blocks)), EchoProbe())
+    assert path.meter.choice is BargeIn.WAKE_WORD
+    for i in blocks:
+        out = path.process(near[i : i + 480])
+        assert out.tolist() == near[i : i + 480].tolist()
+        assert path.far is not None
+        assert path.far.tolist() == far[i : i + 480].tolist()
+        path.measure(near[i : i + 480], out)
+    assert path.meter.figures.windows >= 4
+    assert path.meter.figures.leaks == 0
+    assert path.status()["choice"] == "wake_word"
+
+
+def test_the_tail_is_over_when_the_loudspeaker_was_quiet_for_so_long() -> None:
+    """Only where the canceller cannot be trusted does it count at all."""
+    loud, quiet = np.full(480, 500, np.int16), np.zeros(480, np.int16)
+    path = EchoPath(None, FarEnd(loud, *[quiet] * 30))
+    told = []
+    for _ in range(31):
+        path.process(quiet)
+        told.append(path.in_tail)
+    assert told == [True] * 15 + [False] * 16
+    trusted = EchoPath(EchoCanceller(), FarEnd(loud))
+    trusted.process(quiet)
+    assert not trusted.in_tail

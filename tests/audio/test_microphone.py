@@ -11,6 +11,7 @@ from speakerd.audio.capture import Capture
 from speakerd.audio.echo import Pcm
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.pcm_types import PcmFormat
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.errors import DeviceError
 from speakerd.core.events import Device, DeviceFound, DeviceLost, EchoMeasured, Event, MicrophoneSilent
 from speakerd.core.pcm import Resampler, encode
@@ -206,6 +207,118 @@ async def test_the_canceller_is_in_the_way_only_while_something_plays() -> None:
     await bench.periods(2)
     assert bench.uplink.tolist() == [0] * 960 + [5] * 960 + [0] * 960
     assert not bench.microphone.status()["cancelling"]
+
+
+async def test_the_wake_thread_gets_both_ends_while_something_plays() -> None:
+    """The microphone as it is, uncancelled, and what was played: as much of each as of wake audio."""
+    bench = Bench(FakeCapturePcm(sound=encode(codes(960 * 20), 2, "S16_LE")))
+    bench.microphone.open(None)
+    await bench.periods(2)
+    assert bench.ends == [(None, None)] * len(bench.ends)
+    bench.far.level = 4000
+    bench.ends.clear()
+    await bench.periods(8)
+    heard, far = (
+        np.frombuffer(b"".join(end or b"" for end in ends), np.int16) for ends in zip(*bench.ends, strict=True)
+    )
+    assert len(heard) == len(far) == 8 * 320
+    assert np.abs(far[200:].astype(int) - 4000).max() <= 2
+    assert abs(heard.mean()) < 500  # the engine of this test adds the far end: it is not in here
+    bench.far.level = None
+    bench.ends.clear()
+    await bench.periods(1)
+    assert bench.ends == [(None, None)]
+
+
+def a_leaking_echo(bench: Bench, tail_ms: int | None) -> None:
+    """Let the meter know that the canceller leaves the echo."""
+    assert bench.microphone._echo is not None
+    meter = bench.microphone._echo.meter
+    meter.choice = BargeIn.WAKE_WORD
+    meter.figures = EchoFigures(tail_ms=tail_ms)
+
+
+@pytest.mark.parametrize(("tail_ms", "held_periods"), [(None, 15), (80, 5), (400, 21)])
+async def test_the_tail_of_a_reply_is_not_sent_where_the_echo_leaks(tail_ms: int | None, held_periods: int) -> None:
+    """The uplink opens when the echo has died away: as long after the loudspeaker's end as was measured."""
+    bench = Bench()
+    bench.far.level = 500
+    await bench.periods(4)
+    a_leaking_echo(bench, tail_ms)
+    bench.far.level = 0
+    bench.microphone.open(None)
+    held = 0
+    while not bench.sent and held < 100:
+        await bench.periods(1)
+        held += 1
+    assert held == pytest.approx(held_periods, abs=2)
+
+
+async def test_the_tail_is_held_for_a_second_at_most() -> None:
+    """Somebody who opens the uplink wants it open, whatever goes on."""
+    bench = Bench()
+    bench.far.level = 500
+    a_leaking_echo(bench, 100)
+    await bench.periods(4)
+    bench.microphone.open(None)
+    await bench.periods(49)
+    assert bench.sent == []
+    await bench.periods(4)
+    assert bench.sent
+
+
+@pytest.mark.parametrize("what", ["close", "silence", "open"])
+async def test_a_tail_that_is_held_is_forgotten_by_the_next_order(what: str) -> None:
+    """Closed is closed, silent is silent, and a command from the pre-roll goes out at once."""
+    bench = Bench()
+    bench.far.level = 500
+    a_leaking_echo(bench, 100)
+    await bench.periods(4)
+    bench.microphone.open(None)
+    if what == "open":
+        bench.microphone.open(Frames(480))
+        assert bench.sent
+        return
+    getattr(bench.microphone, what)()
+    bench.far.level = None
+    await bench.periods(80)
+    assert bench.sent == []
+
+
+async def test_a_trusted_canceller_needs_no_waiting() -> None:
+    """Where the echo is taken out, its tail is too: not a word is lost."""
+    bench = Bench()
+    bench.far.level = 500
+    await bench.periods(4)
+    bench.microphone.open(None)
+    await bench.periods(2)
+    assert bench.sent
+
+
+async def test_a_muted_microphone_is_noticed_and_told() -> None:
+    """Five seconds of zeros are said, with a card that goes they are over; a bit of noise would end them too."""
+    sound = np.zeros(960 * 300, np.int16)
+    sound[:960] = 1
+    bench = Bench(FakeCapturePcm(sound=encode(sound, 2, "S16_LE")))
+    await bench.periods(270)
+    assert bench.silences == [MicrophoneSilent(silent=True)]
+    assert 5.0 <= bench.microphone.status()["silent_s"] <= 5.4
+    bench.microphone._end()
+    assert bench.silences[1:] == [MicrophoneSilent(silent=False)]
+
+
+async def test_what_is_measured_of_the_echo_is_told_and_shown() -> None:
+    """After a stretch of playing, with figures; in the status as plain data."""
+    bench = Bench(FakeCapturePcm(sound=encode(codes(960 * 300), 2, "S16_LE")))
+    bench.far.level = 4000
+    await bench.periods(150)
+    bench.far.level = None
+    await bench.periods(5)
+    assert bench.echoes
+    shown = bench.microphone.status()["echo"]
+    assert shown["choice"] == bench.echoes[-1].choice.value
+    assert shown["windows"] == bench.echoes[-1].figures.windows
+    assert {"delay_ms", "echo_dbfs", "removed_db", "residual_dbfs", "drift_ppm", "tail_ms"} <= set(shown)
 
 
 async def test_an_overrun_sets_the_far_end_anew() -> None:
