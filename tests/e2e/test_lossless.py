@@ -10,6 +10,7 @@ from speakerd.core.pcm import Resampler
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
 from speakerd.demo.room import ROOM_RATE_HZ
 from speakerd.demo.simcard import CardProfile
+from speakerd.realtime.patience import BUDGET_S
 from tests.fakes.room_tools import find
 from tests.fakes.stories import through, until_line
 from tests.fakes.tap import Call, Tap
@@ -69,6 +70,26 @@ async def test_a_link_that_dies_while_connecting_loses_nothing(play, voice):
         room.check(whole)
 
 
+async def test_a_service_slower_than_patience_is_told_and_never_gets_it_late(play, voice):
+    """After ten seconds nobody waits any longer: it is said why, and the next session begins with its own wake word."""
+    config = {"audio": {"echo_cancellation": "off", "earcons": False}}
+    async with play(config=config, card=CARD, start_daemon=False) as stage, Tap(stage.url) as tap:
+        room = Recording(stage, tap)
+        await through(tap, stage)
+        tap.handshake_s = 60.0
+        begun_s, _ = stage.say(voice("Hey Jarvis, what time is it?"))
+        woken = await stage.wait_for("wake", after_s=begun_s)
+        lost = await stage.wait_for("link.lost", after_s=begun_s, timeout_s=20)
+        assert lost["t"] - woken["t"] == pytest.approx(BUDGET_S, abs=0.5)
+        status = await stage.status()
+        assert status["trouble"] == lost["code"] == "link-timeout"
+        assert (status["microphone"]["uplink"], status["link"]["waiting_bytes"]) == ("closed", 0)
+        tap.handshake_s = 0.0
+        await room.hold(voice("Hey Jarvis"), PAUSE_S, LIVE_S, line=status["line"])
+        room.check(tap.calls[-1])
+        assert tap.calls[0].uplink() == b""
+
+
 class Recording:
     """What was said in a room, and what a service must have got of it."""
 
@@ -80,10 +101,10 @@ class Recording:
         noise = self._random.integers(-8, 9, int(80 * ROOM_RATE_HZ)).astype(np.int16)
         stage.say(noise, at_s=self._begin_s + 0.1)
 
-    async def hold(self, word: NDArray[np.int16], pause_s: float, signal_s: float) -> None:
+    async def hold(self, word: NDArray[np.int16], pause_s: float, signal_s: float, *, line: str = WAITING) -> None:
         """Say the wake word and noise that is never the same again; end the conversation when it is over."""
         stage = self._stage
-        await until_line(stage, WAITING)
+        await until_line(stage, line)
         begun_s, self._word_end_s = stage.say(word)
         signal = self._random.normal(0, 800, int(signal_s * ROOM_RATE_HZ)).astype(np.int16)
         self._signal = stage.say(signal, at_s=self._word_end_s + pause_s)
