@@ -28,11 +28,12 @@ of the room's noise, at 400 it leaps 30 dB above, for the first time after 5 s o
 DRIFT_GOOD_PPM = 220.0
 """And back below this they do not (chosen: the estimate is good to 30 ppm, measured)."""
 
-CLIPPED_MAX = 0.02
-"""From this share of clipped samples on not even the wake word is heard over a reply (measured: see the tests)."""
+CLIPPED_MAX = 0.04
+"""From this share of clipped samples on not even the wake word is heard over a reply. Measured with 7 voices over 2, the
+echo up to 24 dB louder than they: no clipping 14 of 14, 0.6 % 7, 2.5 % 3, 7 % none."""
 
-CLIPPED_GOOD = 0.005
-"""And back below this it is (chosen)."""
+CLIPPED_GOOD = 0.01
+"""And back below this it is, now and then (the same)."""
 
 _WINDOWS_FOR_SPEECH = 24
 """So much of a clean record, in half seconds of playing, gives the trust back that was lost (chosen: 12 s; less, and

@@ -16,6 +16,9 @@ from speakerd.audio.alsa import open_capture, open_playback
 from speakerd.audio.echo import EchoCanceller, Pcm
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
+from speakerd.core.actions import Earcon
+from speakerd.core.echo_path import AUDIBLE_DBFS, BargeIn
+from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.events import AudioStarted, Device, DeviceFound, DeviceLost, Event, PlaybackDrained
 from speakerd.core.fades import faded
 from speakerd.core.pcm import Resampler, rms_dbfs
@@ -24,6 +27,7 @@ from speakerd.demo import simcard
 from speakerd.demo.room import ROOM_RATE_HZ, Room
 from speakerd.demo.simcard import CardProfile
 from tests.fakes.ports import FakeTrace
+from tests.fakes.voices import say
 
 R, A = ResponseId("resp_r"), ItemId("item_a")
 PATIENCE_S = 20.0
@@ -77,14 +81,31 @@ def profile() -> CardProfile:
 
 
 @pytest.fixture
+def playback_profile() -> CardProfile | None:
+    """The loudspeaker's card; None: the same."""
+    return None
+
+
+@pytest.fixture
+def probing() -> bool:
+    """Whether an echo is looked for; else the canceller is always at work while something plays."""
+    return False
+
+
+@pytest.fixture
 async def speaker(
-    tmp_path: Path, plugin: Path, profile: CardProfile, monkeypatch: pytest.MonkeyPatch
+    *,
+    tmp_path: Path,
+    plugin: Path,
+    profile: CardProfile,
+    playback_profile: CardProfile | None,
+    probing: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Speaker]:
     """Both ends, found, on a card of the given profile."""
     with Room.create(tmp_path / "room", length_s=60) as room:
-        monkeypatch.setenv(
-            "ALSA_CONFIG_PATH", str(simcard.write_asound_conf(tmp_path, room.path, plugin, card=profile))
-        )
+        conf = simcard.write_asound_conf(tmp_path, room.path, plugin, card=profile, playback_card=playback_profile)
+        monkeypatch.setenv("ALSA_CONFIG_PATH", str(conf))
         events: list[Event] = []
         changed = asyncio.Event()
         uplink = bytearray()
@@ -109,6 +130,7 @@ async def speaker(
             open_pcm=open_capture,
             canceller=EchoCanceller(),
             far=loudspeaker.reference,
+            probe=EchoProbe() if probing else None,
             wake_feed=lambda _wake, _heard, _far: changed.set(),
             uplink=uplink.extend,
             on_event=on_event,
@@ -133,6 +155,11 @@ async def speaker(
 def codes(frames: int, seed: int = 1, level: int = 8000) -> Pcm:
     """Return a sound in which every stretch is different."""
     return np.random.default_rng(seed).integers(-level, level, frames).astype(np.int16)
+
+
+def loudest_dbfs(sound: Pcm) -> float:
+    """Return the level of the loudest tenth of a second: less is no speech to anybody."""
+    return max(rms_dbfs(sound[i : i + 2400]) for i in range(0, len(sound) - 2399, 480))
 
 
 def find(needle: Pcm, hay: Pcm) -> int:
@@ -215,6 +242,57 @@ async def test_the_speakers_own_voice_is_taken_out_of_the_uplink(speaker: Speake
     echo_dbfs = rms_dbfs(reply) - 6.0
     assert rms_dbfs(sent[12_000:]) < echo_dbfs - 20
     assert speaker.microphone.status()["cancelling"]
+
+
+STORY = (
+    "Once upon a time there was a small lighthouse at the end of a long stone pier. "
+    "Every evening the keeper climbed the winding stairs and lit the lamp."
+)
+
+LIVELY = CardProfile(echo_gain_db=0.0, echo_delay_ms=30.0, noise_dbfs=-65.0)
+"""A room in which the microphone hears the loudspeaker as loud as it is."""
+
+
+@pytest.mark.parametrize("profile", [LIVELY])
+async def test_an_earcon_is_not_sent(speaker: Speaker, profile: CardProfile) -> None:
+    """Each time what is sent of it stays far below what is taken for speech, the first time too."""
+    assert profile.echo_gain_db == 0.0
+    speaker.microphone.open(None)
+    for _ in range(2):
+        begin = len(speaker.uplink) // 2
+        start_s = speaker.room.now_s()
+        speaker.loudspeaker.play_earcon(Earcon.WAKE)
+        sent = (await speaker.until_sent(begin + 24_000))[begin:]
+        assert rms_dbfs(speaker.room.heard(start_s, start_s + 0.5)) > -30, "nothing was played"
+        assert loudest_dbfs(sent) < AUDIBLE_DBFS - 5
+
+
+@pytest.mark.parametrize("profile", [LIVELY])
+async def test_the_tail_of_a_reply_is_not_sent(speaker: Speaker, profile: CardProfile) -> None:
+    """When the loudspeaker has fallen silent, the canceller is still there."""
+    assert profile.echo_gain_db == 0.0
+    speaker.microphone.open(None)
+    speaker.loudspeaker.accept(R)
+    speaker.loudspeaker.enqueue(R, A, say(STORY, 24_000)[: 4 * 24_000].tobytes())
+    await speaker.until(PlaybackDrained())
+    begin = len(speaker.uplink) // 2
+    assert speaker.microphone.status()["cancelling"]
+    sent = (await speaker.until_sent(begin + 19_200))[begin:]
+    assert loudest_dbfs(sent) < AUDIBLE_DBFS - 5
+
+
+@pytest.mark.parametrize("profile", [CardProfile(echo_gain_db=-6.0, echo_delay_ms=30.0, noise_dbfs=-65.0)])
+@pytest.mark.parametrize(
+    ("playback_profile", "choice"),
+    [(CardProfile(ppm=800.0), BargeIn.WAKE_WORD), (CardProfile(), BargeIn.SPEECH)],
+)
+@pytest.mark.parametrize("probing", [True])
+async def test_two_cards_whose_clocks_drift_lose_the_trust_within_a_reply(speaker: Speaker, choice: BargeIn) -> None:
+    """At 800 ppm the wake word alone may cut it after eight seconds; in step, speech goes on to."""
+    speaker.loudspeaker.accept(R)
+    speaker.loudspeaker.enqueue(R, A, say(STORY, 24_000).tobytes())
+    await speaker.until(PlaybackDrained())
+    assert speaker.microphone.status()["echo"]["choice"] == choice.value
 
 
 async def test_a_microphone_that_is_pulled_out_comes_back(speaker: Speaker) -> None:
