@@ -13,6 +13,7 @@ from pathlib import Path
 from speakerd.auth.api_key import ApiKey, NoCredentials
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.core.functions import CONVERSATION_FUNCTIONS
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
 from speakerd.ports import Credentials
@@ -60,6 +61,7 @@ def spec_of(settings: Settings) -> SessionSpec:
         turn_detection=turns,
         noise_reduction=None if detection.noise_reduction == "none" else detection.noise_reduction,
         extra=settings.service.session,
+        tools=CONVERSATION_FUNCTIONS,
     )
 
 
