@@ -53,8 +53,8 @@ _QUIET_FAR_DBFS = -60.0
 """Below this the loudspeaker is quiet (guess)."""
 
 _SPOKEN_DB = 1.5
-"""What the microphone hears more than usual, over a second, was said by somebody (measured: 95 % of 142 windows without
-are below 1.0)."""
+"""What the microphone hears more than usual, over a second, was said by somebody (measured: 95 % of 286 windows in which
+nobody spoke are below 1.4, 90 % of 28 with a voice over an echo from 2 dB below to 8 above it are over 1.8)."""
 
 _USUAL_PERCENTILE = 20
 """The usual ratio of both ends: people only ever add to it, so the lowest ones are nearest to the truth (chosen)."""
