@@ -138,7 +138,6 @@ async def test_an_earcon_over_a_reply_does_not_click(bench: Bench) -> None:
     bench.speaker.end_of_audio(response_id)
     await bench.until(PlaybackDrained())
     heard = await bench.heard_since(start_s)
-    assert np.abs(heard).max() < 32_767
     assert largest_step(heard) <= 3 * OWN_STEP
 
 
