@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from speakerd.core.actions import Earcon
+from speakerd.core.notices import Notice
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
-from tests.fakes.room_tools import earcon_likeness
+from tests.fakes.room_tools import notice_likeness
 
 LONG = "This is an answer that is so long that nobody will hear the end of it before the line is cut."
 
 
 async def test_a_link_lost_in_an_answer_lets_what_was_received_be_heard_and_tells(play, voice):
-    """What has come is played to its end, then the error is heard; the next wake word starts clean."""
+    """What has come is played to its end, then the user is told; the next wake word starts clean."""
     faults = {"drop_at_audio_delta": 12, "first_connections": 1}
     async with play(faults=faults, replies=[LONG, "One, two."]) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
@@ -21,14 +21,14 @@ async def test_a_link_lost_in_an_answer_lets_what_was_received_be_heard_and_tell
         assert status["line"] == "in conversation, turn 1"
         assert status["microphone"]["uplink"] == "closed"
         drained = await stage.wait_for("drained", after_s=begun, timeout_s=20)
-        chimed = await stage.wait_for("earcon", earcon="error", after_s=begun)
+        said = await stage.wait_for("notice", notice="offline", after_s=begun)
         received_s = sum(mark["bytes"] for mark in stage.marks("downlink")) / SAMPLE_BYTES / WIRE_RATE_HZ
         audible = stage.marks("audible")[0]["t"]
         assert drained["t"] - audible == pytest.approx(received_s, abs=0.25)
         heard = stage.room.audible_spans(audible, drained["t"], gap_ms=200)
         assert sum(end - start for start, end in heard) == pytest.approx(received_s, abs=0.3)
-        await stage.until(chimed["t"] + 1.0)
-        assert earcon_likeness(stage.room, Earcon.ERROR, chimed["t"], chimed["t"] + 1.0) > 0.9
+        await stage.until(said["t"] + 4.0)
+        assert notice_likeness(stage.room, Notice.OFFLINE, said["t"], said["t"] + 4.0) > 0.9
         assert "the service failed last time: link-lost" in (await stage.status())["line"]
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=20)

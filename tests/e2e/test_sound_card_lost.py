@@ -42,13 +42,13 @@ async def test_a_loudspeaker_that_comes_back_speaks_again(play, voice, face):
 
 
 async def test_a_microphone_lost_while_the_user_speaks_ends_the_conversation(play, voice):
-    """Without ears it cannot go on: the error is heard, the link is closed, and it works again when it is back."""
+    """Without ears it cannot go on: the user is told, the link is closed, and it works again when it is back."""
     async with play(replies=["One, two."]) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, tell me everything that you know about the history of France."))
         await stage.wait_for("speech_started", after_s=begun)
         stage.room.set_fault("capture", "enodev")
         await stage.wait_for("state", before="listening", after="idle", on="DeviceLost", after_s=begun)
-        await stage.wait_for("earcon", earcon="error", after_s=begun)
+        await stage.wait_for("notice", notice="no-microphone", after_s=begun)
         status = await stage.status()
         assert status["line"] == "no microphone: retrying"
         assert status["link"]["state"] == "closed"

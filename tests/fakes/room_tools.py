@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from speakerd.audio.notices import FOLDER, read_sentence
 from speakerd.core.actions import Earcon
 from speakerd.core.earcons import earcon_pcm
+from speakerd.core.notices import Notice
 from speakerd.core.units import WIRE_RATE_HZ
 from speakerd.demo.room import ROOM_RATE_HZ, resample
 
@@ -90,4 +92,10 @@ def plain(text: str) -> str:
 def earcon_likeness(room: Room, earcon: Earcon, start_s: float, end_s: float) -> float:
     """Return how sure it is that an earcon was heard in a room between two moments, up to 1."""
     recording = resample(earcon_pcm(earcon), WIRE_RATE_HZ, ROOM_RATE_HZ)
+    return find(recording, room.heard(start_s, end_s))[1]
+
+
+def notice_likeness(room: Room, notice: Notice, start_s: float, end_s: float) -> float:
+    """Return how sure it is that a sentence of the speaker's own was heard in a room between two moments, up to 1."""
+    recording = resample(read_sentence(FOLDER / "en" / f"{notice.value}.wav"), WIRE_RATE_HZ, ROOM_RATE_HZ)
     return find(recording, room.heard(start_s, end_s))[1]
