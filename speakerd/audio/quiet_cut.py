@@ -3,8 +3,8 @@
 A cut cannot be faded: what ALSA holds can only be thrown away, and what is written after that comes behind a hole,
 which clicks as loudly as the cut (measured: a 440 Hz tone of amplitude 8000 steps by 6900 with and without a faded
 tail behind it). But we know what the card is about to play and where it is, so we can wait for a moment at which
-there is next to nothing to cut: the same tone then steps by no more than it does by itself, and speech, which is louder than 0.6 of its RMS at
-half of all moments, is cut at a quarter of that.
+there is next to nothing to cut. The same tone then steps by no more than it does by itself; speech, which stands at
+0.6 of its RMS half of the time, is cut at a quarter of that.
 """
 
 from __future__ import annotations
