@@ -53,7 +53,7 @@ _QUIET_FAR_DBFS = -60.0
 """Below this the loudspeaker is quiet (guess)."""
 
 _SPOKEN_DB = 1.5
-"""What the microphone hears more than usual, over a second, was said by somebody (measured: 95 % of 286 windows in which
+"""What the microphone hears more than usual, over a second, was said by somebody (measured: 95 % of 286 windows where
 nobody spoke are below 1.4, 90 % of 28 with a voice over an echo from 2 dB below to 8 above it are over 1.8)."""
 
 _USUAL_PERCENTILE = 20
