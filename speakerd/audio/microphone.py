@@ -39,7 +39,7 @@ LAZY_FRAMES = ms_to_frames(80, WIRE_RATE_HZ)
 hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of CPU a second)."""
 
 ATTENTION_FRAMES = ms_to_frames(500, WIRE_RATE_HZ)
-"""How long ``attend`` lasts: twice what it takes to know where a wake word ends (230 ms)."""
+"""How long ``attend`` lasts: what it takes to know where a wake word ends (310 ms), and some."""
 
 TAIL_MAX_FRAMES = ms_to_frames(1000, WIRE_RATE_HZ)
 """For no longer is the uplink held shut because of an echo (guess: rooms ring for less)."""

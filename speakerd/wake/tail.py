@@ -31,7 +31,7 @@ class _Pause:
 
 
 class TailCut:
-    """An uplink that waits, when it is opened for a wake word, until it knows where the word ends: 290 ms at most.
+    """An uplink that waits, when it is opened for a wake word, until it knows where the word ends: 310 ms at most.
 
     Nothing is lost meanwhile: what is said is in the pre-roll and goes out when the gate opens. Implements
     ``ports.Uplink``. Thread: event loop.

@@ -46,8 +46,8 @@ def test_a_pause_behind_the_word_is_found_where_it_begins(room_dbfs: float, tail
 
 
 def test_a_sentence_in_one_breath_is_sent_from_before_the_search_on() -> None:
-    """Speech that goes on is known as soon as a pause could no longer begin in time: 100 ms behind the detection."""
-    heard = scene((ROOM, 1500), (WORD, 500), (WORD, 400))
+    """Speech that goes on is known as soon as a pause could no longer begin in time: 120 ms behind the detection."""
+    heard = scene((ROOM, 1500), (WORD, 500), (WORD, 420))
     assert word_tail(heard, CONTEXT_FRAMES) == ONE_BREATH
     assert word_tail(heard[: -10 * MS], CONTEXT_FRAMES) is None
 
@@ -65,7 +65,7 @@ def test_a_pause_that_is_not_over_is_waited_for(quiet_ms: int) -> None:
     assert word_tail(heard, CONTEXT_FRAMES) is None
 
 
-def test_the_wait_ends_290_ms_behind_the_detection() -> None:
+def test_the_wait_ends_310_ms_behind_the_detection() -> None:
     """A pause that begins at the last moment is known 200 ms later."""
     search_ms = SEARCH_FRAMES // MS
     heard = scene((ROOM, 1500), (WORD, 500 + search_ms), (ROOM, 200))

@@ -137,9 +137,8 @@ class Recording:
         from_s = max(self._begin_s, self._word_end_s - 1.0)
         places = []
         for odd in (0, 1):  # of two frames of the card one frame of the wire is made; which two, its start decides
-            track = self._stage.room.mixed(from_s + odd / ROOM_RATE_HZ, self._signal[1] + 1.0)
             resampler = Resampler(ROOM_RATE_HZ, WIRE_RATE_HZ)
-            heard = resampler.process(track)
+            heard = resampler.process(self._delivered(from_s + odd / ROOM_RATE_HZ, self._signal[1] + 1.0))
             at, _ = find(uplink[: 4 * WIRE_RATE_HZ], heard)
             piece = heard[at : at + len(uplink)].astype(np.int32)
             assert len(piece) == len(uplink), "the service got more than was said"
@@ -147,3 +146,8 @@ class Recording:
             places.append((len(unlike), from_s + (at - resampler.delay_frames) / WIRE_RATE_HZ, unlike))
         _, begin_s, unlike = min(places)
         return begin_s, unlike
+
+    def _delivered(self, start_s: float, end_s: float) -> NDArray[np.int16]:
+        """Return what the card delivered: the people, and nothing of what the loudspeaker played meanwhile."""
+        room = self._stage.room
+        return room.mixed(start_s, end_s) - room.heard(start_s, end_s)

@@ -72,9 +72,9 @@ def test_waits_for_the_pause_and_opens_there(bench: Bench) -> None:
 
 
 def test_opens_half_a_second_before_the_detection_when_the_user_goes_on(bench: Bench) -> None:
-    """In one breath nothing is cut, however late the word was detected, and the wait is 100 ms."""
+    """In one breath nothing is cut, however late the word was detected, and the wait is 120 ms."""
     bench.cut.open(Frames(WORD_END - LEAD))
-    bench.hear(-20, 4)
+    bench.hear(-20, 5)
     assert bench.gate.told == []
     bench.hear(-20, 1)
     assert bench.gate.told == [WORD_END - 500 * 24]
@@ -85,7 +85,7 @@ def test_never_begins_before_the_microphone_did() -> None:
     bench = Bench()
     bench.hear(-20, 20)
     bench.cut.open(Frames(100 * 24))
-    bench.hear(-20, 5)
+    bench.hear(-20, 6)
     assert bench.gate.told == [0]
 
 
@@ -93,7 +93,7 @@ def test_asks_for_every_period_while_it_waits(bench: Bench) -> None:
     """Once for each wake word that is waited for; what opens at once needs none."""
     bench.cut.open(Frames(WORD_END - LEAD))
     assert bench.waits == 1
-    bench.hear(-20, 5)
+    bench.hear(-20, 6)
     bench.cut.open(Frames(WORD_END))
     bench.cut.close()
     bench.cut.open(None)
@@ -103,7 +103,7 @@ def test_asks_for_every_period_while_it_waits(bench: Bench) -> None:
 def test_what_comes_while_it_asks_is_not_forgotten(bench: Bench) -> None:
     """Periods that were held back may be fed at once, and may decide."""
     gate = bench.gate
-    cut = TailCut(gate, lambda: None, lambda: cut.feed(np.full(5 * PERIOD, 3000, "<i2").tobytes()))
+    cut = TailCut(gate, lambda: None, lambda: cut.feed(np.full(6 * PERIOD, 3000, "<i2").tobytes()))
     cut.feed(np.full(30 * PERIOD, 3000, "<i2").tobytes())
     cut.open(Frames(30 * 480 - LEAD))
     assert gate.told == [30 * 480 - 500 * 24]
