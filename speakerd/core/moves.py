@@ -22,7 +22,7 @@ from speakerd.core.actions import (
     TruncateItem,
 )
 from speakerd.core.echo_path import BargeIn
-from speakerd.core.events import Device, Event, Heard, WakeWordDetected
+from speakerd.core.events import BY_REQUEST, Device, Event, Heard, WakeWordDetected
 from speakerd.core.notices import Notice, Said, may_say, notice_of
 from speakerd.core.state import Limits, LinkState, Phase, State
 from speakerd.core.units import WIRE_RATE_HZ, Frames, ms_to_frames
@@ -100,8 +100,10 @@ def listen(state: State, *, deadline: float, turn: int, user_speaking: bool) -> 
     )
 
 
-def first_frame(event: WakeWordDetected, limits: Limits) -> Frames:
-    """Return where the command can begin."""
+def first_frame(event: WakeWordDetected, limits: Limits) -> Frames | None:
+    """Return where the command can begin; None: now, since nothing before a request was meant for us."""
+    if event.model == BY_REQUEST:
+        return None
     return Frames(max(0, event.position_frames - ms_to_frames(limits.preroll_ms, WIRE_RATE_HZ)))
 
 

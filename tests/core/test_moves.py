@@ -21,7 +21,7 @@ from speakerd.core.actions import (
     TruncateItem,
 )
 from speakerd.core.echo_path import BargeIn
-from speakerd.core.events import DeadlinePassed, Device
+from speakerd.core.events import BY_REQUEST, DeadlinePassed, Device
 from speakerd.core.moves import (
     after_reply,
     end,
@@ -100,7 +100,8 @@ def test_listen_forgets_the_reply():
 
 @pytest.mark.parametrize(("position", "first"), [(48_000, 40_800), (100, 0)])
 def test_first_frame(position, first):
-    """A command may begin 300 ms before the detection, and not before the start."""
+    """A command may begin 300 ms before the detection, and not before the start; never before a request."""
+    assert first_frame(replace(WAKE, model=BY_REQUEST), LIMITS) is None
     assert first_frame(replace(WAKE, position_frames=Frames(position)), LIMITS) == first
 
 
