@@ -37,6 +37,9 @@ class Faults:
     drop_at_audio_delta: int | None = None
     """Abort without a close frame in place of the k-th audio delta of the connection, counted from 1."""
 
+    session_life_s: float | None = None
+    """Let a session last so long instead of an hour; its ``expires_at`` says so."""
+
     refuse_updates: int = 0
     """Refuse so many ``session.update`` of a connection."""
 

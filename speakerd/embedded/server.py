@@ -276,7 +276,8 @@ class EmbeddedService:
         path = urlsplit(door.target)
         query = parse_qs(path.query)
         model = (query.get("model") or query["deployment"])[0]
-        session = default_session(make_id("sess"), model, int(time.time() + self._life_s))
+        life_s = self._life_s if faults.session_life_s is None else faults.session_life_s
+        session = default_session(make_id("sess"), model, int(time.time() + life_s))
         conversation = Conversation(
             session,
             TurnDetector(tier.new_vad()),
@@ -291,7 +292,7 @@ class EmbeddedService:
             self._executor,
             pace=self._pace,
             faults=faults,
-            life_s=self._life_s,
+            life_s=life_s,
             received=self._count,
             witness=self._witness(session),
         )

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import dataclasses
 import json
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,21 @@ async def test_session_ends_when_its_time_is_over() -> None:
         with pytest.raises(ConnectionClosed):
             await socket.recv()
         assert socket.close_code == 1001
+
+
+async def test_fault_short_session_life(service: EmbeddedService) -> None:
+    """A session can be given a short life on purpose: it names its end, and ends then as an old one does."""
+    service.faults = Faults(session_life_s=1.0, first_connections=1)
+    async with session(service) as socket:
+        created = (await events(socket, "session.created"))[-1]["session"]
+        assert created["expires_at"] <= time.time() + 1.0
+        assert (await events(socket, "error"))[-1]["error"]["code"] == "session_expired"
+        with pytest.raises(ConnectionClosed):
+            await socket.recv()
+        assert socket.close_code == 1001
+    async with session(service) as socket:
+        created = (await events(socket, "session.created"))[-1]["session"]
+        assert created["expires_at"] > time.time() + 3000
 
 
 async def test_clients_wait_for_the_tier() -> None:

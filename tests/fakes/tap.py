@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
@@ -68,6 +69,8 @@ class Tap:
         handshake_s: As above; holds for the connections that come after a change.
         break_handshakes: So many of the next handshakes are cut off instead of answered.
         break_sessions: So many of the next sessions are never confirmed and cut off when they have got some audio.
+        refuse_status: Handshakes are answered with this HTTP status; they are calls all the same.
+        cut_at: The next server event of this type is not passed on: the connection is cut off in its place.
     """
 
     def __init__(self, upstream: str, *, handshake_s: float = 0.0, headers: Mapping[str, str] | None = None) -> None:
@@ -75,6 +78,9 @@ class Tap:
         self.handshake_s = handshake_s
         self.break_handshakes = 0
         self.break_sessions = 0
+        self.refuse_status: int | None = None
+        self.cut_at: str | None = None
+        self._open: set[ServerConnection] = set()
         self._headers = dict(headers or {"api-key": "tap"})
         self.calls: list[Call] = []
         self.url = ""
@@ -99,7 +105,14 @@ class Tap:
         if self.break_handshakes:
             self.break_handshakes -= 1
             socket.transport.abort()
+        elif self.refuse_status is not None:
+            return socket.respond(HTTPStatus(self.refuse_status), "")
         return None
+
+    def cut(self) -> None:
+        """Cut off all connections without a word, as when the network goes away."""
+        for socket in self._open:
+            socket.transport.abort()
 
     async def _pass(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -109,6 +122,7 @@ class Tap:
             self.break_sessions -= 1
             await self._break(call, socket)
             return
+        self._open.add(socket)
         try:
             async with connect(
                 f"{self._upstream}/realtime?{query}",
@@ -129,6 +143,7 @@ class Tap:
                     back.cancel()
                     await asyncio.gather(back, return_exceptions=True)
         finally:
+            self._open.discard(socket)
             call.close_code = socket.protocol.close_rcvd.code if socket.protocol.close_rcvd else None
             call.over.set()
 
@@ -144,7 +159,11 @@ class Tap:
     async def _back(self, call: Call, service: ClientConnection, socket: ServerConnection) -> None:
         try:
             async for message in service:
-                call.received.append(json.loads(message))
+                event = json.loads(message)
+                if event["type"] == self.cut_at:
+                    self.cut_at = None
+                    break
+                call.received.append(event)
                 await socket.send(message)
         except ConnectionClosed:
             pass
