@@ -61,8 +61,8 @@ class Limits:
     """Turns per wake word."""
 
     preroll_ms: int = 300
-    """How far before the detection the word's end is looked for, and the uplink may start. A detection comes up to 0.57 s
-    after that end (measured); in one breath ``word_tail`` reaches 0.2 s further back than this."""
+    """How far before the detection the word's end is looked for, and the uplink may start. A detection comes up to
+    0.57 s after that end (measured); in one breath ``word_tail`` reaches 0.2 s further back than this."""
 
     prepare_s: float = 2.0
     """How long a connection that was begun on a guess waits for the wake word (guess: a score rises within 0.3 s)."""
