@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from speakerd.core.events import Event
+from speakerd.core.guess import worth_guessing
 from speakerd.core.memory import Said
 from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.ports import Credentials, Trace
@@ -19,6 +20,7 @@ from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.listeners import Listeners, nobody
 from speakerd.realtime.outbox import Outbox
 from speakerd.realtime.prepared import Prepared
+from speakerd.realtime.sockets import TimedDial
 from speakerd.realtime.spec import SessionSpec
 from speakerd.realtime.usage import TranscriptionUsage, Usage
 
@@ -45,6 +47,7 @@ class RealtimeLink:
         on_cut: Told that a reply's item was cut: item, milliseconds heard, milliseconds received.
         on_usage: Told what each response took.
         on_transcription_usage: Told what writing down each utterance took, where the service says so.
+        worth: Whether to connect on a guess, where the last handshake took so many seconds; None: there was none yet.
         seeds: Asked at the start of each session for what was said before, oldest first; None: nothing.
         wall: Seconds since 1970, as the machine has them.
         sleep: Waits; for back-off and for a session's age.
@@ -66,11 +69,13 @@ class RealtimeLink:
         on_cut: Callable[[ItemId, Ms, Ms], None] = nobody,
         on_usage: Callable[[Usage], None] = nobody,
         on_transcription_usage: Callable[[TranscriptionUsage], None] = nobody,
+        worth: Callable[[float | None], bool] = worth_guessing,
         seeds: Callable[[], Sequence[Said]] | None = None,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._dialler = SdkDialler(endpoint)
+        self._dialler = TimedDial(SdkDialler(endpoint), now)
+        self._worth = worth
         self._longest_session_s = endpoint.longest_session_s
         self._credentials = credentials
         self._spec = spec
@@ -116,12 +121,12 @@ class RealtimeLink:
     def prepare(self) -> None:
         """Begin to connect on a guess, as far as an open socket; nothing is sent on it, and no event follows.
 
-        Without effect while there is a session, or something is prepared already. What is not needed within
-        ``HELD_S`` is dropped.
+        Without effect while there is a session, something is prepared already, or the service is reached so quickly
+        that there is nothing to gain. What is not needed within ``HELD_S`` is dropped.
         """
         self._forget_lost()
         ready = self._prepared is not None and self._prepared.hopeful
-        if self._connection is not None or ready:
+        if self._connection is not None or ready or not self._worth(self._dialler.took_s):
             return
         self._prepared = Prepared(
             dial=self._dialler, credentials=self._credentials, trace=self._listeners.trace, now=self._now
@@ -226,9 +231,11 @@ class RealtimeLink:
     def status(self) -> dict[str, object]:
         """Return what a curious person may know: no transcripts, no credentials."""
         connection = self._connection if self._connection is not None and self._connection.live else None
+        took_s = self._dialler.took_s
         return {
             **({"state": "closed"} if connection is None else connection.status()),
             "sessions": self._sessions,
+            "handshake_ms": None if took_s is None else round(took_s * 1000),
             "prepared": self._prepared is not None and self._prepared.hopeful,
             "waiting_bytes": self._outbox.waiting_bytes,
             "audio_tokens_in": self._audio_tokens["in"],

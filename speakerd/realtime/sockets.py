@@ -6,7 +6,7 @@ The sockets themselves are the SDK's, in ``link.py``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from speakerd.core.errors import LinkError, Remedy, SpeakerdError
@@ -43,6 +43,37 @@ class Dial(Protocol):
         Raises:
             LinkError: it could not be opened.
         """
+
+
+class TimedDial:
+    """A dial that remembers how long its last handshake took.
+
+    Args:
+        dial: Does the dialling.
+        now: Seconds on the monotonic clock.
+    """
+
+    def __init__(self, dial: Dial, now: Callable[[], float]) -> None:
+        self._dial = dial
+        self._now = now
+        self.took_s: float | None = None
+        """Name, socket, TLS and the service's answer together; None: nothing was opened yet. A failure is not it."""
+
+    async def warm(self) -> object:
+        """Load what dialling needs."""
+        return await self._dial.warm()
+
+    async def __call__(self, headers: Mapping[str, str], timeout_s: float) -> Socket:
+        """Open a socket.
+
+        Raises:
+            LinkError: it could not be opened.
+        """
+        await self._dial.warm()  # a slow import is not the network's fault
+        begun_s = self._now()
+        socket = await self._dial(headers, timeout_s)
+        self.took_s = self._now() - begun_s
+        return socket
 
 
 async def open_socket(dial: Dial, credentials: Credentials, within_s: float) -> Socket:

@@ -106,7 +106,10 @@ class Listener:
 async def running_link(
     url: str, listener: Listener, *, signer: Signer | None = None, spec: SessionSpec | None = None, **options: Any
 ) -> AsyncIterator[RealtimeLink]:
-    """Run a link to a server until the block ends; its end is a clean cancellation. Options go to the link."""
+    """Run a link to a server until the block ends; its end is a clean cancellation. Options go to the link.
+
+    It takes every guess for worth a connection, unless told otherwise.
+    """
     link = RealtimeLink(
         endpoint=Endpoint(url, "gpt-realtime"),
         credentials=signer or Signer(),
@@ -121,7 +124,7 @@ async def running_link(
         on_transcription_usage=listener.transcriptions.append,
         now=time.monotonic,
         trace=listener,
-        **options,
+        **{"worth": lambda _handshake_s: True, **options},
     )
     await link.warm()
     task = asyncio.create_task(link.run())

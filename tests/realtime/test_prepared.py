@@ -12,6 +12,7 @@ import pytest
 
 from speakerd.core.errors import AuthError, LinkError, Remedy
 from speakerd.core.events import LinkLost, LinkUp
+from speakerd.core.guess import WORTH_FROM_S, worth_guessing
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.server import EmbeddedService
 from speakerd.embedded.tiers import scripted
@@ -214,6 +215,47 @@ async def test_an_open_session_prepares_nothing() -> None:
             link.prepare()
             await listener.until_sent(len(PERIOD))
         await server.assert_complete()
+    assert len(listener.marked("link.preparing")) == 1
+
+
+async def test_a_quick_service_is_not_connected_to_on_a_guess() -> None:
+    """Before the first handshake nothing is known, so nothing is begun; after a quick one, nothing is to be gained."""
+    listener = Listener()
+    async with RealtimeServer(hearing(len(PERIOD), [])) as server:
+        async with running_link(server.url, listener, worth=worth_guessing) as link:
+            link.prepare()
+            assert (link.status()["handshake_ms"], link.status()["prepared"]) == (None, False)
+            link.append(PERIOD)
+            link.open()
+            await listener.until_sent(len(PERIOD))
+            link.close()
+            await server.visits[0].over.wait()
+            link.prepare()
+            assert link.status()["handshake_ms"] < WORTH_FROM_S * 1000
+            assert link.status()["prepared"] is False
+        await server.assert_complete()
+    assert listener.marked("link.preparing") == []
+
+
+async def test_a_slow_service_is_connected_to_on_a_guess_from_the_second_time_on() -> None:
+    """How long its handshake takes is known from the first session, and from each prepared socket."""
+    listener = Listener()
+    faults = Faults(slow_handshake_s=WORTH_FROM_S)
+    async with (
+        EmbeddedService(scripted(), faults=faults) as service,
+        running_link(service.url, listener, worth=worth_guessing) as link,
+    ):
+        link.prepare()
+        link.open()
+        await listener.until(LinkUp())
+        assert link.status()["handshake_ms"] >= WORTH_FROM_S * 1000
+        link.close()
+        service.faults = Faults()
+        link.prepare()
+        await listener.until_marked("link.prepared")
+        link.abandon()
+        link.prepare()
+        assert service.connections == 2
     assert len(listener.marked("link.preparing")) == 1
 
 
