@@ -20,7 +20,6 @@ from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messag
 from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
-from speakerd.audio.notices import FOLDER, SpokenNotices
 from speakerd.controller import Controller
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import SpeakerdError
@@ -45,7 +44,7 @@ from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
 from speakerd.host.control import ControlServer
 from speakerd.host.notify import Notifier
-from speakerd.parts import credentials_of, limits_of, service_of, spec_of
+from speakerd.parts import credentials_of, limits_of, service_of, spec_of, voice_of
 from speakerd.ports import Credentials, Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
@@ -156,13 +155,7 @@ class Speaker:
         self.controller = Controller(
             uplink=self._tail_cut,
             loudspeaker=self._loudspeaker,
-            voice=SpokenNotices(
-                play=self._loudspeaker.play_notice,
-                chime=self._loudspeaker.play_earcon,
-                language=settings.assistant.language,
-                hour=lambda: time.localtime().tm_hour,
-                folders=(FOLDER,) if sentences is None else (sentences, FOLDER),
-            ),
+            voice=voice_of(settings, self._loudspeaker, sentences),
             link=self._link,
             indicator=self,
             clock=MonotonicClock(),

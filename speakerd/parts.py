@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
+from speakerd.audio.loudspeaker import Loudspeaker
+from speakerd.audio.notices import FOLDER, SpokenNotices
 from speakerd.auth.api_key import ApiKey, NoCredentials
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import Remedy, SpeakerdError
@@ -81,6 +84,23 @@ def limits_of(settings: Settings) -> Limits:
         barge_in_measured=settings.conversation.barge_in == "auto" and settings.audio.echo_cancellation != "off",
         follow_up_s=settings.conversation.follow_up_s,
         max_turns=settings.conversation.max_turns,
+    )
+
+
+def voice_of(settings: Settings, loudspeaker: Loudspeaker, own: Path | None) -> SpokenNotices:
+    """Return what says that something is wrong.
+
+    Args:
+        settings: The configuration.
+        loudspeaker: Where it is said.
+        own: The folder of the owner's own sentences, if there may be any.
+    """
+    return SpokenNotices(
+        play=loudspeaker.play_notice,
+        chime=loudspeaker.play_earcon,
+        language=settings.assistant.language,
+        hour=lambda: time.localtime().tm_hour,
+        folders=(FOLDER,) if own is None else (own, FOLDER),
     )
 
 

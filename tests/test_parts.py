@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.auth.api_key import NoCredentials
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import AuthError, LinkError
+from speakerd.core.notices import Notice
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
-from speakerd.parts import barge_in_of, credentials_of, endpoint_of, limits_of, service_of, spec_of
+from speakerd.host.trace import NoTrace
+from speakerd.parts import barge_in_of, credentials_of, endpoint_of, limits_of, service_of, spec_of, voice_of
 
 
 def settings(**sections: dict[str, object]) -> Settings:
@@ -154,3 +157,17 @@ def children() -> list[str]:
         except OSError:
             continue  # it ended meanwhile
     return [command for command in found if "emulate" in command]
+
+
+async def test_the_owners_own_sentences_come_first(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The folder beside the configuration is looked into before the one that ships."""
+    own = tmp_path / "en" / "muted.wav"
+    own.parent.mkdir()
+    own.write_bytes(b"no sound")
+    speaker = Loudspeaker(
+        device="none", open_pcm=lambda _device: None, on_event=print, now=lambda: 0.0, trace=NoTrace(), earcons=True
+    )
+    voice_of(settings(), speaker, None).say(Notice.MUTED, asked=True)
+    assert caplog.text == ""
+    voice_of(settings(), speaker, tmp_path).say(Notice.MUTED, asked=True)
+    assert str(own) in caplog.text
