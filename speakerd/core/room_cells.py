@@ -42,6 +42,7 @@ from speakerd.core.moves import (
     first_frame,
     hear_over_reply,
     hush,
+    is_deaf,
     listen,
     tell,
 )
@@ -95,7 +96,7 @@ def wake_listening(state: State, event: WakeWordDetected, now: float, limits: Li
 def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits) -> Answer:
     """Cut what is going on and listen at once; a reply that outlived its link needs a new session."""
     drowned = state.phase is Phase.SPEAKING and barge_in(state, limits) is BargeIn.OFF and event.model != BY_REQUEST
-    if state.muted or drowned:
+    if is_deaf(state) or drowned:
         return state, ()
     hushed = hush(state, event.unheard, cancel=True)
     if state.link is LinkState.DOWN:

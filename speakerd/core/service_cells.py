@@ -11,6 +11,7 @@ from speakerd.core.actions import (
     AcceptAudio,
     AnswerCall,
     CloseUplink,
+    Earcon,
     PlayEarcon,
     RequestResponse,
     Say,
@@ -40,6 +41,7 @@ from speakerd.core.moves import (
     end,
     fail_with,
     hush,
+    is_deaf,
     listen,
     renew,
     tell,
@@ -108,6 +110,9 @@ def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) 
     if state.phase is Phase.SPEAKING and barge_in(state, limits) is not BargeIn.SPEECH:
         return state, ()
     hushed = hush(state, event.unheard, cancel=False)
+    if is_deaf(state):  # said just before they went unheard: the service will never hear the end of it
+        ended, closing = end(state, PlayEarcon(Earcon.END))
+        return ended, (*hushed, *closing)
     # A user who goes on before the answer began is still in the same turn.
     turn = state.turn if state.phase is Phase.THINKING else state.turn + 1
     return listen(state, deadline=now + limits.utterance_s, turn=turn, user_speaking=True), hushed

@@ -121,6 +121,11 @@ class TestInterruptions:
         _, actions = play(*SPEAKING, ResponseDone(R1, "completed"), replace(WAKE, unheard=(HEARD,)))
         assert CancelResponse not in kinds(actions)
 
+    def test_a_request_without_a_microphone_does_not_cut(self):
+        """Whoever asks by ``speakerd wake`` could not be heard: the reply is worth more."""
+        before, _ = play(*SPEAKING, DeviceLost(Device.MICROPHONE))
+        assert play(replace(WAKE, model=BY_REQUEST), state=before) == (before, ())
+
     def test_wake_word_while_muted_does_not_cut(self):
         """A muted speaker finishes its reply."""
         before, _ = play(*SPEAKING, MuteChanged(muted=True))

@@ -11,6 +11,7 @@ from speakerd.core.actions import (
     Announce,
     AnswerCall,
     CancelResponse,
+    CloseLink,
     CloseUplink,
     Earcon,
     FlushPlayback,
@@ -28,9 +29,12 @@ from speakerd.core.events import (
     AudioStarted,
     BudgetChanged,
     DeadlinePassed,
+    Device,
+    DeviceLost,
     FunctionCalled,
     LinkLost,
     LinkUp,
+    MuteChanged,
     PlaybackDrained,
     ResponseCreated,
     ResponseDone,
@@ -180,6 +184,21 @@ class TestInterruptions:
         """Half duplex: what the service takes for speech during a reply does not matter."""
         before, _ = play(*SPEAKING, limits=HALF_DUPLEX)
         assert play(SpeechStarted((HEARD,)), state=before, limits=HALF_DUPLEX) == (before, ())
+
+    @pytest.mark.parametrize(
+        "story",
+        [
+            (*SPEAKING, MuteChanged(muted=True)),
+            (*SPEAKING, DeviceLost(Device.MICROPHONE)),
+            (*ANSWERED, DeviceLost(Device.MICROPHONE)),
+        ],
+    )
+    def test_speech_of_one_who_went_unheard_meanwhile_ends_the_conversation(self, story):
+        """What they began to say was on its way; its end will never be heard, so nobody waits for it."""
+        state, actions = play(*story, SpeechStarted((HEARD,)))
+        assert state.phase is Phase.IDLE
+        assert actions[:3] == (FlushPlayback(), RejectAudio(R1), TruncateItem(HEARD.item_id, HEARD.heard_ms))
+        assert actions[3:6] == (CloseUplink(), CloseLink(), PlayEarcon(Earcon.END))
 
 
 class TestLosses:
