@@ -1,0 +1,272 @@
+"""The outside of a controller as a small model: it answers as the real parts do, and checks what it is asked to do.
+
+Every port's call comes by ``Outside.take``; what must never be asked of a port is asserted there, at the call. The
+service, the loudspeaker and the cards do nothing by themselves: a test lets them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+
+from speakerd.controller import Controller
+from speakerd.core.echo_path import BargeIn
+from speakerd.core.events import (
+    AudioStarted,
+    Device,
+    DeviceFound,
+    DeviceLost,
+    Event,
+    FunctionCalled,
+    Heard,
+    LinkLost,
+    LinkUp,
+    MuteChanged,
+    PlaybackDrained,
+    ResponseCreated,
+    ResponseDone,
+    SessionExpiring,
+    SpeechStarted,
+    SpeechStopped,
+)
+from speakerd.core.notices import AGAIN_AFTER_S
+from speakerd.core.state import Limits, Phase
+from speakerd.core.units import ItemId, Ms, ResponseId
+from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink, FakeVoice
+
+LONGEST_S = {Phase.IDLE: 0.0, Phase.LISTENING: 60.0, Phase.THINKING: 20.0, Phase.SPEAKING: 10.0, Phase.FOLLOW_UP: 8.0}
+"""How long a conversation may stay in a phase in which nothing happens: the limits' own defaults."""
+
+
+@dataclass
+class Service:
+    """The service's side of a session."""
+
+    hears_speech: bool = False
+    """Between its speech_started and speech_stopped."""
+
+    answering: ResponseId | None = None
+    """The response that is being made."""
+
+    owes: bool = False
+    """A response is to be made: the user has ended, or it was asked to."""
+
+    unfinished: list[ResponseId] = field(default_factory=list)
+    """Responses that were cut and whose end is still to be told."""
+
+
+class Outside:
+    """A controller with its surroundings."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.clock = FakeClock()
+        self.ports = FakeUplink(), FakeLoudspeaker(), FakeVoice(), FakeLink(), FakeIndicator(), FakeTrace()
+        for port in self.ports:
+            port.on_call = self.take
+        uplink, self.loudspeaker, voice, link, indicator, trace = self.ports
+        self.calls: list[tuple] = []
+        self.uplink = self.link = "closed"
+        self.prepared = self.muted = self.playing = False
+        self.lost = set(Device)
+        self.accepted: set[ResponseId] = set()
+        self.announced: set[ResponseId] = set()
+        self.service = Service()
+        self.interrupts = limits.barge_in is BargeIn.SPEECH
+        self.cut_by_itself: set[ResponseId] = set()
+        self.last_said: tuple | None = None
+        self.numbers = itertools.count(1)
+        self.controller = Controller(
+            uplink=uplink,
+            loudspeaker=self.loudspeaker,
+            voice=voice,
+            link=link,
+            indicator=indicator,
+            clock=self.clock,
+            trace=trace,
+            limits=limits,
+            call_at=self.clock.call_at,
+        )
+        for device in Device:
+            self.find(device)
+
+    @property
+    def phase(self) -> Phase:
+        return self.controller.state.phase
+
+    def post(self, event: Event) -> list[str]:
+        """Tell the controller something; return the names of what it asked of its ports, checked as a whole."""
+        self.calls = []
+        self.controller.post(event)
+        self.check(event)
+        return [call[0] for call in self.calls]
+
+    # --- what is asked of the ports ----------------------------------------------------------------------------------
+
+    def take(self, call: tuple) -> None:  # noqa: C901, PLR0912 - one case a call, nothing else
+        """Take in a port's call, and do what the real part does."""
+        self.calls.append(call)
+        match call:
+            case ("uplink.open", _) | ("uplink.silence",):
+                assert not self.muted, "the uplink was opened for a muted microphone"
+                self.uplink = "silence" if call == ("uplink.silence",) else "live"
+            case ("uplink.close",):
+                self.uplink = "closed"
+            case ("link.prepare",):
+                assert self.link == "closed", "a guess beside a session"
+                assert not self.muted
+                self.prepared = True
+            case ("link.abandon",):
+                self.prepared = False
+            case ("link.open",):
+                assert self.link == "closed", "a second session"
+                self.link, self.prepared, self.service = "connecting", False, Service()
+            case ("link.renew",):
+                assert self.link == "up", "there is nothing to renew"
+                self.link, self.service = "connecting", Service()
+            case ("link.close",):
+                self.link, self.prepared, self.service = "closed", False, Service()
+            case ("configure_turns", interrupt):
+                self.interrupts = interrupt
+            case ("accept", response_id):
+                self.accepted.add(response_id)
+            case ("reject", response_id):
+                self.accepted.discard(response_id)
+            case ("flush",):
+                self.playing, self.loudspeaker.unheard_items = False, ()
+            case ("truncate", _, heard_ms):
+                assert not self.playing, "truncated while it still plays"
+                assert heard_ms >= 0
+            case ("cancel", response_id):
+                assert response_id not in self.cut_by_itself, "the service had interrupted itself: this hits the next"
+                self.cut_answer(response_id)
+            case ("ask",):
+                self.service.owes = self.link == "up"
+            case ("say", notice, _):
+                self.check_said(notice)
+
+    def check_said(self, notice: object) -> None:
+        """The same sentence is not said twice in a row, unless the service was reached or a long time has passed."""
+        now_s = self.clock.now()
+        if self.last_said is not None and self.last_said[0] is notice:
+            assert now_s - self.last_said[1] >= AGAIN_AFTER_S, f"{notice} was said twice in a row"
+        self.last_said = (notice, now_s)
+
+    def check(self, event: Event) -> None:
+        """Check what holds after every event."""
+        names = [call[0] for call in self.calls]
+        if self.phase is Phase.IDLE:
+            assert (self.uplink, self.link) == ("closed", "closed"), "something is open at rest"
+        else:
+            assert not self.prepared, "a guess outlived its wake word"
+        deaf = self.muted or Device.MICROPHONE in self.lost
+        assert not (self.muted and self.uplink != "closed"), "muted, and something is sent"
+        assert not (deaf and self.phase in (Phase.LISTENING, Phase.FOLLOW_UP)), "it waits for one it cannot hear"
+        assert sum(name in ("say", "earcon") for name in names) <= 1, "two sounds for one event"
+        if "truncate" in names:
+            assert "flush" in names[: names.index("truncate")], "truncated before it was silent"
+        if isinstance(event, SpeechStarted):
+            assert "cancel" not in names, "a cancel after the service's own interruption"
+
+    # --- what the parts do -------------------------------------------------------------------------------------------
+
+    def come_up(self) -> None:
+        self.link = "up"
+        # Only a conversation that waits for it hears of it as such.
+        if self.phase in (Phase.LISTENING, Phase.FOLLOW_UP):
+            self.last_said = None
+        self.post(LinkUp())
+
+    def lose_link(self, code: str) -> None:
+        self.link, self.service = "closed", Service()
+        self.post(LinkLost(code))
+
+    def expire(self) -> None:
+        self.post(SessionExpiring())
+
+    def begin_speech(self) -> None:
+        """The service hears the user, and interrupts itself if it may."""
+        self.service.hears_speech, self.service.owes = True, False
+        answering = self.service.answering
+        if answering is not None and self.interrupts:
+            self.cut_by_itself.add(answering)
+            self.cut_answer(answering)
+        self.post(SpeechStarted())
+
+    def end_speech(self) -> None:
+        self.service.hears_speech, self.service.owes = False, self.service.answering is None
+        self.post(SpeechStopped())
+
+    def begin_answer(self) -> None:
+        response_id = ResponseId(f"resp_{next(self.numbers)}")
+        self.service.answering, self.service.owes = response_id, False
+        self.post(ResponseCreated(response_id))
+
+    def send_audio(self, heard_ms: int) -> None:
+        """Sound of the answer comes in; behind a closed gate it is dropped."""
+        response_id = self.service.answering
+        if response_id not in self.accepted or Device.LOUDSPEAKER in self.lost:
+            return
+        self.playing = True
+        self.loudspeaker.unheard_items = (Heard(ItemId(f"item_{response_id}"), Ms(heard_ms)),)
+        if response_id not in self.announced:
+            self.announced.add(response_id)
+            self.post(AudioStarted(response_id))
+
+    def call(self, name: str) -> None:
+        self.post(FunctionCalled(self.service.answering, f"call_{next(self.numbers)}", name, "{}"))
+
+    def end_answer(self, status: str) -> None:
+        response_id, self.service.answering = self.service.answering, None
+        code = "insufficient_quota" if status == "failed" else None
+        self.post(ResponseDone(response_id, status, code))
+
+    def cut_answer(self, response_id: ResponseId) -> None:
+        if self.service.answering == response_id:
+            self.service.answering = None
+            self.service.unfinished.append(response_id)
+
+    def tell_cut(self) -> None:
+        self.post(ResponseDone(self.service.unfinished.pop(0), "cancelled"))
+
+    def drain(self) -> None:
+        """What was received has come out of the loudspeaker."""
+        self.playing, self.loudspeaker.unheard_items = False, ()
+        self.post(PlaybackDrained())
+
+    def mute(self, *, muted: bool) -> None:
+        self.muted = muted
+        self.post(MuteChanged(muted))
+
+    def lose(self, device: Device) -> None:
+        self.lost.add(device)
+        if device is Device.LOUDSPEAKER:
+            self.playing, self.loudspeaker.unheard_items = False, ()
+        self.post(DeviceLost(device))
+
+    def find(self, device: Device) -> None:
+        self.lost.discard(device)
+        self.post(DeviceFound(device))
+
+    # --- time --------------------------------------------------------------------------------------------------------
+
+    def pass_time(self, span_s: float) -> None:
+        """Let time pass; every timer that is armed meanwhile fires at its moment."""
+        end_s = self.clock.time_s + span_s
+        while (timer := self.clock.armed) is not None and timer.when <= end_s:
+            self.calls = []
+            self.clock.advance(max(0.0, timer.when - self.clock.time_s))
+        self.clock.time_s = end_s
+
+    def fall_silent(self) -> float:
+        """Let nothing more happen: nobody speaks, the service is mute, what was received is heard. Return how long it
+        took to come to rest.
+
+        Each phase must end by itself in its own time.
+        """
+        begun_s = self.clock.time_s
+        if self.phase is not Phase.IDLE and (self.playing or self.controller.state.audible):
+            self.drain()
+        self.pass_time(LONGEST_S[self.phase])
+        assert self.phase is Phase.IDLE, f"wedged in {self.controller.state}"
+        return self.clock.time_s - begun_s
