@@ -1,0 +1,58 @@
+"""The network goes away in each phase of a conversation; what happens in an answer and behind it: ``test_link_lost``."""
+
+from __future__ import annotations
+
+from speakerd.core.notices import Notice
+from tests.fakes.room_tools import notice_likeness
+from tests.fakes.stories import through
+from tests.fakes.tap import Tap
+
+
+async def test_a_network_lost_while_the_user_has_the_word_is_told(play, voice):
+    """Before a word, in the middle of one, and behind the last: a notice, a true status line, and the next one works."""
+    async with play(replies=["One, two."], start_daemon=False) as stage, Tap(stage.url) as tap:
+        await through(tap, stage)
+        for phase in ("nothing said", "mid-utterance", "thinking"):
+            if phase == "thinking":
+                tap.cut_at = "response.created"
+            question = "" if phase == "nothing said" else ", tell me everything that you know about France"
+            begun, _ = stage.say(voice(f"Hey Jarvis{question}."))
+            if phase == "nothing said":
+                await stage.wait_for("link.up", after_s=begun)
+                await stage.wait_for("earcon", earcon="wake", after_s=begun)
+            elif phase == "mid-utterance":
+                await stage.wait_for("speech_started", after_s=begun)
+            if phase != "thinking":
+                tap.cut()
+            before = "thinking" if phase == "thinking" else "listening"
+            lost = await stage.wait_for("state", before=before, after="idle", on="LinkLost", after_s=begun)
+            await _is_told(stage, lost["t"], "link-lost")
+        begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
+        await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=20)
+        assert (await stage.status())["trouble"] is None
+        assert len(stage.marks("notice")) == 3
+
+
+async def test_a_network_that_swallows_the_handshake_is_told_in_time(play, voice):
+    """Nobody refuses, nobody answers: the user hears after ten seconds that there is no service."""
+    async with play(replies=["One, two."], start_daemon=False) as stage, Tap(stage.url, handshake_s=60.0) as tap:
+        await through(tap, stage)
+        begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
+        woken = await stage.wait_for("wake", after_s=begun)
+        lost = await stage.wait_for("state", before="listening", after="idle", after_s=begun, timeout_s=20)
+        assert lost["on"] == "LinkLost"
+        assert lost["t"] - woken["t"] < 11.0
+        await _is_told(stage, lost["t"], "link-timeout")
+        tap.handshake_s = 0.0
+        begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
+        await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=20)
+
+
+async def _is_told(stage, after_s, code):
+    """Check that the room hears of it, and that the status says what it was."""
+    said = await stage.wait_for("notice", notice="offline", after_s=after_s)
+    status = await stage.status()
+    assert status["line"] == f'listening for "hey jarvis"; the service failed last time: {code}'
+    assert (status["link"]["state"], status["microphone"]["uplink"]) == ("closed", "closed")
+    await stage.until(said["t"] + 3.0)
+    assert notice_likeness(stage.room, Notice.OFFLINE, said["t"], said["t"] + 3.0) > 0.9
