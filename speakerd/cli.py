@@ -152,21 +152,27 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
         "at once on the scripted tier. cpu: what the daemon costs in a quiet room, in continuous speech and in "
         "conversation, beside the least program of ALSA calls and a socket, and its memory; about four minutes. "
-        "embedded and cpu exit with 1 when a limit is missed. A machine that is busy with other things "
+        "evening: 200 turns of talk in a random order in which much goes wrong, on the virtual card with the scripted "
+        "service: nothing may wedge, grow or be missing in the journal; about 20 minutes. "
+        "embedded, cpu and evening exit with 1 when a limit is missed. A machine that is busy with other things "
         "gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu"),
+        choices=("latency", "embedded", "cpu", "evening"),
         default="latency",
-        help="latency (default), embedded or cpu",
+        help="latency (default), embedded, cpu or evening",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
-        "--turns", metavar="N", type=_positive, help="conversations (default: 5), or questions (embedded: 12, cpu: 3)"
+        "--turns",
+        metavar="N",
+        type=_positive,
+        help="conversations (default: 5), questions (embedded: 12, cpu: 3) or turns (evening: 200)",
     )
+    bench.add_argument("--seed", metavar="N", type=int, help="which evening is played (default: always the same)")
 
 
 def _positive(text: str) -> int:
@@ -318,7 +324,13 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _bench(arguments: argparse.Namespace) -> int:
     from speakerd.bench import bench
 
-    worked = bench(arguments.topic, arguments.out, arguments.turns, say=lambda line: print(line, flush=True))
+    worked = bench(
+        arguments.topic,
+        arguments.out,
+        arguments.turns,
+        say=lambda line: print(line, flush=True),
+        seed=arguments.seed,
+    )
     return OK if worked else FAILED
 
 

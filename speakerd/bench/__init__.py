@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-LATENCY, EMBEDDED, CPU = "latency", "embedded", "cpu"
-TOPICS = (LATENCY, EMBEDDED, CPU)
+LATENCY, EMBEDDED, CPU, EVENING = "latency", "embedded", "cpu", "evening"
+TOPICS = (LATENCY, EMBEDDED, CPU, EVENING)
 """What can be measured."""
 
-_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3}
-"""How many conversations or questions unless told otherwise."""
+_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200}
+"""How many conversations, questions or turns unless told otherwise."""
 
 
-def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None]) -> bool:
+def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None], *, seed: int | None = None) -> bool:
     """Measure one topic.
 
     Args:
         topic: One of ``TOPICS``.
         out: Where figures and logs are written; made if missing.
-        turns: Conversations to hold, or questions to ask; None: the topic's own number.
+        turns: Conversations to hold, questions to ask, or turns of an evening; None: the topic's own number.
         say: Told what happens.
+        seed: Which evening; None: always the same.
 
     Returns:
         Whether everything worked and no limit was missed.
@@ -34,6 +35,10 @@ def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None]) 
         from speakerd.bench import cpu
 
         return cpu.measure(out, count, say)
+    if topic == EVENING:
+        from speakerd.bench import evening
+
+        return evening.measure(out, count, say, seed=evening.SEED if seed is None else seed)
     from speakerd.bench import latency
 
     return latency.measure(out, count, say)
