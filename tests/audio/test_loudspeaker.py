@@ -102,6 +102,24 @@ async def test_a_burst_is_played_whole_and_without_a_gap() -> None:
     assert bench.events == [AudioStarted(R), PlaybackDrained()]
 
 
+async def test_a_reply_of_ten_minutes_is_heard_to_its_end() -> None:
+    """Several items in one response that arrives eight times as fast: in order, nothing lost, each counted whole."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    for n in range(600):
+        bench.reply(1000, A if n < 400 else B, start=1 + n * 24_000)
+        await bench.periods(6)
+    bench.speaker.end_of_audio(R)
+    await bench.periods(26_000)
+    (heard,) = bench.speaker.unheard()
+    assert heard.item_id == B
+    assert heard.heard_ms == pytest.approx((3600 + 26_000) * 20 - 400_000, abs=100)  # less what the card holds
+    await bench.periods(420)
+    assert np.array_equal(bench.heard, np.trim_zeros(faded(ramp(600_000), until_end=600_000 * 24)))
+    assert bench.events == [AudioStarted(R), PlaybackDrained()]
+
+
 async def test_the_ring_stays_short() -> None:
     """However much waits, no more than the ring is out of our hands."""
     bench = Bench()
