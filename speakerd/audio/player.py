@@ -128,6 +128,8 @@ class Player:
         if output is not None and audible:
             self.settling = True
             output.flush()
+        elif output is not None and not output.flushing:
+            output.settle()  # all has come out: the card is counted from zero again, as the playhead is
 
     def note_played(self) -> Playhead:
         """Look at the card, and return what was heard by now."""

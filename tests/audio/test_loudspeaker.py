@@ -255,6 +255,23 @@ async def test_a_flush_of_silence_disturbs_nothing() -> None:
     assert bench.pcm.drops == 0
 
 
+async def test_a_flush_of_silence_does_not_make_the_next_reply_sound_heard() -> None:
+    """After sounds that have come out whole, what is heard of a reply is counted from the reply's own beginning."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.speaker.play_earcon(Earcon.END)
+    await bench.periods(60)
+    bench.speaker.flush()
+    begun = len(bench.pcm.heard)
+    bench.reply(2000)
+    await bench.periods(15)
+    came_out_ms = np.count_nonzero(np.frombuffer(bytes(bench.pcm.heard[begun:]), np.int16)) / 24
+    ((item_id, heard_ms),) = [(heard.item_id, heard.heard_ms) for heard in bench.speaker.unheard()]
+    assert item_id == A
+    assert came_out_ms - 2 * 1000 * PERIOD_S <= heard_ms <= came_out_ms + 1
+
+
 async def test_a_flush_twice_in_a_row_is_one_silence() -> None:
     """A second flush before the thread has done the first changes nothing."""
     bench = Bench()
