@@ -67,6 +67,15 @@ class Output:
         return Frames(device_frames * WIRE_RATE_HZ // self.format.rate_hz)
 
     @property
+    def greedy_frames(self) -> Frames:
+        """How many wire frames the thread takes at once when something begins: a resting card wants its buffer filled.
+
+        The period behind that is taken, too, before the card has room for it.
+        """
+        device_frames = self.format.period_frames + self.resting * self.format.buffer_frames
+        return Frames(device_frames * WIRE_RATE_HZ // self.format.rate_hz)
+
+    @property
     def dry(self) -> bool:
         """Whether the thread's next period takes all that is in the ring."""
         return self._capacity_bytes - self._ring.free_bytes <= self.format.period_bytes

@@ -26,7 +26,10 @@ PIECE_FRAMES = ms_to_frames(PERIOD_MS, WIRE_RATE_HZ)
 """What is handed over at once."""
 
 START_FRAMES = ms_to_frames(40, WIRE_RATE_HZ)
-"""How much of a reply must be there before it begins (guess: less than any delta of the service)."""
+"""How much of a reply must be there before it begins (guess: less than any delta of the service).
+
+On a resting card it is more: the service's first delta of 100 ms is no longer than what such a card takes at once, and
+the reply began with a gap of 4 to 14 ms (measured on the virtual card) until the second one was waited for."""
 
 START_PATIENCE_S = 0.06
 """How long a shorter beginning waits for more (guess)."""
@@ -196,7 +199,8 @@ class Player:
             return True
         ready = self.mix.reply_frames + output.waiting_frames
         waited_s = self._now() - self._waiting_since_s
-        return (ready >= START_FRAMES or waited_s >= START_PATIENCE_S) and (
+        enough = max(START_FRAMES, output.greedy_frames + FADE_FRAMES)
+        return (ready >= enough or waited_s >= START_PATIENCE_S) and (
             ready >= AHEAD_FRAMES or waited_s >= self._delay.delay_s
         )
 

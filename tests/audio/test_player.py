@@ -85,6 +85,24 @@ async def test_a_crumb_on_a_resting_card_begins_by_the_timer() -> None:
     assert not bench.output.resting
 
 
+async def test_a_reply_on_a_resting_card_begins_when_it_will_flow() -> None:
+    """The first delta of 100 ms is no longer than what the card takes at once: the second one is waited for."""
+    bench = Bench()
+    bench.pass_s(REST_AFTER_S + 0.1, periods=False)
+    bench.delta(100)
+    assert bench.output.resting
+    bench.delta(150)
+    assert not bench.output.resting
+    for _ in range(6):  # the card's buffer at once, then what it makes room for
+        bench.output.playback.pump_once()
+    assert bench.output.playback.state.starvations == 0
+    bench.player.advance()
+    pcm = bench.output.playback._pcm
+    assert isinstance(pcm, FakePlaybackPcm)
+    heard = np.abs(np.frombuffer(bytes(pcm.heard), np.int16)[::2].astype(int))
+    assert not np.any(heard[np.argmax(heard > 2500) :] < 2500), "there is a gap in it"
+
+
 async def test_a_learned_wait_ends_by_the_timer() -> None:
     """After a late delta the next reply waits for so long and a margin, and not for the next doorbell."""
     bench = Bench()
