@@ -37,6 +37,7 @@ def prompt_for(items: Sequence[Item], wish: Wish, instructions: str, heard: Hear
         results=results,
         idle=item is not None and item.idle,
         now=now,
+        is_first=not any(i.type == "message" and i.role == "assistant" and i.status != "in_progress" for i in items),
     )
 
 

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from speakerd.embedded.calls import chosen, is_filler, is_waiting, waiting
-from speakerd.embedded.character import Character, character_in
+from speakerd.embedded.character import LANGUAGES, Character, character_in
 from speakerd.embedded.knowledge import CAPITALS, JOKE, STORY, UNIT_SPELLINGS, UNITS
-from speakerd.embedded.numerals import digits_for_words, spoken_number
+from speakerd.embedded.numerals import NUMBER, digits_for_words, spoken_number
 from speakerd.embedded.parts import Call, Prompt
 from speakerd.embedded.results import told
+from speakerd.embedded.sums import SUMS
 
 Rule = Callable[[re.Match[str], Prompt], str | None]
 """Makes an answer from a match, or None when it does not fit after all."""
@@ -25,19 +26,17 @@ NOT_CAUGHT = "I did not catch that."
 STILL_THERE = "Are you still there?"
 """For a silence that the session does not let pass (``idle_timeout_ms``)."""
 
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
+ENGLISH_ONLY = "I speak only English."
+"""For instructions, or a user, that ask for another language."""
 
-_OPERATORS = {
-    "plus": "+",
-    "and": "+",
-    "minus": "-",
-    "times": "*",
-    "x": "*",
-    "multiplied by": "*",
-    "divided by": "/",
-    "over": "/",
-}
+_DAYS = {"day after tomorrow": 2, "tomorrow": 1, "day before yesterday": -2, "yesterday": -1}
+"""Days that have a name, and how far from today they are."""
 
+_ABOUT_TODAY = re.compile(
+    r"(?: (?:is|are|was|will|be|it|we|do|you|have|got|know|today|tomorrow|yesterday|after|before|day|of|the|this|week"
+    r"|month|year|now|right|please|again|and|time|currently|here|jarvis|thanks))*"
+)
+"""What may stand behind a question for the date; another word asks for another day's, which is not known."""
 
 _SIGNS = {"*": "times", "\u00d7": "times", "/": "divided by", "\u00f7": "divided by", "+": "plus", "%": "percent"}
 """What people type between numbers."""
@@ -58,9 +57,11 @@ class IntentBrain:
             return dictated[1].strip().strip('"')
         character = character_in(f"{prompt.character}\n{prompt.instructions or ''}")
         answer = _answer(prompt, character)
-        if isinstance(answer, str) and character.opening:
-            return f"{character.opening} {answer}"
-        return answer
+        if not isinstance(answer, str):
+            return answer
+        if character.is_foreign and prompt.is_first and answer != ENGLISH_ONLY:
+            answer = f"{ENGLISH_ONLY} {answer}"
+        return f"{character.opening} {answer}" if character.opening else answer
 
 
 def _answer(prompt: Prompt, character: Character) -> str | Call | None:
@@ -126,38 +127,25 @@ def _now(prompt: Prompt) -> datetime:
     return prompt.now or datetime.now().astimezone()
 
 
-def _time(_match: re.Match[str], prompt: Prompt) -> str:
+def _time(match: re.Match[str], prompt: Prompt) -> str | None:
     now = _now(prompt)
     half = "AM" if now.hour < 12 else "PM"  # noqa: PLR2004 - noon
-    return f"It is {now.hour % 12 or 12}:{now.minute:02} {half}."
+    clock = f"{now.hour % 12 or 12}:{now.minute:02} {half}"
+    rest = match.string[match.end() :]
+    if re.match(r" (?:difference|zone|in \d)", rest):
+        return None
+    if re.search(r"\b(?:in|at|over in) (?!here\b|this\b|the\b|my\b|our\b|home\b)[a-z]", rest):
+        return f"I know the time here only: it is {clock}."
+    return f"It is {clock}."
 
 
-def _date(match: re.Match[str], prompt: Prompt) -> str:
-    tomorrow = "tomorrow" in match.string
-    day = _now(prompt) + timedelta(days=1 if tomorrow else 0)
-    return f"{'Tomorrow' if tomorrow else 'Today'} is {day:%A}, {day:%B} {day.day}, {day.year}."
-
-
-def _arithmetic(match: re.Match[str], _prompt: Prompt) -> str:
-    left, operator, right = float(match[1]), _OPERATORS[match[2]], float(match[3])
-    if operator == "/" and right == 0:
-        return "Nothing can be divided by zero."
-    results = {"+": left + right, "-": left - right, "*": left * right}
-    value = results[operator] if operator in results else left / right
-    spoken = {"+": "plus", "-": "minus", "*": "times", "/": "divided by"}[operator]
-    return f"{spoken_number(left)} {spoken} {spoken_number(right)} is {spoken_number(value)}."
-
-
-def _percent(match: re.Match[str], _prompt: Prompt) -> str:
-    part, whole = float(match[1]), float(match[2])
-    return f"{spoken_number(part)} percent of {spoken_number(whole)} is {spoken_number(part * whole / 100)}."
-
-
-def _root(match: re.Match[str], _prompt: Prompt) -> str:
-    value = float(match[1])
-    if value < 0:
-        return "A negative number has no real square root."
-    return f"The square root of {spoken_number(value)} is {spoken_number(value**0.5)}."
+def _date(match: re.Match[str], prompt: Prompt) -> str | None:
+    if not _ABOUT_TODAY.fullmatch(match.string, match.end()):
+        return None
+    name, days = next(((name, days) for name, days in _DAYS.items() if name in match.string), ("today", 0))
+    day = _now(prompt) + timedelta(days=days)
+    verb = "was" if days < 0 else "is"
+    return f"{name.capitalize()} {verb} {day:%A}, {day:%B} {day.day}, {day.year}."
 
 
 def _unit(word: str) -> tuple[str, float, str] | None:
@@ -221,12 +209,19 @@ def _count(match: re.Match[str], _prompt: Prompt) -> str | None:
     return ". ".join(rows) + "."
 
 
-def _who(_match: re.Match[str], prompt: Prompt) -> str:
-    name = character_in(f"{prompt.character}\n{prompt.instructions or ''}").name
-    return (
-        f"I am {f'{name}, ' if name else ''}the embedded voice of speakerd. I run on this machine, without a network. "
-        "I know the time and the date, arithmetic, units, some capitals, a joke and a story."
-    )
+def _who(match: re.Match[str], prompt: Prompt) -> str:
+    character = character_in(f"{prompt.character}\n{prompt.instructions or ''}")
+    name = f"{character.name}, " if character.name else ""
+    me = f"I am {name}the embedded voice of speakerd, on this machine and without a network."
+    skills = "I know the time and the date, arithmetic, units, some capitals, a joke and a story."
+    if not character.is_brief:
+        return f"{me} {skills}"
+    return skills if "what can you" in match.string else me
+
+
+def _worked_out(work: Callable[[re.Match[str]], str | None]) -> Rule:
+    """Return a rule that needs the words only."""
+    return lambda match, _prompt: work(match)
 
 
 def _always(answer: str) -> Rule:
@@ -246,17 +241,14 @@ _RULES: list[tuple[re.Pattern[str], Rule]] = [
     for pattern, rule in (
         (r"^(?:please )?repeat(?: this)?(?: after me)? (.+)", _repeat),
         (r"\btime is it\b|\b(?:what's|what is|tell me|know) the (?:current )?time\b|^(?:the )?time$", _time),
-        (r"\b(?:what's|what is|what|which|tell me) (?:the |today's |tomorrow's )?(?:date|day)\b", _date),
-        (rf"{_NUMBER} percent of {_NUMBER}", _percent),
-        (rf"square root of {_NUMBER}", _root),
-        (rf"{_NUMBER} ?(plus|minus|times|x|multiplied by|divided by|over) ?{_NUMBER}", _arithmetic),
-        (rf"(?:sum of|add) {_NUMBER} (and) {_NUMBER}", _arithmetic),
+        (r"\b(?:what's|what is|what|which|tell me) (?:the |today's |tomorrow's )?(?:date|day|month|year)\b", _date),
+        *((pattern, _worked_out(work)) for pattern, work in SUMS),
         (
-            rf"{_NUMBER} (?:degrees? )?{_TEMPERATURE_UNITS} (?:in|to|into) (?:degrees? )?{_TEMPERATURE_UNITS}\b",
+            rf"{NUMBER} (?:degrees? )?{_TEMPERATURE_UNITS} (?:in|to|into) (?:degrees? )?{_TEMPERATURE_UNITS}\b",
             _temperature,
         ),
-        (rf"how many (\w+) (?:are|is|in|are in|is in|are there in|make) {_NUMBER[:-1]}|an?) (\w+)", _how_many),
-        (rf"{_NUMBER} (\w+) (?:in|to|into) (\w+)", _to_unit),
+        (rf"how many (\w+) (?:are|is|in|are in|is in|are there in|make) {NUMBER[:-1]}|an?) (\w+)", _how_many),
+        (rf"{NUMBER} (\w+) (?:in|to|into) (\w+)", _to_unit),
         (r"capital (?:city )?of ((?:the )?[a-z ]+)", _capital),
         (r"\bcount (?:up )?to (\d+)", _count),
         (r"\bstory\b|\bfairy tale\b", _always(STORY)),
@@ -268,6 +260,11 @@ _RULES: list[tuple[re.Pattern[str], Rule]] = [
         (r"\bweather\b|\bforecast\b|\bgoing to rain\b", _cannot("know the weather")),
         (r"\bnews\b|\bheadlines\b", _cannot("know the news")),
         (r"\b(?:play|music|song|radio)\b", _cannot("play music")),
+        (
+            r"\b(?:cancel|stop|delete|remove|pause)\b.*\b(?:timer|alarm|remind)",
+            _always("I have no timers here, so there is none to stop."),
+        ),
+        (rf"\b(?:speak|talk|say|answer|translate)\b.*\b(?:{'|'.join(LANGUAGES)})\b", _always(ENGLISH_ONLY)),
         (r"\b(?:timer|alarm|remind)\b", _always("I have no timers here, so I cannot set one.")),
         (r"\b(?:volume|louder|quieter)\b", _always("I have no volume control here, so I cannot change it.")),
         (r"^(?:please )?(?:stop|cancel|never mind|be quiet|shut up|quiet|enough)\b", _always("Okay.")),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+NUMBER = r"(-?\d+(?:\.\d+)?)"
+"""A number in digits, as a group of a pattern."""
+
 _VALUES = {
     "zero": 0,
     "one": 1,

@@ -80,6 +80,9 @@ class Prompt:
     now: datetime | None = None
     """Local time."""
 
+    is_first: bool = False
+    """Whether the assistant has said nothing yet in what it reads."""
+
 
 class Ears(Protocol):
     """Recognises speech. Thread: any; heavy."""

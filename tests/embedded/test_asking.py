@@ -35,3 +35,10 @@ def test_a_prompt_carries_what_was_asked_of_the_response() -> None:
     prompt = prompt_for([Item("u", texts=["hi"])], Wish(instructions="a", own_instructions=True), "b", None, NOW)
     assert (prompt.text, prompt.instructions, prompt.character, prompt.now) == ("hi", "a", "b", NOW)
     assert prompt_for([], Wish(instructions="a"), "b", None, NOW).instructions is None
+
+
+def test_a_prompt_knows_the_first_answer() -> None:
+    """Before the assistant has said anything the answer is its first."""
+    said = Item("u", texts=["hi"])
+    assert prompt_for([said], Wish(), "", None, NOW).is_first
+    assert not prompt_for([said, Item("a", role="assistant", texts=["yes"]), said], Wish(), "", None, NOW).is_first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import datetime
 
 import pytest
@@ -24,6 +25,12 @@ def answer(text: str) -> str | Call | None:
         ("Jarvis, what's the time?", "It is 2:05 PM."),
         ("What's the date today?", "Today is Sunday, November 22, 2026."),
         ("What day is it tomorrow?", "Tomorrow is Monday, November 23, 2026."),
+        ("What day was yesterday?", "Yesterday was Saturday, November 21, 2026."),
+        ("What year is it?", "Today is Sunday, November 22, 2026."),
+        ("What's the time in the kitchen?", "It is 2:05 PM."),
+        ("What's the time in Tokyo?", "I know the time here only: it is 2:05 PM."),
+        ("Can you speak German?", "I speak only English."),
+        ("Cancel the timer.", "I have no timers here, so there is none to stop."),
         ("What is twelve times seven?", "12 times 7 is 84."),
         ("What is 12*7", "12 times 7 is 84."),
         ("1,200 plus one hundred and five", "1200 plus 105 is 1305."),
@@ -57,6 +64,44 @@ def test_what_is_not_possible_is_said(question: str) -> None:
     said = answer(question)
     assert isinstance(said, str)
     assert "cannot" in said
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What day is Christmas?",
+        "What is the time difference to Tokyo?",
+        "What time is it in 5 minutes?",
+        "What is the square root of 16 plus 9?",
+        "What is 2 plus 3 squared?",
+    ],
+)
+def test_a_question_that_goes_further_is_not_answered_in_part(question: str) -> None:
+    """What looks like a question that is known, and asks for something else, gets no answer to the known one."""
+    said = answer(question)
+    assert isinstance(said, str)
+    assert said.startswith("I heard: ")
+
+
+def test_one_sentence_is_one_sentence() -> None:
+    """Instructions that allow one sentence have it speak of itself in one."""
+    brain = IntentBrain()
+    brief = "Your name is Ada. Answer in one sentence."
+    assert brain.answer(Prompt("Who are you?", character=brief)) == (
+        "I am Ada, the embedded voice of speakerd, on this machine and without a network."
+    )
+    can = brain.answer(Prompt("What can you do?", character=brief))
+    assert isinstance(can, str)
+    assert can.startswith("I know the time")
+    assert can.count(".") == 1
+
+
+def test_a_language_it_cannot_speak_is_owned_up_to_once() -> None:
+    """Instructions in or for another language are answered in English, and the first answer says why."""
+    brain = IntentBrain()
+    french = Prompt("What is 2 plus 2?", character="Speak only French.", is_first=True)
+    assert brain.answer(french) == "I speak only English. 2 plus 2 is 4."
+    assert brain.answer(dataclasses.replace(french, is_first=False)) == "2 plus 2 is 4."
 
 
 def test_the_unknown_is_repeated() -> None:
