@@ -64,12 +64,14 @@ class Limits:
     """How far before the detection the word's end is looked for, and the uplink may start. A detection comes up to
     0.57 s after that end (measured); in one breath ``word_tail`` reaches 0.2 s further back than this."""
 
-    prepare_s: float = 2.0
-    """How long a connection that was begun on a guess waits for the wake word (guess: a score rises within 0.3 s)."""
+    prepare_s: float = 1.0
+    """How long a connection that was begun on a guess waits for the wake word: a score that rises is there after 80 ms,
+    after 0.56 s at the latest of 307 cases (measured); the rest is for a busy machine."""
 
     prepare_again_s: float = 30.0
-    """How long no guess is acted on after a wrong one: a television must not knock at the service all evening
-    (guess)."""
+    """How long no guess is acted on after a wrong one: a television must not knock at the service all evening (chosen).
+    In read speech it holds back none of 3.7 guesses an hour, in talk made of names like the wake word 14 of 39
+    (measured)."""
 
     no_speech_s: float = 8.0
     """How long to wait for the user to begin (guess, as long as the follow-up window)."""

@@ -22,7 +22,12 @@ QUIET_S = 0.5
 """For this long, because 41 of 100 utterances dip below the threshold in their middle (measured)."""
 
 RISING = 0.2
-"""From this share of the threshold on, a score may be on its way to a detection (guess)."""
+"""From this share of the threshold on, a score may be on its way to a detection. Measured on 373 detections of 16
+synthesised voices at three to four speeds, -10 to -40 dBFS, in noise and in echo: 82 % rise a chunk or more before they
+are detected, by 80 ms mostly, 121 ms on average, 560 ms at most. In three hours of the same voices reading, it was
+reached without a detection 3.7 times an hour; with 0.1 it is 91 % and 8.6 times, with 0.4 67 % and once, with 0.8 27 %
+and never. In talk full of "hey Charlie" and "hey Janice" it is 39 times an hour, and no share helps much: 27 times with
+0.4. What keeps those apart is ``Limits.prepare_again_s``."""
 
 NEAR_MISS = 0.5
 """From this share of the threshold on, something was almost a wake word (guessed)."""
