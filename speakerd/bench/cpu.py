@@ -6,11 +6,9 @@ CPU time is that of the daemon's process alone, the virtual card's part in it in
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
-import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,7 @@ from speakerd.bench.figures import Figure, format_table, holds, machine
 from speakerd.bench.neural import QUESTIONS
 from speakerd.bench.service import cpu_s, resident_mb
 from speakerd.core.errors import SpeakerdError
-from speakerd.demo import simcard
 from speakerd.demo.process import Child
-from speakerd.demo.props import HEADPHONES, cache_dir, clean_environment
 from speakerd.demo.stage import Stage
 from speakerd.realtime.spec import SessionSpec
 
@@ -39,12 +35,6 @@ _GAP_S = 0.3
 
 _LEAD_S = 0.5
 """Before the first question: a session opens in much less (measured)."""
-
-_POLL_S = 0.05
-"""How often its output is looked at meanwhile (chosen)."""
-
-_START_S = 20.0
-"""How long a bare program may take to be up: a second on a busy machine (guessed)."""
 
 _SLACK_S = 300.0
 """How much longer the room lasts than the plan: starting takes time, and speech runs over its window."""
@@ -163,7 +153,7 @@ async def _measure(logs: Path, questions: int, plan: Plan, say: Callable[[str], 
             await asyncio.to_thread(stage.prepare, words)
         measured = Measured(tier=stage.tier)
         say(f"the service is the {stage.tier} one; {length_s:.0f} s to go")
-        async with _running(stage, "bare-capture", bare.CAPTURE) as child:
+        async with bare.running(stage, "bare-capture", bare.CAPTURE) as child:
             measured.bare_listening = await _spent(child, plan.window_s)
         say("bare capture: measured")
         await stage.start_daemon()
@@ -209,7 +199,9 @@ async def _in_conversation(stage: Stage, turns_s: Sequence[float], say: Callable
 async def _bare_conversation(stage: Stage, turns_s: Sequence[float], say: Callable[[str], None]) -> float | None:
     """Measure the bare program in the same conversation; None: not every question was answered."""
     session = json.dumps(SessionSpec(noise_reduction=None).full())
-    async with _running(stage, "bare-talk", bare.TALK, f"{stage.url}/realtime?model=gpt-realtime", session) as child:
+    async with bare.running(
+        stage, "bare-talk", bare.TALK, f"{stage.url}/realtime?model=gpt-realtime", session
+    ) as child:
         spent = await _spent_talking(stage, child, turns_s)
         ended: list[Any] = child.output().split()[1:]
     return if_answered("bare conversation", spent, ended, len(turns_s), say)
@@ -248,27 +240,3 @@ def _memory(child: Child) -> float:
     child.require_alive()
     assert child.pid is not None
     return resident_mb(child.pid)
-
-
-@contextlib.asynccontextmanager
-async def _running(stage: Stage, name: str, program: str, *arguments: str) -> AsyncIterator[Child]:
-    """Run a bare program in the stage's room, with a card whose microphone does not hear the loudspeaker."""
-    folder = stage.directory / name
-    folder.mkdir(exist_ok=True)
-    child = Child(name, folder / "output.log")
-    child.log.unlink(missing_ok=True)
-    plugin = simcard.build(cache_dir())
-    conf = simcard.write_asound_conf(folder, stage.room.path, plugin, card=HEADPHONES)
-    try:
-        await child.start(
-            [sys.executable, "-c", program, *arguments],
-            env={**clean_environment(), "ALSA_CONFIG_PATH": str(conf)},
-            cwd=folder,
-        )
-        async with asyncio.timeout(_START_S):
-            while not child.output().startswith("up"):
-                child.require_alive()
-                await asyncio.sleep(_POLL_S)
-        yield child
-    finally:
-        await child.stop()
