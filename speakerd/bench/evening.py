@@ -36,6 +36,9 @@ RSS_MB_PER_100_TURNS = 3.0
 STATUS_MS = 1000.0
 """How long it may take to say how it is (specified)."""
 
+TOLD_OVER_MS = 20
+"""How much more than was heard of a cut reply the service may be told (specified)."""
+
 WARM_TURNS = 20
 """Growth is counted from here on: what is loaded late is there by then (chosen)."""
 
@@ -86,7 +89,7 @@ class Told:
     """How the turns ended, by their lines."""
 
     unanswered: int = 0
-    """Questions with nothing in their way that were not answered."""
+    """Questions that were not answered, with nothing in their way but a moment's delay."""
 
     wedges: int = 0
     """Scenes after which the daemon did not come to rest, or did not answer."""
@@ -105,6 +108,9 @@ class Told:
 
     starvations: int = 0
     """By the turns' lines."""
+
+    told_over_ms: int | None = None
+    """The most by which the service was told of a cut reply more than was heard of it."""
 
     tracebacks: int = 0
     """In the daemon's log."""
@@ -190,6 +196,8 @@ def read_log(log: str, told: Told) -> None:
     told.endings = dict(Counter(line["ended"] for line in lines).most_common())
     told.xruns = sum(int(line["xruns"]) for line in lines)
     told.starvations = sum(int(line["starvations"]) for line in lines)
+    cut = [line for line in lines if line["told_ms"] != "-"]
+    told.told_over_ms = max((int(line["told_ms"]) - int(line["heard_ms"]) for line in cut), default=None)
     told.tracebacks = log.count("Traceback (most recent call last)")
 
 
@@ -201,6 +209,7 @@ def figures(told: Told) -> list[Figure]:
         Figure("turns without a line in the journal, or lines without a turn", abs(told.turns - told.lines), "", 0),
         Figure("wedges: not at rest in time, or no answer", told.wedges, "", 0),
         Figure("questions with nothing in their way, not answered", told.unanswered, "", 0),
+        Figure("truncation: told - heard, the worst", told.told_over_ms, "ms", TOLD_OVER_MS),
         Figure("slowest answer at the control socket", told.status_ms, "ms", STATUS_MS),
         Figure("longest from the last word to rest", told.rest_s, "s", REST_WITHIN_S),
         Figure("resident memory, growth in 100 turns", growth and growth[0], "MB", RSS_MB_PER_100_TURNS),

@@ -93,6 +93,9 @@ class Trouble:
     card_for_s: float = 1.5
     """How long the card is away."""
 
+    harmless: bool = False
+    """Every question is answered all the same: what is slow or away for a moment loses nothing."""
+
     kills: bool = False
     """The service is killed, and started again at once."""
 
@@ -158,8 +161,8 @@ def _trouble(rng: random.Random) -> Trouble:
     return rng.choice(
         [
             Trouble(f"HTTP {status} at connect", {"http_status": status}),
-            Trouble("HTTP 503 for a second and a half", {"http_status": 503}, over_after_s=1.5),
-            Trouble("slow handshake", {"slow_handshake_s": round(rng.uniform(0.5, 4.0), 2)}),
+            Trouble("HTTP 503 for a second and a half", {"http_status": 503}, over_after_s=1.5, harmless=True),
+            Trouble("slow handshake", {"slow_handshake_s": round(rng.uniform(0.5, 4.0), 2)}, harmless=True),
             Trouble("link dropped", {"drop_after_s": at_s}),
             Trouble("link dropped in a reply", {"drop_at_audio_delta": rng.randint(1, 12)}),
             Trouble(f"link closed with {code}", {"close_after_events": [code, events]}),
@@ -167,7 +170,7 @@ def _trouble(rng: random.Random) -> Trouble:
             Trouble("configuration refused", {"refuse_updates": rng.randint(1, 3)}),
             Trouble("response fails", {"fail_responses": 1}),
             Trouble("service falls silent", {"stall_after_events": events}),
-            Trouble("late ends and deltas", {"late_deltas": 3, "late_done": True}),
+            Trouble("late ends and deltas", {"late_deltas": 3, "late_done": True}, harmless=True),
             Trouble(f"{device.value} pulled ({face})", card=(device, face), at_s=at_s),
             Trouble(f"{device.value} pulled ({face})", card=(device, face), at_s=at_s, card_for_s=4.0),
             Trouble("service killed", kills=True, at_s=at_s),

@@ -33,9 +33,9 @@ REST_WITHIN_S = 40.0
 """After the last word of a scene the daemon must be at rest by then: the longest deadline that can follow is that of a
 reply that does not come, 20 s, behind ten of patience with the network (specified in ``core/state.py``)."""
 
-_ANSWER_S = 4.0
+_ANSWER_S, _PATIENT_S = 4.0, 12.0
 """A question that was not answered by then will not be, or its phase's own deadline must tell: the scene's end is
-awaited (guess; a reply begins 0.5 s after the question)."""
+awaited (guess; a reply begins 0.5 s after the question). The second: behind a slow network."""
 
 _REFRACTORY_S = 2.5
 """From one wake word to the next: ``wake.refractory_s`` and a margin for what is heard late (chosen)."""
@@ -56,8 +56,9 @@ class Evening:
         self._port = 0
         self._faults = stage.directory / "faults.json"
         self._asked_s = 0.0
+        self._patience_s = _ANSWER_S
         self.unanswered = 0
-        """Questions of scenes without a trouble that brought no reply."""
+        """Questions that brought no reply although nothing was in their way, or only for a moment."""
         self.slowest_status_ms = 0.0
         """The longest the daemon took to say how it is."""
         self.slowest_rest_s = 0.0
@@ -85,12 +86,14 @@ class Evening:
         woken = stage.marks("wake")
         if woken:
             await stage.until(woken[-1]["t"] + _REFRACTORY_S)
-        trouble = scene.trouble or Trouble("")
+        trouble = scene.trouble or Trouble("", harmless=True)
+        self._patience_s = _PATIENT_S if scene.trouble and trouble.harmless else _ANSWER_S
         self._set_faults(trouble.faults)
         begun_s = stage.room.now_s()
         disturbing = asyncio.create_task(self._disturb(trouble, begun_s), name="evening-trouble")
         try:
-            await self._converse(scene)
+            answered = await self._converse(scene)
+            self.unanswered += trouble.harmless and not answered
             await disturbing
         finally:
             disturbing.cancel()
@@ -101,17 +104,17 @@ class Evening:
 
     # --- the user ----------------------------------------------------------------------------------------------------
 
-    async def _converse(self, scene: Scene) -> None:
+    async def _converse(self, scene: Scene) -> bool:
+        """Say what is to be said; return whether every question was answered that should have been."""
         words = list(scene.words)
         reply = await self._open(scene.opening, words.pop(0))
         if scene.opening is Opening.ALONE:
-            return
+            return True
         for move in scene.moves:
             if reply is None:
-                break
+                return False
             reply = await self._go_on(move, words, reply)
-        if reply is None and scene.trouble is None and (not scene.moves or scene.moves[-1] not in _STOPS):
-            self.unanswered += 1
+        return reply is not None or scene.moves[-1:] in ((Move.STOP,), (Move.STOP_EARLY,))
 
     async def _open(self, opening: Opening, question: str) -> Mark | None:
         stage = self._stage
@@ -156,7 +159,7 @@ class Evening:
         """Wait for the reply to become audible; None: there is none, or the conversation is over."""
         self._asked_s = said_s
         await self._stage.until(said_s)
-        reply = await self._wait("audible", after_s=said_s, timeout_s=_ANSWER_S)
+        reply = await self._wait("audible", after_s=said_s, timeout_s=self._patience_s)
         await self._tell("status")
         return reply if reply is not None and reply["t"] > begun_s else None
 
@@ -222,9 +225,6 @@ class Evening:
                 await asyncio.sleep(_POLL_S)
         self._stage.url, self._stage.tier = announced.url, announced.tier
         self._port = int(announced.url.rsplit(":", 1)[1].partition("/")[0])
-
-
-_STOPS = (Move.STOP, Move.STOP_EARLY)
 
 
 def turns_begun(marks: Sequence[Mark]) -> int:

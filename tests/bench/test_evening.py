@@ -22,7 +22,7 @@ SHORT = 11
 """An evening with a refused credential, a killed service and a dropped link within twelve turns."""
 
 STEADY = [Sample(turns, 80.0, 12, 30) for turns in range(0, 200, 4)]
-GOOD = Told(turns=200, lines=200, status_ms=9.0, rest_s=21.0, exit_code=0, samples=STEADY)
+GOOD = Told(turns=200, lines=200, told_over_ms=3, status_ms=9.0, rest_s=21.0, exit_code=0, samples=STEADY)
 
 
 def state(before: str, after: str, on: str = "") -> dict[str, object]:
@@ -71,10 +71,11 @@ def test_turns_are_counted_from_changes_of_state() -> None:
 
 def test_the_lines_of_the_journal_are_read() -> None:
     """How many there are, how their turns ended, and what they counted; a bug's traceback is seen."""
-    line = "2026-11-22 INFO speakerd.turn: turn 1: conversation=1 begun=wake ended={} xruns=2 starvations=1 usd=0.0000"
+    line = "INFO speakerd.turn: turn 1: conversation=1 ended={} heard_ms=500 told_ms={} xruns=2 starvations=1"
     told = Told()
-    read_log("\n".join([line.format("answered"), "turn the page", line.format("link-lost")]), told)
-    assert (told.lines, told.endings) == (2, {"answered": 1, "link-lost": 1})
+    read_log("\n".join([line.format("answered", "-"), "turn the page", line.format("interrupted", 510)]), told)
+    assert (told.lines, told.endings) == (2, {"answered": 1, "interrupted": 1})
+    assert told.told_over_ms == 10
     assert (told.xruns, told.starvations, told.tracebacks) == (4, 2, 0)
     read_log("Traceback (most recent call last):\n", told)
     assert (told.lines, told.tracebacks) == (0, 1)
@@ -98,9 +99,9 @@ def test_a_short_evening_says_nothing_of_growth() -> None:
 
 def test_an_evening_at_its_limits_holds() -> None:
     """Nothing is missed."""
-    rows = figures(replace(GOOD, status_ms=1000.0, rest_s=40.0))
+    rows = figures(replace(GOOD, told_over_ms=20, status_ms=1000.0, rest_s=40.0))
     assert holds(rows)
-    assert sum(row.verdict is Verdict.PASS for row in rows) == 10
+    assert sum(row.verdict is Verdict.PASS for row in rows) == 11
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,7 @@ def test_an_evening_at_its_limits_holds() -> None:
         ({"lines": 201}, "without a line"),
         ({"wedges": 1}, "wedges"),
         ({"unanswered": 1}, "not answered"),
+        ({"told_over_ms": 21}, "truncation"),
         ({"status_ms": 1001.0}, "control socket"),
         ({"rest_s": 40.1}, "to rest"),
         ({"tracebacks": 1}, "tracebacks"),

@@ -109,6 +109,7 @@ class Outside:
         match call:
             case ("uplink.open", _) | ("uplink.silence",):
                 assert not self.muted, "the uplink was opened for a muted microphone"
+                assert call[0] != "uplink.open" or Device.MICROPHONE not in self.lost, "opened without a microphone"
                 self.uplink = "silence" if call == ("uplink.silence",) else "live"
             case ("uplink.close",):
                 self.uplink = "closed"
