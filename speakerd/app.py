@@ -21,6 +21,7 @@ from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.controller import Controller
+from speakerd.core.echo_path import describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
@@ -302,7 +303,7 @@ class Speaker:
 
     def _note_echo(self, measured: EchoMeasured) -> None:
         if measured.choice is not barge_in(self.controller.state, self._limits):
-            log.info("the echo path: %s; what may cut a reply: %s", measured.figures, measured.choice.value)
+            log.info("%s; what may cut a reply: %s", describe(measured.figures), measured.choice.value)
         self._post(measured)
 
     def _note_transcript(self, role: str, item_id: str, text: str) -> None:

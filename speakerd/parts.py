@@ -69,11 +69,9 @@ def spec_of(settings: Settings) -> SessionSpec:
 
 
 def barge_in_of(settings: Settings) -> BargeIn:
-    """Return what may cut a reply, to begin with: by choice, or by whether our own voice is taken out of the sound."""
+    """Return what may cut a reply, to begin with: by choice, or the wake word until the echo has been measured."""
     choice = settings.conversation.barge_in
-    if choice != "auto":
-        return BargeIn(choice)
-    return BargeIn.SPEECH if settings.audio.echo_cancellation != "off" else BargeIn.WAKE_WORD
+    return BargeIn.WAKE_WORD if choice == "auto" else BargeIn(choice)
 
 
 def limits_of(settings: Settings) -> Limits:

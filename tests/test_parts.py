@@ -92,7 +92,7 @@ def test_a_session_as_configured() -> None:
         "prefix_padding_ms": 300,
         "silence_duration_ms": 700,
         "create_response": True,
-        "interrupt_response": True,
+        "interrupt_response": False,
     }
 
 
@@ -103,7 +103,7 @@ def test_semantic_turn_detection_has_fields_of_its_own() -> None:
         "type": "semantic_vad",
         "eagerness": "low",
         "create_response": True,
-        "interrupt_response": True,
+        "interrupt_response": False,
     }
     assert spec.noise_reduction == "far_field"
 
@@ -111,8 +111,8 @@ def test_semantic_turn_detection_has_fields_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("barge_in", "echo_cancellation", "first", "measured"),
     [
-        ("auto", "auto", BargeIn.SPEECH, True),
-        ("auto", "on", BargeIn.SPEECH, True),
+        ("auto", "auto", BargeIn.WAKE_WORD, True),
+        ("auto", "on", BargeIn.WAKE_WORD, True),
         ("auto", "off", BargeIn.WAKE_WORD, False),
         ("speech", "off", BargeIn.SPEECH, False),
         ("wake_word", "on", BargeIn.WAKE_WORD, False),
@@ -122,7 +122,7 @@ def test_semantic_turn_detection_has_fields_of_its_own() -> None:
 def test_speech_cuts_a_reply_only_where_that_is_safe(
     barge_in: str, echo_cancellation: str, first: BargeIn, measured: bool
 ) -> None:
-    """When told so, or when our own voice is taken out; the service is told the same, and measurement decides later."""
+    """When told so, or when the echo has been measured, later; the service is told the same."""
     chosen = settings(conversation={"barge_in": barge_in}, audio={"echo_cancellation": echo_cancellation})
     assert barge_in_of(chosen) is first
     assert (limits_of(chosen).barge_in, limits_of(chosen).barge_in_measured) == (first, measured)
@@ -136,7 +136,13 @@ def test_limits_as_configured() -> None:
     limits = limits_of(
         settings(wake={"models": ["alexa", "/etc/hey_you.onnx"]}, conversation={"follow_up_s": 3, "max_turns": 2})
     )
-    assert limits == Limits(words=("alexa", "hey_you"), barge_in_measured=True, follow_up_s=3, max_turns=2)
+    assert limits == Limits(
+        words=("alexa", "hey_you"),
+        barge_in=BargeIn.WAKE_WORD,
+        barge_in_measured=True,
+        follow_up_s=3,
+        max_turns=2,
+    )
 
 
 async def test_a_service_with_an_address_is_not_started() -> None:

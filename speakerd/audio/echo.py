@@ -2,19 +2,22 @@
 
 ``EchoCanceller`` is the engine behind one small interface, so that another can take its place. ``EchoPath`` decides
 when it runs: never while nothing plays, nor where there is no echo (``core/echo_probe.py``). Which far-end frame
-belongs to which near-end frame is ``reference.py``'s work.
+belongs to which near-end frame is ``reference.py``'s and ``aligned.py``'s work.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from speakerd.audio.aligned import Aligned, Learnt, Reference
 from speakerd.core.echo_meter import STEP_MS, EchoMeter
-from speakerd.core.echo_path import BargeIn
+from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.events import EchoMeasured
 from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
@@ -43,7 +46,9 @@ class EchoCanceller:
         # Imported late: it costs nothing until somebody plays something.
         from pywebrtc_audio import AudioProcessor
 
-        self._processor = AudioProcessor(sample_rate=WIRE_RATE_HZ, echo_cancellation=True)
+        self._new: Callable[[], AudioProcessor] = partial(AudioProcessor, WIRE_RATE_HZ, echo_cancellation=True)
+        self._processor = self._new()
+        self._learnt: AudioProcessor | None = None  # set aside
         self._near = np.zeros(0, np.int16)
         self._far = np.zeros(0, np.int16)
         self._tail = np.zeros(0, np.int16)
@@ -85,10 +90,28 @@ class EchoCanceller:
         To be done when the far end's place in time has changed: a filter that has learnt another delay lets echoes
         through at full strength, a fresh one does not (measured on a short sound after a flush: -26 against -62 dBFS).
         """
+        out = self._empty()
+        self._processor.reset()
+        self._learnt = None
+        return out
+
+    def set_aside(self) -> Pcm:
+        """Begin anew with a fresh one, but keep what was learnt; returns what its pipeline still held, cancelled."""
+        out = self._empty()
+        self._learnt, self._processor = self._processor, self._new()
+        return out
+
+    def recall(self) -> Pcm:
+        """Go on with what was set aside; returns what the pipeline still held, cancelled."""
+        out = self._empty()
+        if self._learnt is not None:
+            self._processor, self._learnt = self._learnt, None
+        return out
+
+    def _empty(self) -> Pcm:
         silence = np.zeros(BLOCK_FRAMES, np.int16)
         out: Pcm = self._processor.process(silence, silence)[: DELAY_FRAMES - self._skip]
         self._tail = self._tail[len(out) :]
-        self._processor.reset()
         self._skip = DELAY_FRAMES
         return out
 
@@ -105,18 +128,11 @@ class Canceller(Protocol):
     def reset(self) -> Pcm:
         """Forget what was learnt; return what was done already."""
 
+    def set_aside(self) -> Pcm:
+        """Begin anew, but keep what was learnt; return what was done already."""
 
-class Reference(Protocol):
-    """What ``EchoPath`` needs to know of the loudspeaker."""
-
-    realignments: int
-    """How often the far end's place in time has changed."""
-
-    def take(self, frames: int) -> Pcm | None:
-        """Return the far-end frames that belong to the next near-end frames; None: nothing has played for a while."""
-
-    def realign(self) -> None:
-        """The near end has a hole: count anew."""
+    def recall(self) -> Pcm:
+        """Go on with what was set aside; return what was done already."""
 
 
 class EchoPath:
@@ -130,20 +146,21 @@ class EchoPath:
         probe: Tells whether there is an echo to cancel; None: there always is.
 
     Attributes:
-        far: What was played over the last block; None: nothing for a while.
+        near: What the microphone heard over the last block, or what may be used of it now.
+        far: What was played over it; None: nothing for a while.
         meter: Measures the echo and what is left of it.
     """
 
     def __init__(self, canceller: Canceller | None, reference: Reference, probe: EchoProbe | None = None) -> None:
         self._canceller = canceller
-        self._reference = reference
+        self._ends = Aligned(reference)
         self._probe = probe
+        self.near: Pcm = np.zeros(0, np.int16)
         self.far: Pcm | None = None
-        self.meter = EchoMeter(probe, BargeIn.SPEECH if canceller is not None else BargeIn.WAKE_WORD)
+        self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
         self._quiet_frames: int = WIRE_RATE_HZ
         self._cancelling = False
-        self._stale = False  # what the canceller has learnt belongs to another place of the far end
-        self._realignments = reference.realignments
+        self._learnt = self._used = Learnt.HOLDS  # what there is to use for the far end, and what is used
 
     @property
     def cancelling(self) -> bool:
@@ -160,15 +177,21 @@ class EchoPath:
     def status(self) -> dict[str, Any]:
         """Return what is known of the echo, as plain data."""
         figures = asdict(self.meter.figures).items()
-        return {"choice": self.meter.choice.value} | {
-            name: value if value is None else round(value, 3) for name, value in figures
-        }
+        choice = {"choice": self.meter.choice.value, "described": describe(self.meter.figures)}
+        return choice | {name: round(value, 3) if isinstance(value, float) else value for name, value in figures}
 
     def process(self, near: Pcm) -> Pcm:
-        """Return the next near-end frames, cancelled or not; up to 20 ms of them come with the next call."""
-        far = self.far = self._reference.take(len(near))
+        """Return the next near-end frames, cancelled or not.
+
+        Up to 20 ms of them come with a later call; up to 0.5 s where a sound is held back until its echo is found.
+        """
+        ends = self._ends.process(near)
+        near, far = self.near, self.far = ends.near, ends.far
         self._quiet_frames = 0 if far is not None and far.any() else self._quiet_frames + len(near)
-        self._follow_far_end()
+        if ends.counted_anew:
+            self._compare_anew()
+        if self._learnt is not Learnt.LOST:  # till the canceller has been told
+            self._learnt = ends.learnt
         if far is None and self._probe is not None:
             self._probe.restart()
         needed = far is not None and self._is_needed(near, far)
@@ -183,21 +206,19 @@ class EchoPath:
             return np.concatenate((self._canceller.drain(), near))
         return near
 
-    def measure(self, near: Pcm, out: Pcm) -> EchoMeasured | None:
-        """Take what ``process`` was given and what it returned; return what is known of the echo if that is news."""
-        return self.meter.process(near, self.far, out)
+    def measure(self, out: Pcm) -> EchoMeasured | None:
+        """Take what ``process`` returned; return what is known of the echo if that is news."""
+        return self.meter.process(self.near, self.far, out)
 
     def realign(self) -> None:
         """Say that the near end has lost frames."""
-        self._reference.realign()
+        self._ends.realign()
 
-    def _follow_far_end(self) -> None:
-        if self._realignments != self._reference.realignments:
-            self._realignments = self._reference.realignments
-            self._stale = True
-            self.meter.restart()
-            if self._probe is not None:
-                self._probe.restart()
+    def _compare_anew(self) -> None:
+        """Compare nothing across a new count."""
+        self.meter.restart()
+        if self._probe is not None:
+            self._probe.restart()
 
     def _is_needed(self, near: Pcm, far: Pcm) -> bool:
         if self._probe is None:
@@ -206,8 +227,11 @@ class EchoPath:
         return self._probe.hears_echo
 
     def _renew(self, canceller: Canceller) -> Pcm:
-        """Let the canceller learn anew where its far end has moved; returns what it had done by then."""
-        if not self._stale:
+        """Use what was learnt as far as it is good; returns what the canceller had done by then."""
+        learnt, before = self._learnt, self._used
+        self._learnt = self._used = Learnt.HOLDS if learnt is Learnt.LOST else learnt
+        if learnt is Learnt.LOST:
+            return canceller.reset()
+        if learnt is before:
             return np.zeros(0, np.int16)
-        self._stale = False
-        return canceller.reset()
+        return canceller.set_aside() if learnt is Learnt.DOUBTFUL else canceller.recall()

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from speakerd.audio.aligned import Reference
 from speakerd.audio.capture import Capture
 from speakerd.audio.card import BACK_OFF_S, Card
 from speakerd.audio.doorbell import Doorbell
-from speakerd.audio.echo import Canceller, EchoPath, Pcm, Reference
+from speakerd.audio.echo import Canceller, EchoPath, Pcm
 from speakerd.audio.in_step import InStep
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
@@ -189,18 +190,10 @@ class Microphone:
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
-        source, given = self._input, self._card.format
-        newest = self._preroll.end
+        source, newest = self._input, self._preroll.end
         return {
             "device": self._device,
-            "found": given is not None,
-            "trouble": self._card.trouble,
-            "losses": self._card.losses,
-            "rate_hz": given.rate_hz if given else None,
-            "channels": given.channels if given else None,
-            "sample_format": given.sample_format if given else None,
-            "period_frames": given.period_frames if given else None,
-            "buffer_frames": given.buffer_frames if given else None,
+            **self._card.status(),
             "channel": source.picker.channel if source else self._channel,
             "xruns": source.capture.xruns if source else 0,
             "refused_bytes": source.capture.refused_bytes if source else 0,
@@ -275,14 +268,15 @@ class Microphone:
         self._preroll.append(wire)
         self._open_when_due()
         self._gate.pump()
-        self._feed_wake(near, self._echo.far if self._echo is not None else None, self._to_wake.process(wire))
+        self._feed_wake(self._to_wake.process(wire))
         self._tell_silent(self._mute_watch.process(near))
-        measured = self._echo.measure(near, wire) if self._echo is not None else None
+        measured = self._echo.measure(wire) if self._echo is not None else None
         if measured is not None and self._on_echo is not None:
             self._on_echo(measured)
 
-    def _feed_wake(self, near: Pcm, far: Pcm | None, wake: Pcm) -> None:
-        heard = self._to_wake_near.process(near if far is not None else None, len(wake))
+    def _feed_wake(self, wake: Pcm) -> None:
+        far = self._echo.far if self._echo is not None else None
+        heard = self._to_wake_near.process(self._echo.near if self._echo and far is not None else None, len(wake))
         self._wake_feed(wake.tobytes(), heard, self._to_wake_far.process(far, len(wake)))
 
     def _open_when_due(self) -> None:

@@ -69,6 +69,7 @@ class EchoReference:
         self._waiting = np.zeros(0, np.int16)
         self._quiet_frames: int = QUIET_FRAMES
         self._realign_after_s: float | None = None
+        self._moved_frames = 0  # by whoever knows better than the count
         self._xruns = 0
         self.realignments = 0
 
@@ -108,6 +109,19 @@ class EchoReference:
         self._quiet_frames += frames
         return np.concatenate((taken, np.zeros(frames - len(taken), np.int16)))
 
+    def skip(self, frames: int) -> Pcm:
+        """Return the next far-end frames out of turn, fewer where no more were written: they were due already."""
+        skipped, self._waiting = self._waiting[:frames], self._waiting[frames:]
+        self._moved_frames -= len(skipped)
+        self._quiet_frames += len(skipped)
+        return skipped
+
+    def put_back(self, far: Pcm) -> None:
+        """Take far-end frames back: they are due only now."""
+        self._waiting = np.concatenate((far, self._waiting))
+        self._moved_frames += len(far)
+        self._quiet_frames -= len(far)
+
     def _take_in(self, written: Pcm) -> None:
         if len(written):
             self._waiting = np.concatenate((self._waiting, written))
@@ -124,11 +138,12 @@ class EchoReference:
         if not queued:
             return  # at rest, or run dry: no count to keep
         left = len(self._waiting) - frames
-        wanted = max(0, queued - MARGIN_FRAMES)
+        wanted = max(0, queued - MARGIN_FRAMES + self._moved_frames)
         due = self._realign_after_s is not None and state.at_s > self._realign_after_s
         if due or abs(left - wanted) > DRIFT_LIMIT_FRAMES:
             self._realign_after_s = None
             self.realignments += 1
-            surplus = left - wanted
+            surplus = left - max(0, queued - MARGIN_FRAMES)
+            self._moved_frames = 0
             lead = np.zeros(max(0, -surplus), np.int16)
             self._waiting = np.concatenate((lead, self._waiting[max(0, surplus) :]))

@@ -135,6 +135,7 @@ class EchoMeter:
         self._delay_steps = 0
         self._clean_windows = 0
         self._playing = False
+        self._proven = choice is BargeIn.SPEECH
         self.figures = EchoFigures()
         self.choice = choice
         self._begin()
@@ -212,6 +213,7 @@ class EchoMeter:
             self._judge(cause, noise)
             self.figures = self._sum_up(noise)
             self.choice = choose(self.figures, self.choice)
+            self._proven = self._proven or self.choice is BargeIn.SPEECH
 
     def _watch_tail(self, step: int, noise: float) -> None:
         """Measure how long the room, and what else there is, goes on when the loudspeaker has fallen silent."""
@@ -284,6 +286,7 @@ class EchoMeter:
             residual_dbfs=max((window.burst_dbfs for window in alone), default=None),
             delay_ms=coarse_ms if lag_ms is None else lag_ms,
             drift_ppm=self._drift_ppm(),
+            proven=self._proven,
             clipped=float(np.mean([window.clipped for window in self._windows])),
             tail_ms=sorted(self._tails)[-2:][0] * STEP_MS if self._tails else None,
         )

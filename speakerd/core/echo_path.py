@@ -29,8 +29,8 @@ DRIFT_GOOD_PPM = 220.0
 """And back below this they do not (chosen: the estimate is good to 30 ppm, measured)."""
 
 CLIPPED_MAX = 0.04
-"""From this share of clipped samples on not even the wake word is heard over a reply. Measured with 7 voices over 2, the
-echo up to 24 dB louder than they: no clipping 14 of 14, 0.6 % 7, 2.5 % 3, 7 % none."""
+"""From this share of clipped samples on not even the wake word is heard over a reply. Measured with 7 voices over 2,
+the echo up to 24 dB louder than they: no clipping 14 of 14, 0.6 % 7, 2.5 % 3, 7 % none."""
 
 CLIPPED_GOOD = 0.01
 """And back below this it is, now and then (the same)."""
@@ -38,6 +38,17 @@ CLIPPED_GOOD = 0.01
 _WINDOWS_FOR_SPEECH = 24
 """So much of a clean record, in half seconds of playing, gives the trust back that was lost (chosen: 12 s; less, and
 the beginning of each reply, when the canceller learns, would lose it again)."""
+
+
+_WINDOWS_AT_FIRST = 4
+"""And so much gives it for the first time, 2.5 s, where the clocks are known to agree or there is no echo (measured: a
+canceller that knows nothing lets echo through within the first second and a half of a reply, or not at all)."""
+
+_WINDOWS_WITHOUT_DRIFT = 12
+"""And so much, 6.5 s, where the drift is not to be told (measured: 400 ppm are noticed after 5 s)."""
+
+_NO_ECHO_DB = 6.0
+"""What stands less than this out of the noise needs no canceller (guess)."""
 
 
 class BargeIn(enum.Enum):
@@ -93,6 +104,9 @@ class EchoFigures:
     tail_ms: int | None = None
     """How long what is left of a sound is heard after its end."""
 
+    proven: bool = False
+    """The canceller was trusted once; till then it is new, which is something else than to have failed."""
+
     @property
     def echo_over_noise_db(self) -> float | None:
         """How far the echo stands out of the room's noise."""
@@ -107,7 +121,8 @@ def audible_dbfs(noise_dbfs: float) -> float:
 def choose(figures: EchoFigures, before: BargeIn) -> BargeIn:
     """Return what may cut a reply.
 
-    Trust is lost at once and comes back slowly, so that a choice on the edge does not flap.
+    Trust is lost at once and comes back slowly, so that a choice on the edge does not flap. The first time it comes as
+    soon as something is known.
 
     Args:
         figures: What was measured.
@@ -118,9 +133,44 @@ def choose(figures: EchoFigures, before: BargeIn) -> BargeIn:
     if figures.clipped >= (CLIPPED_GOOD if before is BargeIn.OFF else CLIPPED_MAX):
         return BargeIn.OFF
     drift_ppm = abs(figures.drift_ppm or 0.0)
-    clean = figures.clean_windows >= _WINDOWS_FOR_SPEECH
+    clean = figures.clean_windows >= _windows_for_speech(figures)
     if before is BargeIn.SPEECH:
         trusted = (clean or figures.leaks < LEAKS_MAX) and drift_ppm < DRIFT_MAX_PPM
     else:
         trusted = clean and drift_ppm < DRIFT_GOOD_PPM
     return BargeIn.SPEECH if trusted else BargeIn.WAKE_WORD
+
+
+def _windows_for_speech(figures: EchoFigures) -> int:
+    """Return how long a clean record must be to give trust."""
+    if figures.proven:
+        return _WINDOWS_FOR_SPEECH
+    over_noise_db = figures.echo_over_noise_db
+    if figures.drift_ppm is not None or (over_noise_db is not None and over_noise_db < _NO_ECHO_DB):
+        return _WINDOWS_AT_FIRST
+    return _WINDOWS_WITHOUT_DRIFT
+
+
+def describe(figures: EchoFigures) -> str:
+    """Say what was measured in words, for the journal and the status."""
+    if not figures.windows or figures.echo_dbfs is None:
+        return "no echo measured yet"
+    words = [f"echo {_level(figures.echo_dbfs)}"]
+    if figures.removed_db is not None:
+        words.append(f"{figures.removed_db:.0f} dB of it removed")
+    if figures.delay_ms is not None:
+        words.append(f"{figures.delay_ms:.0f} ms late")
+    seconds = figures.windows / 2
+    leaks = f"let through in {figures.leaks:g} of {figures.windows} windows" if figures.leaks else "none let through"
+    notes = [f"{leaks} ({seconds:.0f} s)"]
+    if figures.drift_ppm is not None and abs(figures.drift_ppm) >= 1:
+        notes.append(f"clocks {abs(figures.drift_ppm):.0f} ppm apart")
+    if figures.clipped:
+        notes.append(f"{figures.clipped:.1%} of the samples clipped")
+    if figures.spoken_over:
+        notes.append(f"somebody spoke over {figures.spoken_over} more")
+    return "; ".join([", ".join(words), *notes, f"room noise {_level(figures.noise_dbfs)}"])
+
+
+def _level(dbfs: float) -> str:
+    return f"{dbfs:.0f} dBFS"

@@ -54,6 +54,12 @@ class FarEnd:
     def realign(self) -> None:
         self.asked_to_realign += 1
 
+    def skip(self, frames: int) -> Pcm:
+        return np.zeros(0, np.int16)
+
+    def put_back(self, far: Pcm) -> None:
+        pass
+
 
 def test_takes_out_more_than_20_db_of_the_echo() -> None:
     """After two seconds the echo of a loud reply is at least 20 dB weaker."""
@@ -115,6 +121,28 @@ def test_a_short_sound_at_another_delay_is_cancelled_after_a_reset() -> None:
     assert rms_dbfs(late) - rms_dbfs(out) > 20
 
 
+def test_what_was_set_aside_is_as_good_as_before_when_it_is_recalled() -> None:
+    """A fresh one does meanwhile, no frame is lost, and the learnt one needs no time afterwards."""
+    far = noise(3 * WIRE_RATE_HZ, seed=14)
+    near = echo_of(far)
+    canceller = EchoCanceller()
+    second = WIRE_RATE_HZ
+    learnt = canceller.process(near[:second], far[:second])
+    other = np.concatenate((canceller.set_aside(), canceller.process(near[:second], np.zeros(second, np.int16))))
+    again = np.concatenate((canceller.recall(), canceller.process(near[second:], far[second:])))
+    assert rms_dbfs(near) - rms_dbfs(again[2400:7200]) > 20
+    assert len(learnt) + len(other) + len(again) + len(canceller.drain()) == 4 * second
+
+
+def test_recalls_nothing_where_nothing_was_set_aside() -> None:
+    """It goes on with what it has."""
+    canceller = EchoCanceller()
+    far = noise(WIRE_RATE_HZ, seed=15)
+    before = canceller.process(echo_of(far), far)
+    rest = np.concatenate((canceller.recall(), canceller.drain()))
+    assert len(before) + len(rest) == len(far)
+
+
 def test_the_path_leaves_everything_alone_while_nothing_plays() -> None:
     """Bypassed, every sample passes at once and unchanged."""
     near = noise(960, seed=6)
@@ -152,6 +180,8 @@ def test_the_path_lets_the_canceller_learn_anew_when_the_far_end_has_moved() -> 
         def reset(self) -> Pcm:
             self.resets += 1
             return np.full(10, 2, np.int16)
+
+        set_aside = recall = drain
 
     engine, far_end = Engine(), FarEnd(*[np.zeros(480, np.int16)] * 3)
     path = EchoPath(engine, far_end)
@@ -220,7 +250,7 @@ def test_without_a_canceller_it_only_follows_and_measures() -> None:
         assert out.tolist() == near[i : i + 480].tolist()
         assert path.far is not None
         assert path.far.tolist() == far[i : i + 480].tolist()
-        path.measure(near[i : i + 480], out)
+        path.measure(out)
     assert path.meter.figures.windows >= 4
     assert path.meter.figures.leaks == 0
     assert path.status()["choice"] == "wake_word"
@@ -236,5 +266,6 @@ def test_the_tail_is_over_when_the_loudspeaker_was_quiet_for_so_long() -> None:
         told.append(path.in_tail)
     assert told == [True] * 15 + [False] * 16
     trusted = EchoPath(EchoCanceller(), FarEnd(loud))
+    trusted.meter.choice = BargeIn.SPEECH
     trusted.process(quiet)
     assert not trusted.in_tail

@@ -168,3 +168,28 @@ def test_a_card_that_is_gone_plays_nothing_more(card: Card) -> None:
     far = card.reference.take(480)
     assert far is not None
     assert not far.any()
+
+
+def test_frames_taken_out_of_turn_or_put_back_move_the_count_for_good(card: Card) -> None:
+    """Whoever knows better than the count may move it, and it is not set anew for that."""
+    card.run(3)
+    card.pass_frames(480)
+    card.write(480)
+    due = card.reference.take(480)
+    assert due is not None
+    skipped = card.reference.skip(500)
+    assert skipped.tolist() == list(range(int(due[-1]) + 1, int(due[-1]) + 501))
+    before = card.reference.realignments
+    assert card.run(1)[0] == int(due[-1]) + 501
+    card.reference.put_back(np.arange(1, 501, dtype=np.int16))
+    assert card.run(2)[0] == 1
+    assert card.reference.realignments == before
+
+
+def test_a_new_count_forgets_what_was_moved(card: Card) -> None:
+    """It stands where the card says again."""
+    card.run(3)
+    card.reference.skip(500)
+    card.reference.realign()
+    card.now_s += 0.001
+    assert card.run(3)[-1] + 480 - 1 == card.played + MARGIN_FRAMES

@@ -15,6 +15,7 @@ from speakerd.core.echo_path import (
     EchoFigures,
     audible_dbfs,
     choose,
+    describe,
 )
 
 CLEAN = {"windows": 40, "clean_windows": 40}
@@ -56,7 +57,46 @@ def test_trust_is_lost_at_once(figures: dict[str, float], choice: BargeIn) -> No
 )
 def test_trust_comes_back_slowly(figures: dict[str, float], choice: BargeIn) -> None:
     """After a long clean record speech may cut a reply again; on the edge nothing flaps."""
-    assert choose(EchoFigures(**(CLEAN | figures)), BargeIn.WAKE_WORD) is choice
+    assert choose(EchoFigures(**(CLEAN | figures), proven=True), BargeIn.WAKE_WORD) is choice
+
+
+@pytest.mark.parametrize(
+    ("figures", "choice"),
+    [
+        ({"clean_windows": 3, "drift_ppm": 0.0}, BargeIn.WAKE_WORD),
+        ({"clean_windows": 4, "drift_ppm": 0.0}, BargeIn.SPEECH),
+        ({"clean_windows": 4, "drift_ppm": DRIFT_MAX_PPM}, BargeIn.WAKE_WORD),
+        ({"clean_windows": 4}, BargeIn.WAKE_WORD),
+        ({"clean_windows": 4, "echo_dbfs": -30.0, "noise_dbfs": -60.0}, BargeIn.WAKE_WORD),
+        ({"clean_windows": 4, "echo_dbfs": -70.0, "noise_dbfs": -60.0}, BargeIn.SPEECH),
+        ({"clean_windows": 12}, BargeIn.SPEECH),
+    ],
+)
+def test_the_first_trust_comes_soon(figures: dict[str, float], choice: BargeIn) -> None:
+    """A canceller that has never failed needs a few clean windows, and more where the drift is not known."""
+    assert choose(EchoFigures(**({"windows": 20} | figures)), BargeIn.WAKE_WORD) is choice
+
+
+def test_the_figures_in_words() -> None:
+    """What a person reads; what is not known or is nothing is left out."""
+    assert describe(EchoFigures()) == "no echo measured yet"
+    plain = EchoFigures(windows=9, echo_dbfs=-38.4, noise_dbfs=-65.0)
+    assert describe(plain) == "echo -38 dBFS; none let through (4 s); room noise -65 dBFS"
+    figures = EchoFigures(
+        windows=20,
+        leaks=1.5,
+        spoken_over=3,
+        echo_dbfs=-38.4,
+        removed_db=23.2,
+        delay_ms=40.3,
+        drift_ppm=-800.2,
+        clipped=0.012,
+        noise_dbfs=-65.0,
+    )
+    assert describe(figures) == (
+        "echo -38 dBFS, 23 dB of it removed, 40 ms late; let through in 1.5 of 20 windows (10 s); "
+        "clocks 800 ppm apart; 1.2% of the samples clipped; somebody spoke over 3 more; room noise -65 dBFS"
+    )
 
 
 def test_a_microphone_that_still_clips_stays_off() -> None:

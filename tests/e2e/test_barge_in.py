@@ -76,14 +76,15 @@ async def test_the_wake_word_cuts_an_answer_where_speech_does_not(play, voice, n
         assert 0 <= flushed["t"] - woken["t"] < 0.1
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=woken["t"], timeout_s=30)
         said = [mark["text"] for mark in stage.marks("transcript", after_s=woken["t"])]
-        assert said[-2:] == ["What is the capital of France?", "The capital of France is Paris."]
+        assert plain(said[-2]).endswith("what is the capital of france")
+        assert said[-1] == "The capital of France is Paris."
 
 
 async def test_the_wake_word_is_heard_over_the_echo_of_an_answer(play, voice, neural_url):
     """As loud as the answer is in the microphone: said once, or once more, it cuts it."""
     config = {"service": {"endpoint": neural_url}, "conversation": {"barge_in": "wake_word"}}
     async with play(config=config, card=LIVING_ROOM, start_service=False) as stage:
-        begun, _ = stage.say(voice("Hey Jarvis, count to fifty."))
+        begun, _ = stage.say(voice("Hey Jarvis, tell me a story."))
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=30)
         # Nobody is surely heard over another's voice: people say it again.
         for again in range(3):
