@@ -1,4 +1,7 @@
-"""Nothing leaves the room before the wake word: connections and bytes are counted at the service's own address."""
+"""Nothing leaves the room before the wake word: connections and bytes are counted at the service's own address.
+
+What a service that is known to be slow may see of a guess is in ``test_guess.py``.
+"""
 
 from __future__ import annotations
 
