@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from speakerd.core.echo_drift import EchoDrift
 from speakerd.core.echo_path import BargeIn, EchoFigures, audible_dbfs, choose
 from speakerd.core.echo_probe import REACH_S, WINDOW_S, EchoProbe
 from speakerd.core.events import EchoMeasured
@@ -71,15 +72,6 @@ _DOUBTFUL = 0.5
 
 _CLIPPED = 32_700
 """A sample beyond this is clipped (guess: converters stop a little short)."""
-
-_DRIFT_WINDOWS = 8
-"""Delays that a drift is told from at least: 4 s (measured: good to 30 ppm)."""
-
-_DRIFT_SPREAD_MS = 0.3
-"""Delays that lie further off a straight line jump between a room's reflections and tell no drift (guess)."""
-
-_DRIFT_SPREAD = 0.15
-"""Or than this part of the whole way (guess)."""
 
 _TAIL_OVER_NOISE_DB = 6.0
 """A tail has ended when it is this near to the noise (guess)."""
@@ -167,7 +159,7 @@ class EchoMeter:
 
     def restart(self) -> None:
         """Say that the far end's place in time has changed: delays before and after it are not to be compared."""
-        self._lags_ms.clear()
+        self._drift.restart()
 
     def _begin(self) -> None:
         """Begin a stretch of playing."""
@@ -176,7 +168,7 @@ class EchoMeter:
         self._heard = self._played = np.zeros(0, np.int16)
         self._near = self._far = self._out = np.zeros(0)
         self._clipped = np.zeros(0)
-        self._lags_ms: deque[float] = deque(maxlen=2 * _DRIFT_WINDOWS)
+        self._drift = EchoDrift(_HOP * STEP_MS / 1000)
         self._tail_steps: int | None = None
 
     @staticmethod
@@ -205,7 +197,7 @@ class EchoMeter:
         if len(self._near) < _WINDOW:
             return
         if self._probe is not None and self._probe.lag_ms is not None:
-            self._lags_ms.append(self._probe.lag_ms)
+            self._drift.append(self._probe.lag_ms)
         self._find_delay(noise)
         end = len(self._far) - self._delay_steps
         cause = float(self._far[max(0, end - _WINDOW) : end].mean())
@@ -258,22 +250,11 @@ class EchoMeter:
             return _DOUBTFUL
         return 1.0 if _likeness(np.sqrt(self._out), np.sqrt(self._far), self._delay_steps) >= _ALIKE else _DOUBTFUL
 
-    def _drift_ppm(self) -> float | None:
-        """Return how fast the delay grows; None: too little is known, or it jumps."""
-        if len(self._lags_ms) < _DRIFT_WINDOWS:
-            return None
-        times = np.arange(len(self._lags_ms)) * (_HOP * STEP_MS / 1000)
-        slope, offset = np.polyfit(times, np.array(self._lags_ms), 1)
-        spread_ms = float(np.std(np.array(self._lags_ms) - offset - slope * times))
-        if spread_ms > _DRIFT_SPREAD_MS + _DRIFT_SPREAD * abs(slope) * times[-1]:
-            return None
-        return float(slope) * 1000
-
     def _sum_up(self, noise: float) -> EchoFigures:
         alone = [window for window in self._windows if window.leak != _SPOKEN]
         heard = float(np.mean([window.near for window in alone])) if alone else None
         left = float(np.mean([window.out for window in alone])) if alone else None
-        lag_ms = self._lags_ms[-1] if self._lags_ms else None
+        lag_ms = self._drift.delay_ms
         coarse_ms = float(self._delay_steps * STEP_MS) if self._delay_steps else None
         return EchoFigures(
             windows=len(alone),
@@ -285,7 +266,7 @@ class EchoMeter:
             removed_db=None if heard is None or left is None else _dbfs(heard) - _dbfs(left),
             residual_dbfs=max((window.burst_dbfs for window in alone), default=None),
             delay_ms=coarse_ms if lag_ms is None else lag_ms,
-            drift_ppm=self._drift_ppm(),
+            drift_ppm=self._drift.ppm,
             proven=self._proven,
             clipped=float(np.mean([window.clipped for window in self._windows])),
             tail_ms=sorted(self._tails)[-2:][0] * STEP_MS if self._tails else None,
