@@ -24,7 +24,7 @@ demo: $(VENV)/.local ## hold a whole conversation on this machine: no account, n
 test: $(VENV)/.dev ## run every test
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/python .ci/coverage_by_own_test.py
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
