@@ -147,23 +147,25 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         _bench,
         "measure the speaker on this machine and print the figures",
         more="Measure the speaker on this machine and print the figures. latency: every hop of a conversation, from "
-        "the wake word to the first sound, on the virtual card with the scripted service; about 15 s a conversation. "
+        "the wake word to the truncation of a reply that is cut, on the virtual card with the scripted service, beside "
+        "the least program of ALSA calls and a socket; about half a minute a conversation. "
         "embedded: 'speakerd emulate' against its limits, about two minutes: how soon the neural tier is ready, its "
         "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
         "at once on the scripted tier. cpu: what the daemon costs in a quiet room, in continuous speech and in "
         "conversation, beside the least program of ALSA calls and a socket, and its memory; about four minutes. "
         "evening: 200 turns of talk in a random order in which much goes wrong, on the virtual card with the scripted "
-        "service: nothing may wedge, grow or be missing in the journal; about 20 minutes. "
-        "embedded, cpu and evening exit with 1 when a limit is missed. A machine that is busy with other things "
-        "gives worse figures",
+        "service: nothing may wedge, grow or be missing in the journal; about 15 minutes. "
+        "echo: replies with the wake word in them, in a room whose echo is as loud as a user, and nobody speaks: what "
+        "is taken for speech or for the wake word all the same; half as long again as the minutes of replies. "
+        "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu", "evening"),
+        choices=("latency", "embedded", "cpu", "evening", "echo"),
         default="latency",
-        help="latency (default), embedded, cpu or evening",
+        help="latency (default), embedded, cpu, evening or echo",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
@@ -173,6 +175,7 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="conversations (default: 5), questions (embedded: 12, cpu: 3) or turns (evening: 200)",
     )
     bench.add_argument("--seed", metavar="N", type=int, help="which evening is played (default: always the same)")
+    bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")
 
 
 def _positive(text: str) -> int:
@@ -330,6 +333,7 @@ def _bench(arguments: argparse.Namespace) -> int:
         arguments.turns,
         say=lambda line: print(line, flush=True),
         seed=arguments.seed,
+        minutes=arguments.minutes,
     )
     return OK if worked else FAILED
 

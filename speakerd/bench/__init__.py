@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-LATENCY, EMBEDDED, CPU, EVENING = "latency", "embedded", "cpu", "evening"
-TOPICS = (LATENCY, EMBEDDED, CPU, EVENING)
+LATENCY, EMBEDDED, CPU, EVENING, ECHO = "latency", "embedded", "cpu", "evening", "echo"
+TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO)
 """What can be measured."""
 
 _TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200}
 """How many conversations, questions or turns unless told otherwise."""
 
+_MINUTES = 5.0
+"""How long replies are played unless told otherwise."""
 
-def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None], *, seed: int | None = None) -> bool:
+
+def bench(
+    topic: str,
+    out: Path,
+    turns: int | None,
+    say: Callable[[str], None],
+    *,
+    seed: int | None = None,
+    minutes: float | None = None,
+) -> bool:
     """Measure one topic.
 
     Args:
@@ -22,10 +33,15 @@ def bench(topic: str, out: Path, turns: int | None, say: Callable[[str], None], 
         turns: Conversations to hold, questions to ask, or turns of an evening; None: the topic's own number.
         say: Told what happens.
         seed: Which evening; None: always the same.
+        minutes: How long replies are played against their echo; None: five.
 
     Returns:
         Whether everything worked and no limit was missed.
     """
+    if topic == ECHO:
+        from speakerd.bench import echo
+
+        return echo.measure(out, minutes or _MINUTES, say)
     count = turns or _TURNS[topic]
     if topic == EMBEDDED:
         from speakerd.bench import embedded

@@ -21,7 +21,15 @@ def test_the_latency_is_measured_unless_told_otherwise() -> None:
     assert (arguments.topic, arguments.turns) == ("latency", None)
 
 
-@pytest.mark.parametrize("wrong", [["bench", "everything"], ["bench", "--turns", "0"], ["bench", "--turns", "some"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["bench", "everything"],
+        ["bench", "echo", "--minutes", "0"],
+        ["bench", "--turns", "0"],
+        ["bench", "--turns", "some"],
+    ],
+)
 def test_wrong_usage_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is measured."""
     with pytest.raises(SystemExit) as ended:
@@ -37,4 +45,4 @@ def test_the_help_says_what_is_measured_and_how_long_it_takes(capsys: pytest.Cap
     shown = " ".join(capsys.readouterr().out.split())
     assert all(f"{topic}: " in shown for topic in TOPICS)
     assert "minutes" in shown
-    assert "exit with 1" in shown
+    assert "Every topic exits with 1" in shown
