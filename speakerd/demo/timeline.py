@@ -281,6 +281,7 @@ HOPS: tuple[tuple[str, Callable[[Turn], float | None]], ...] = (
     ("wake word ends -> detected", lambda turn: _ms(turn.spoken.word_end_s, turn.wake_s)),
     ("detected -> socket open", lambda turn: _ms(turn.wake_s, turn.open_s)),
     ("detected -> first byte of speech", lambda turn: _ms(turn.wake_s, turn.first_byte_s)),
+    ("wake word ends -> first byte", lambda turn: _ms(turn.spoken.word_end_s, turn.first_byte_s)),
     ("end of speech -> first delta", lambda turn: _ms(turn.spoken.end_s, turn.delta_s)),
     ("first delta -> audible", lambda turn: _ms(turn.delta_s, turn.audible_s)),
     ("user interrupts -> speech_started", _cut(lambda cut: _ms(cut.voice_s, cut.detected_s))),

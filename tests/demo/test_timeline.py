@@ -88,6 +88,7 @@ def test_hops_are_milliseconds(timeline: Timeline) -> None:
     """The spans that matter are differences of those moments, in milliseconds."""
     assert hop(timeline, "wake word ends -> detected") == [100.0, None, None]
     assert hop(timeline, "detected -> first byte of speech") == [40.0, None, None]
+    assert hop(timeline, "wake word ends -> first byte") == [140.0, None, None]
     assert hop(timeline, "end of speech -> first delta") == [700.0, 600.0, 600.0]
     assert hop(timeline, "first delta -> audible") == [50.0, 100.0, 100.0]
 
