@@ -16,7 +16,8 @@ from pathlib import Path
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.embedded import certificate
 from speakerd.embedded.certificate import Tls
-from speakerd.embedded.faults import FAULTS_VARIABLE, Faults, parse_faults
+from speakerd.embedded.fault_control import checked
+from speakerd.embedded.faults import FAULTS_VARIABLE, Faults
 from speakerd.embedded.guide import Place, guide
 from speakerd.embedded.server import BURST_PACE, EmbeddedService, Options, is_loopback
 from speakerd.embedded.spawn import end_with_parent
@@ -167,6 +168,6 @@ def faults_from_environment() -> Faults:
     """
     source = os.environ.get(FAULTS_VARIABLE)
     try:
-        return parse_faults(source) if source else Faults()
-    except (TypeError, ValueError) as error:
-        raise SpeakerdError("embedded-faults", str(error), Remedy.EXIT) from error
+        return checked(source) if source else Faults()
+    except ValueError as error:
+        raise SpeakerdError("embedded-faults", f"{FAULTS_VARIABLE}: {error}", Remedy.EXIT) from error

@@ -25,6 +25,10 @@ _CLIENT_ERROR, _BEYOND = 400, 600
 """The statuses that a handshake can be refused with (specified)."""
 
 
+_FIRST_CLOSE, _BEYOND_CLOSE = 1000, 5000
+"""The codes that a WebSocket can be closed with (specified by RFC 6455)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP answer."""
@@ -93,6 +97,12 @@ def checked(source: str) -> Faults:
         raise ValueError("; ".join(problems)) from error
     except TypeError as error:
         raise ValueError(str(error)) from error
+    for name, value in dataclasses.asdict(faults).items():
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{name}: {value} is less than nothing")
+    if faults.close_after_events is not None and not _FIRST_CLOSE <= faults.close_after_events[0] < _BEYOND_CLOSE:
+        sentence = f"{faults.close_after_events[0]} is no close code; [code, events] is meant"
+        raise ValueError(f"close_after_events: {sentence}")
     if faults.http_status is not None and not _CLIENT_ERROR <= faults.http_status < _BEYOND:
         raise ValueError(f"http_status: {faults.http_status} is no status of a refusal: 400 to 599")
     return faults

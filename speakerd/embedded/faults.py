@@ -88,13 +88,14 @@ def parse_faults(source: str) -> Faults:
     """
     values: Any = json.loads(source)
     if not isinstance(values, Mapping):
-        raise ValueError(f"{FAULTS_VARIABLE} is not a JSON object")  # noqa: TRY004 - the text is wrong, not its type
+        raise ValueError("this is not a JSON object")  # noqa: TRY004 - the text is wrong, not its type
     names = {field.name for field in dataclasses.fields(Faults)}
     unknown = sorted(set(values) - names)
     if unknown:
-        raise ValueError(f"{FAULTS_VARIABLE} names no fault of ours: {', '.join(unknown)}; known: {sorted(names)}")
+        raise ValueError(f"there is no such fault: {', '.join(unknown)}; known: {', '.join(sorted(names))}")
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     if values.get("close_after_events") is not None:
-        code, count = values["close_after_events"]
-        values["close_after_events"] = (int(code), int(count))
+        pair = values["close_after_events"]
+        if not isinstance(pair, tuple) or not list(map(type, pair)) == [int, int]:
+            raise ValueError("close_after_events: [code, events] is meant")
     return Faults(**values)

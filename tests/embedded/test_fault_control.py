@@ -61,6 +61,10 @@ def test_file_that_goes_wrong_changes_nothing(tmp_path: Path, caplog: pytest.Log
         ('{"http_status": "503"}', "http_status: Input should be a valid integer"),
         ('{"http_status": 200}', "http_status: 200 is no status of a refusal"),
         ('{"slow_handshake_s": null}', "slow_handshake_s: "),
+        ('{"late_deltas": -1}', "late_deltas: -1 is less than nothing"),
+        ('{"slow_handshake_s": -0.5}', "slow_handshake_s: -0.5 is less than nothing"),
+        ('{"close_after_events": [5, 1000]}', "close_after_events: 5 is no close code; \\[code, events\\]"),
+        ('{"close_after_events": [1011]}', "close_after_events"),
     ],
 )
 def test_mistakes_are_named(source: str, told: str) -> None:
