@@ -24,7 +24,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from speakerd.embedded.admission import Rejection
-from speakerd.embedded.fault_control import FAULTS_PATH, Answer
+from speakerd.embedded.fault_control import FAULTS_PATH, Answer, problem
 from speakerd.embedded.patience import Patience
 
 _log = logging.getLogger("speakerd.embedded")
@@ -159,9 +159,9 @@ class Door(ServerConnection):
 
     @property
     def has_beta_header(self) -> bool:
-        """Whether the client speaks the retired dialect."""
+        """Whether the client speaks the retired dialect; other betas of the service have values of their own."""
         assert self.request is not None
-        return "OpenAI-Beta" in self.request.headers
+        return any("realtime" in value.lower() for value in self.request.headers.get_all("OpenAI-Beta"))
 
     @property
     def is_local(self) -> bool:
@@ -182,11 +182,13 @@ class Door(ServerConnection):
         headers = Headers((name.strip(), value.strip()) for name, _, value in (line.partition(":") for line in lines))
         length = _lookup(headers)("Content-Length") or "0"
         if not length.isdecimal() or int(length) > _CONTROL_BYTES:
-            answer = Answer(413, "{}")
+            sentence = f"Send a body of at most {_CONTROL_BYTES} bytes."
+            answer = Answer(413, problem("request_too_large", sentence))
         elif len(body) < int(length):
             return
         elif rest.split(" ")[0] != FAULTS_PATH:
-            answer = Answer(405, "{}")
+            sentence = "This is a WebSocket service: connect to /v1/realtime with GET."
+            answer = Answer(405, problem("method_not_allowed", sentence))
         else:
             answer = self.keeper.control(method, _lookup(headers), body[: int(length)], is_local=self.is_local)
         self.transport.write(_response(Rejection(answer.status, answer.body)).serialize())

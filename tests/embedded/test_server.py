@@ -89,6 +89,13 @@ async def test_beta_header_is_refused_as_the_service_does(service: EmbeddedServi
         assert socket.close_code == 4000
 
 
+async def test_another_beta_is_none_of_ours(service: EmbeddedService) -> None:
+    """Only the Realtime beta's header is refused."""
+    headers = {**AUTH, "OpenAI-Beta": "assistants=v2"}
+    async with connect(f"{service.url}/realtime?model=m", additional_headers=headers) as socket:
+        await events(socket, "session.created")
+
+
 async def test_written_turn_streams_words_ahead_of_sound(service: EmbeddedService) -> None:
     """A reply comes as deltas of 100 to 600 ms, the transcript never behind, and adds up to the whole."""
     async with session(service) as socket:
@@ -324,7 +331,10 @@ async def test_faults_change_over_http() -> None:
         assert (await http(service, "DELETE", "/faults"))[1]["http_status"] is None
         assert service.faults == Faults()
         assert (await http(service, "POST", "/faults"))[0] == 405
-        assert (await http(service, "PUT", "/elsewhere"))[0] == 405
+        status, elsewhere = await http(service, "PUT", "/elsewhere")
+        assert (status, elsewhere["error"]["code"]) == (405, "method_not_allowed")
+        status, long = await http(service, "PUT", "/faults", Content_Length="100000")
+        assert (status, long["error"]["code"]) == (413, "request_too_large")
         status, refused_page = await http(service, "PUT", "/faults", Origin="http://example.net")
         assert (status, refused_page["error"]["code"]) == (403, "forbidden")
 
