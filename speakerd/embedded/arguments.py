@@ -90,7 +90,12 @@ def forced(parameters: dict[str, Any], said: str, original: str) -> dict[str, An
 def seconds_in(said: str) -> float | None:
     """Return how long a span was named, in seconds, or None: ``1 hour and 30 minutes``, ``half an hour``."""
     total = None
-    for amount, unit, half in _DURATION.findall(said):
+    end = 0
+    for match in _DURATION.finditer(said):
+        if total is not None and said[end : match.start()].strip() not in ("", "and"):
+            break  # the span of something else
+        end = match.end()
+        amount, unit, half = match.groups()
         count = 0.5 if amount.startswith("half") else 1.0 if amount in ("a", "an") else float(amount)
         count += 0.5 if half or f"{amount} and a half {unit}" in said else 0.0
         total = (total or 0.0) + count * _UNITS_S[unit]

@@ -150,3 +150,16 @@ def test_waiting_is_a_function_of_that_name() -> None:
 def test_fillers_are_no_words(text: str, filler: bool) -> None:
     """Sounds that people make while they think are known; silence is none of them."""
     assert is_filler(normalised(text)) is filler
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Set a timer for ten minutes and a timer for 3 minutes", 600),
+        ("Set a timer for one hour and thirty minutes", 5400),
+        ("Set a timer for 1 hour, 2 minutes and 3 seconds", 3723),
+    ],
+)
+def test_one_timer_has_one_span(words: str, seconds: int) -> None:
+    """Spans that follow one another make one; another timer's is not added to it."""
+    assert choose(words, TIMER) == Call("set_timer", {"seconds": seconds})
