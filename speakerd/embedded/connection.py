@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from speakerd.embedded.asking import prompt_for, subject
 from speakerd.embedded.conversation import Conversation
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.items import Item
-from speakerd.embedded.orders import Answer, Hear, Listen, Stop
+from speakerd.embedded.orders import Answer, Hear, Listen, Settle, Stop
 from speakerd.embedded.parts import Call, Heard, Tier
 from speakerd.embedded.reply import Reply
 from speakerd.embedded.responses import Wish
@@ -41,6 +41,9 @@ _BACKLOG_BYTES = 64 * 1024 * 1024
 
 _FAREWELL_S = 10.0
 """How long a client may take to be told that its session is over (guessed)."""
+
+_SETTLE_S = 0.05
+"""How long a cancelled response goes on being the active one (guessed: the service needs a moment, too)."""
 
 _LOST = 1006
 """The close code that no frame carries: the connection was lost (specified by RFC 6455)."""
@@ -232,6 +235,8 @@ class Connection:
                         self._answer(output)
                     case Stop(response_id):
                         self._stop(response_id)
+                    case Settle(response_id):
+                        self._track(response_id, self._settle(response_id))
                     case event:
                         self._post(event)
         return listens
@@ -283,13 +288,23 @@ class Connection:
             pace=self._pace,
             flush=self._flush,
         )
-        task = asyncio.create_task(reply.run(partial(self._think, order)), name="embedded-reply")
-        self._replies[order.response_id] = task
-        task.add_done_callback(partial(self._forget, order.response_id))
+        self._track(order.response_id, reply.run(partial(self._think, order)))
+
+    async def _settle(self, response_id: str) -> None:
+        """Let a moment pass before a response that the client cancelled is over."""
+        await asyncio.sleep(_SETTLE_S)
+        self._conversation.settled(response_id)
+        self._flush()
+
+    def _track(self, response_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """Start what a response needs done; there is one such thing at a time."""
+        task = self._replies[response_id] = asyncio.create_task(work, name="embedded-reply")
+        task.add_done_callback(partial(self._forget, response_id))
 
     def _forget(self, response_id: str, task: asyncio.Task[None]) -> None:
         """Let go of a reply that has ended; an error in it ends the connection."""
-        self._replies.pop(response_id, None)
+        if self._replies.get(response_id) is task:
+            del self._replies[response_id]
         if not task.cancelled() and task.exception() is not None:
             _log.error("an answer failed", exc_info=task.exception())
             self._socket.abort()

@@ -164,8 +164,11 @@ class Conversation(Responding):
         """Forget what the user did not hear of an answer, and its transcript with it."""
         audio_end_ms: int = event["audio_end_ms"]
         item = self._item(event["item_id"], "truncat")
-        if item.role != "assistant" or not item.audio_ms:
+        if item.role != "assistant" or item.audio is None:
             raise Refusal("unsupported_content_type", "Only model output audio messages can be truncated")
+        if event["content_index"] != 0:
+            sentence = f"Invalid value: {event['content_index']}. The item has one content part, of index 0."
+            raise Refusal("invalid_value", sentence, "content_index")
         if audio_end_ms > item.audio_ms:
             sentence = f"Audio content of {item.audio_ms}ms is already shorter than {audio_end_ms}ms"
             raise Refusal("invalid_value", sentence)
@@ -231,6 +234,7 @@ class Conversation(Responding):
         previous = self.history.previous_of(item_id)
         self.emit({"type": "input_audio_buffer.committed", "item_id": item_id, "previous_item_id": previous})
         self.emit_item(item)
-        if self.session["audio"]["input"]["transcription"] is not None:
-            self.to_transcribe.add(item_id)
+        transcription = self.session["audio"]["input"]["transcription"]
+        if transcription is not None:
+            self.to_transcribe[item_id] = transcription["model"] or ""
         self.order(Hear(item_id, pcm))

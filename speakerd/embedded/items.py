@@ -50,6 +50,20 @@ def text_tokens(written: str) -> int:
     return -(-len(written) // _CHARACTERS_PER_TOKEN)
 
 
+def transcription_usage(model: str, item: Item, transcript: str) -> dict[str, Any]:
+    """Return what a transcription cost: the gpt-4o family counts tokens, all others seconds (specified)."""
+    if not model.startswith("gpt-4o"):
+        return {"type": "duration", "seconds": round(item.audio_ms / 1000, 3)}
+    heard, written = item.audio_ms // USER_MS_PER_TOKEN, text_tokens(transcript)
+    return {
+        "type": "tokens",
+        "total_tokens": heard + written,
+        "input_tokens": heard,
+        "output_tokens": written,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": heard},
+    }
+
+
 @dataclass(slots=True)
 class Item:
     """One message, function call or function call output."""

@@ -40,13 +40,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Order: stop filling a response; it is closed already."""
+    """Order: stop filling a response; it is closed, or will be in a moment."""
 
     response_id: str
     """The response."""
 
 
-Order = Listen | Hear | Answer | Stop
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Order: tell ``settled`` after a moment; a response that the client cancelled is active until then."""
+
+    response_id: str
+    """The response."""
+
+
+Order = Listen | Hear | Answer | Stop | Settle
 """What the owner of a session is to do."""
 
 Output = Event | Order

@@ -11,9 +11,10 @@ from typing import Any
 
 from speakerd.embedded.context import TOO_LONG, Context
 from speakerd.embedded.faults import Faults
-from speakerd.embedded.items import History, Item
-from speakerd.embedded.orders import Answer, Order, Output, Stop
-from speakerd.embedded.responses import Event, Response, Wish
+from speakerd.embedded.items import History, Item, transcription_usage
+from speakerd.embedded.orders import Answer, Order, Output, Settle, Stop
+from speakerd.embedded.responses import Event, Response, Wish, padding_of
+from speakerd.embedded.session import whole_format
 from speakerd.embedded.turns import TurnDetector
 from speakerd.embedded.validate import Refusal, error_event
 
@@ -46,11 +47,12 @@ class Responding:
         self.faults = Faults()
         self._failed = 0
         self.has_spoken = False
-        self.to_transcribe: set[str] = set()
+        self.to_transcribe: dict[str, str] = {}
         self._azure = azure
         self._conversation_id = make_id("conv")
         self._spoken_item_id: str | None = None
         self._running: dict[str, Response] = {}
+        self._ending: set[str] = set()
         self._waiting = False
         self._withheld: list[Event] = []
         self._context = Context()
@@ -63,7 +65,9 @@ class Responding:
 
     def emit(self, event: Event) -> None:
         """Send an event to the client."""
-        self._outputs.append({"type": event["type"], "event_id": self.make_id("event"), **event})
+        event_id = self.make_id("event")
+        padding = {"obfuscation": event_id.rjust(pad, "_")[-pad:]} if (pad := padding_of(event)) else {}
+        self._outputs.append({"type": event["type"], "event_id": event_id, **event, **padding})
 
     def order(self, order: Order) -> None:
         """Have something done."""
@@ -85,9 +89,9 @@ class Responding:
         if item is None:
             return
         item.heard = transcript
-        if item_id not in self.to_transcribe:
+        model = self.to_transcribe.pop(item_id, None)
+        if model is None:
             return
-        self.to_transcribe.discard(item_id)
         kind = "conversation.item.input_audio_transcription"
         place = {"item_id": item_id, "content_index": 0}
         if self.faults.transcription_fails:
@@ -98,12 +102,12 @@ class Responding:
         item.transcript = transcript
         if transcript:
             self.emit({"type": f"{kind}.delta", **place, "delta": transcript})
-        usage = {"type": "duration", "seconds": round(item.audio_ms / 1000, 3)}
+        usage = transcription_usage(model, item, transcript)
         self.emit({"type": f"{kind}.completed", **place, "transcript": transcript, "usage": usage})
 
     def running(self, response_id: str) -> Response | None:
         """Return a response that may still be filled, or None when it is over."""
-        return self._running.get(response_id)
+        return None if response_id in self._ending else self._running.get(response_id)
 
     @property
     def is_responding(self) -> bool:
@@ -185,21 +189,28 @@ class Responding:
     def say(self, response_id: str, delta: str) -> None:
         """Send more of an answer's words; the response may be over afterwards."""
         response = self._running[response_id]
-        self.emit(response.text_delta(delta))
-        if not response.spoken:
-            self._cut_if_exhausted(response)
+        if response.affords(delta):
+            self.emit(response.text_delta(delta))
+            if response.spoken or not response.exhausted():
+                return
+        elif response.spoken:
+            return  # the sound that follows is cut as well, and the response with it
+        self._exhaust(response)
 
     def play(self, response_id: str, pcm: bytes) -> None:
         """Send more of an answer's sound; the response may be over afterwards."""
         response = self._running[response_id]
-        self.has_spoken = True
-        self.emit(response.audio_delta(pcm))
-        self._cut_if_exhausted(response)
+        affordable = pcm[: response.affordable_bytes()]
+        if affordable:
+            self.has_spoken = True
+            self.emit(response.audio_delta(affordable))
+        if len(affordable) < len(pcm) or response.exhausted():
+            self._exhaust(response)
 
-    def _cut_if_exhausted(self, response: Response) -> None:
-        if response.exhausted():
-            self._close(response, "incomplete", "max_output_tokens")
-            self.order(Stop(response.response_id))
+    def _exhaust(self, response: Response) -> None:
+        """End a response that has used up its tokens."""
+        self._close(response, "incomplete", "max_output_tokens")
+        self.order(Stop(response.response_id))
 
     def finish(self, response_id: str) -> None:
         """Close a response that said all it had to say."""
@@ -211,26 +222,32 @@ class Responding:
         self._close(self._running[response_id], "failed", None, error)
 
     def cancel(self, response_id: str | None) -> None:
-        """Stop a response because the client says so.
+        """Stop a response because the client says so; it ends when ``settled`` is told.
 
         Raises:
             Refusal: nothing is running, or nothing of this name.
         """
         response = self._active() if response_id is None else self._running.get(response_id)
-        if response is None:
+        if response is None or response.response_id in self._ending:
             raise Refusal("response_cancel_not_active", "Cancellation failed: no active response found")
-        self._cancel(response, "client_cancelled")
+        self._ending.add(response.response_id)
+        self.order(Stop(response.response_id))
+        self.order(Settle(response.response_id))
+
+    def settled(self, response_id: str) -> None:
+        """End a response that the client cancelled a moment ago, unless it has ended meanwhile."""
+        response = self._running.get(response_id)
+        if response is not None:
+            self._close(response, "cancelled", "client_cancelled")
 
     def interrupt(self) -> None:
         """Stop the conversation's response because the user speaks; out-of-band ones run on."""
         self._waiting = False  # the user goes on; what was said before is answered together with it
         active = self._active()
         if active is not None:
-            self._cancel(active, "turn_detected")
-
-    def _cancel(self, response: Response, reason: str) -> None:
-        self._close(response, "cancelled", reason)
-        self.order(Stop(response.response_id))
+            reason = "client_cancelled" if active.response_id in self._ending else "turn_detected"
+            self._close(active, "cancelled", reason)
+            self.order(Stop(active.response_id))
 
     def _active(self) -> Response | None:
         """Return the response that the conversation waits for."""
@@ -239,6 +256,7 @@ class Responding:
     def _close(self, response: Response, status: str, reason: str | None, error: dict[str, Any] | None = None) -> None:
         """End a response, tell it, and begin the one that waited for it."""
         del self._running[response.response_id]
+        self._ending.discard(response.response_id)
         response.end(status, reason, error)
         if status == "cancelled":
             self._emit_all(response.late(self.faults.late_deltas))
@@ -277,7 +295,7 @@ class Responding:
             instructions=params.get("instructions", self.session["instructions"]),
             own_instructions="instructions" in params,
             voice=audio["voice"],
-            output_format=audio["format"],
+            output_format=whole_format(audio["format"]),
             max_output_tokens=params.get("max_output_tokens", self.session["max_output_tokens"]),
             metadata=params.get("metadata"),
             tools=tuple(params.get("tools", self.session["tools"])),

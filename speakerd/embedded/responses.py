@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
 from speakerd.embedded.g711 import encoder_for
 from speakerd.embedded.items import ASSISTANT_MS_PER_TOKEN, Item, Tokens, text_tokens
 
@@ -18,6 +19,25 @@ Event = dict[str, Any]
 
 _ARGUMENTS_DELTA = 12
 """Characters in a piece of a call's arguments (guessed)."""
+
+
+_PADDED = frozenset(
+    (
+        "conversation.item.input_audio_transcription.delta",
+        "response.function_call_arguments.delta",
+        "response.output_audio_transcript.delta",
+        "response.output_text.delta",
+    )
+)
+"""Events whose length would tell what is in them (specified)."""
+
+_PADDED_TO = 16
+"""Characters of a short delta and its padding (measured); of a long one a multiple of that (guessed)."""
+
+
+def padding_of(event: Event) -> int:
+    """Return how many characters of ``obfuscation`` an event is sent with."""
+    return -len(event["delta"]) % _PADDED_TO if event["type"] in _PADDED else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +153,22 @@ class Response:
         """Return whether ``max_output_tokens`` is used up."""
         limit = self.wish.max_output_tokens
         return isinstance(limit, int) and self.spent().total >= limit
+
+    def affords(self, delta: str) -> bool:
+        """Return whether ``max_output_tokens`` leaves room for more words."""
+        limit = self.wish.max_output_tokens
+        more = text_tokens(self.said + delta) - text_tokens(self.said)
+        return not isinstance(limit, int) or self.spent().total + more <= limit
+
+    def affordable_bytes(self) -> int | None:
+        """Return how much more wire audio ``max_output_tokens`` leaves room for; None: any."""
+        limit = self.wish.max_output_tokens
+        if not isinstance(limit, int):
+            return None
+        assert self.item is not None
+        others = self.spent().total - self._spent_on_item().audio
+        left_ms = (limit - others) * ASSISTANT_MS_PER_TOKEN - self.item.audio_ms
+        return max(0, left_ms) * WIRE_RATE_HZ // 1000 * SAMPLE_BYTES
 
     def shown(self) -> dict[str, Any]:
         """Return the response object as the service sends it."""

@@ -147,11 +147,18 @@ def turn_settings(session: dict[str, Any]) -> TurnSettings | None:
     )
 
 
+def whole_format(audio_format: dict[str, Any]) -> dict[str, Any]:
+    """Return an audio format with its rate, where it has one."""
+    return {**audio_format, "rate": 24_000} if audio_format["type"] == "audio/pcm" else dict(audio_format)
+
+
 def _update_input(audio_input: dict[str, Any], change: dict[str, Any]) -> None:
     """Apply an update of ``audio.input`` in place."""
     for key, value in change.items():
         if key == "turn_detection" and value is not None:
             audio_input[key] = _turn_detection(audio_input[key], value)
+        elif key == "format":
+            audio_input[key] = whole_format(value)
         elif key == "transcription" and value is not None:
             audio_input[key] = {"model": None, "language": None, "prompt": None, **value}
         else:
@@ -171,3 +178,4 @@ def _update_output(audio_output: dict[str, Any], change: dict[str, Any], *, spok
         sentence = "Cannot update a conversation's voice if assistant audio is present."
         raise Refusal("cannot_update_voice", sentence, "session.audio.output.voice")
     audio_output.update(copy.deepcopy(change))
+    audio_output["format"] = whole_format(audio_output["format"])

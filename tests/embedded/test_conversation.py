@@ -293,6 +293,34 @@ def test_cancel_stops_the_response(client: Client) -> None:
     assert client.orders[-1] == Stop(response_id)
 
 
+def test_a_cancelled_response_is_active_until_its_end_is_told(client: Client) -> None:
+    """Who cancels and creates in one breath is refused: the old response has not ended yet; a turn waits for it."""
+    client.settles = False
+    client.write("talk")
+    client.send("response.create")
+    response_id = client.answering()
+    assert client.send("response.cancel") == []
+    assert client.conversation.running(response_id) is None
+    assert error_of(client.send("response.create"))["code"] == "conversation_already_has_active_response"
+    assert error_of(client.send("response.cancel"))["code"] == "response_cancel_not_active"
+    client.conversation.settled(response_id)
+    assert client.events()[0]["response"]["status_details"]["reason"] == "client_cancelled"
+    client.conversation.settled(response_id)
+    assert client.events() == []
+    assert kinds(client.send("response.create")) == ["response.created"]
+
+
+def test_speech_ends_a_cancelled_response_at_once(client: Client) -> None:
+    """Speech in the moment between a cancel and its effect ends the response, as cancelled by the client."""
+    client.settles = False
+    client.write("talk")
+    client.send("response.create")
+    client.send("response.cancel")
+    events = client.append(sound(400))
+    assert kinds(events)[:2] == ["input_audio_buffer.speech_started", "response.done"]
+    assert events[1]["response"]["status_details"]["reason"] == "client_cancelled"
+
+
 @pytest.mark.parametrize("fields", [{}, {"response_id": "resp_other"}])
 def test_cancel_without_a_response_is_refused(client: Client, fields: dict[str, Any]) -> None:
     """There must be something to cancel."""
@@ -405,6 +433,46 @@ def test_transcript_comes_when_asked_for(client: Client) -> None:
         client.send("response.cancel")
 
 
+@pytest.mark.parametrize(("model", "kind"), [("gpt-4o-mini-transcribe", "tokens"), ("whisper-1", "duration")])
+def test_transcription_is_billed_as_its_model_is(client: Client, model: str, kind: str) -> None:
+    """The gpt-4o family counts tokens, the others seconds."""
+    client.send("session.update", **session_update(audio={"input": {"transcription": {"model": model}}}))
+    client.append(sound(1000) + silence(1000))
+    order = next(order for order in client.orders if isinstance(order, Hear))
+    client.conversation.heard(order.item_id, "Hello.")
+    usage = client.events()[-1]["usage"]
+    assert usage["type"] == kind
+    if kind == "tokens":
+        assert usage["input_token_details"] == {"text_tokens": 0, "audio_tokens": usage["input_tokens"]}
+        assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] == usage["input_tokens"] + 2
+
+
+def test_a_format_is_shown_whole(client: Client) -> None:
+    """PCM without a rate is 24 kHz, and the session says so."""
+    pcm = {"format": {"type": "audio/pcm"}}
+    (updated,) = client.send("session.update", **session_update(audio={"input": pcm, "output": pcm}))
+    for direction in ("input", "output"):
+        assert updated["session"]["audio"][direction]["format"] == {"type": "audio/pcm", "rate": 24_000}
+    (created,) = client.send("response.create", response={"audio": {"output": pcm}})
+    assert created["response"]["audio"]["output"]["format"] == {"type": "audio/pcm", "rate": 24_000}
+
+
+def test_an_item_can_be_cut_to_nothing_twice(client: Client) -> None:
+    """What was cut to nothing is still model audio; another content part than the first is none."""
+    client.write("talk")
+    client.send("response.create")
+    response_id = answered(client)
+    client.conversation.finish(response_id)
+    item_id = client.events()[-2]["response"]["output"][0]["id"]
+    asked = {"item_id": item_id, "audio_end_ms": 0}
+    error = error_of(client.send("conversation.item.truncate", **asked, content_index=1))
+    assert (error["code"], error["param"]) == ("invalid_value", "content_index")
+    for _ in range(2):
+        assert kinds(client.send("conversation.item.truncate", **asked, content_index=0)) == [
+            "conversation.item.truncated"
+        ]
+
+
 def test_no_transcript_unless_asked_for(client: Client) -> None:
     """Without transcription what was heard stays inside."""
     client.append(sound(320) + silence(1000))
@@ -437,7 +505,38 @@ def test_max_output_tokens_cuts_the_answer(client: Client) -> None:
     answered(client)
     done = client.events()[-2]["response"]
     assert (done["status"], done["status_details"]["reason"]) == ("incomplete", "max_output_tokens")
+    assert done["usage"]["output_tokens"] == 10
     assert isinstance(client.orders[-1], Stop)
+
+
+def test_an_answer_never_costs_more_than_it_may(client: Client) -> None:
+    """With no token left there is neither another word nor sound."""
+    client.write("talk")
+    client.send("response.create", response={"max_output_tokens": 1})
+    response_id = client.answering()
+    client.conversation.begin(response_id)
+    client.conversation.say(response_id, "Well")
+    client.conversation.say(response_id, " then")
+    client.conversation.play(response_id, silence(100))
+    events = client.events()
+    assert kinds(events).count("response.output_audio_transcript.delta") == 1
+    assert "response.output_audio.delta" not in kinds(events)
+    assert events[-2]["response"]["usage"]["output_tokens"] == 1
+
+
+def test_text_deltas_are_padded(client: Client) -> None:
+    """What streams as text comes with padding that hides its length: both make 16 characters, or a multiple."""
+    client.write("talk")
+    client.send("response.create")
+    response_id = client.answering()
+    client.conversation.begin(response_id)
+    for delta in ("Hi", "seventeen letters"):
+        client.conversation.say(response_id, delta)
+        event = client.events()[-1]
+        assert event["type"] == "response.output_audio_transcript.delta"
+        assert (len(event["delta"]) + len(event["obfuscation"])) % 16 == 0
+    client.conversation.play(response_id, silence(100))
+    assert "obfuscation" not in client.events()[-1]
 
 
 def test_text_response_has_text_events(client: Client) -> None:

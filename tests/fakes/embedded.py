@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from speakerd.embedded.conversation import Conversation
-from speakerd.embedded.orders import Answer, Hear, Listen, Order, Stop
+from speakerd.embedded.orders import Answer, Hear, Listen, Order, Settle, Stop
 from speakerd.embedded.session import default_session
 from speakerd.embedded.turns import TurnDetector
 from speakerd.embedded.vad import EnergyVad
@@ -34,7 +34,11 @@ def sound(span_ms: float, amplitude: float = 4000.0) -> bytes:
 
 
 class Client:
-    """Speaks with a conversation as a client does, and does what it orders the way a server would."""
+    """Speaks with a conversation as a client does, and does what it orders the way a server would.
+
+    Attributes:
+        settles: Whether a cancelled response ends at once.
+    """
 
     def __init__(self, **options: Any) -> None:
         numbers = itertools.count(1)
@@ -43,6 +47,7 @@ class Client:
             session, TurnDetector(EnergyVad()), lambda prefix: f"{prefix}_{next(numbers)}", **options
         )
         self.orders: list[Order] = []
+        self.settles = True
 
     def send(self, kind: str, **fields: Any) -> list[dict[str, Any]]:
         """Send an event and return what the service says to it."""
@@ -66,7 +71,9 @@ class Client:
                 if isinstance(output, Listen):
                     for event in self.conversation.turns.feed(output.pcm):
                         self.conversation.turn(event)
-                elif isinstance(output, Hear | Answer | Stop):
+                elif isinstance(output, Settle) and self.settles:
+                    self.conversation.settled(output.response_id)
+                elif isinstance(output, Hear | Answer | Stop | Settle):
                     self.orders.append(output)
                 else:
                     events.append(output)
