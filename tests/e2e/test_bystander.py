@@ -9,7 +9,7 @@ from tests.fakes.room_tools import earcon_likeness
 async def test_speech_that_was_not_meant_for_it_is_waited_through(play, voice):
     """The model calls ``wait_for_user``: nothing is said to it, it listens on, answers what is meant for it, rests."""
     script = ["One, two.", "@wait_for_user", "Three, four.", "@wait_for_user"]
-    async with play(config={"conversation": {"follow_up_s": 3.0}}, replies=script) as stage:
+    async with play(config={"conversation": {"follow_up_s": 2.5}}, replies=script) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=20)
         aside, _ = stage.say(voice("Dinner is ready, are you coming?"))
@@ -24,7 +24,7 @@ async def test_speech_that_was_not_meant_for_it_is_waited_through(play, voice):
         waiting = await stage.wait_for("state", before="thinking", after="follow-up", after_s=aside)
         rested = await stage.wait_for("state", before="follow-up", after="idle", after_s=waiting["t"])
         assert rested["on"] == "DeadlinePassed"
-        assert 2.8 <= rested["t"] - waiting["t"] <= 4.0
+        assert 2.3 <= rested["t"] - waiting["t"] <= 3.5
         await stage.until(rested["t"] + 0.6)
         assert stage.room.audible_spans(aside, rested["t"]) == []
         assert earcon_likeness(stage.room, Earcon.END, rested["t"], rested["t"] + 0.6) > 0.9

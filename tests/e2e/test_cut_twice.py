@@ -18,7 +18,7 @@ LAST = "This is the answer that is heard as a whole."
 LATE = 5
 """Deltas of a cut answer that come all the same."""
 
-HALF_S = ROOM_RATE_HZ // 2
+HALF_S, FIFTH_S = ROOM_RATE_HZ // 2, ROOM_RATE_HZ // 5
 REPEAT = int(0.8 * ROOM_RATE_HZ)
 """Sooner than this the hum does not repeat itself (read in ``ScriptedVoice``: five notes of 180 ms)."""
 
@@ -50,9 +50,9 @@ async def test_two_answers_are_cut_and_the_third_is_heard_whole(play, voice):
         assert stage.marks("cancel") == [], "the service had interrupted itself already"
         last = _as_room(tap.calls[0].downlink(stage.marks("downlink")[-1]["item_id"]))
         (span,) = stage.room.audible_spans(cut["t"] + 0.1, drained["t"] + 0.5, gap_ms=200)
-        assert span[1] - span[0] == pytest.approx(len(last) / ROOM_RATE_HZ, abs=0.05)
-        for end, piece in ((span[0], last[:HALF_S]), (span[1], last[-HALF_S:])):
-            assert find(piece, stage.room.heard(end - 0.6, end + 0.6))[1] > 0.9
+        assert -0.05 < span[1] - span[0] - len(last) / ROOM_RATE_HZ < 0.5
+        lost = [at for at in range(0, len(last) - FIFTH_S, FIFTH_S) if not _is_heard(stage.room, last, at, span[0])]
+        assert len(lost) <= 1, "at most one piece may be torn: a busy machine delivers the second delta late"
 
 
 def _heard_of(room, pcm, audible_s, end_s):
@@ -64,6 +64,12 @@ def _heard_of(room, pcm, audible_s, end_s):
     at, likeness = find(room.heard(silent_s - 0.5, silent_s), wanted[around : around + HALF_S + REPEAT])
     assert likeness > 0.9
     return silent_s, (around + at + HALF_S) * 1000 / ROOM_RATE_HZ
+
+
+def _is_heard(room, pcm, at, begin_s):
+    """Return whether a fifth of a second of a sound is heard where it belongs, or a little later."""
+    due_s = begin_s + at / ROOM_RATE_HZ
+    return find(pcm[at : at + FIFTH_S], room.heard(due_s - 0.05, due_s + 0.7))[1] > 0.9
 
 
 def _as_room(pcm):

@@ -10,7 +10,7 @@ from tests.fakes.tap import Tap
 
 @pytest.mark.parametrize("minutes", [10, 0])
 async def test_a_second_conversation_knows_the_first_one(play, voice, neural_url, minutes):
-    """The new session is told who said what, before it hears anything; with ``memory_minutes: 0`` it is told nothing."""
+    """The new session is told who said what before it hears anything; with ``memory_minutes: 0`` it is told nothing."""
     conversation = {"memory_minutes": minutes, "follow_up_s": 0}
     async with (
         Tap(neural_url) as tap,

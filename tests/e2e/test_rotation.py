@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.fakes.room_tools import plain
 from tests.fakes.tap import Tap
 
-LIFE_S = 14.0
+LIFE_S = 12.0
 """Long enough for a question and its answer before the last quarter of it."""
 
 

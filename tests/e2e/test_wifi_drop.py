@@ -1,4 +1,4 @@
-"""The network goes away in each phase of a conversation; what happens in an answer and behind it: ``test_link_lost``."""
+"""The network goes away in each phase of a conversation; in an answer and behind it: ``test_link_lost``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fakes.tap import Tap
 
 
 async def test_a_network_lost_while_the_user_has_the_word_is_told(play, voice):
-    """Before a word, in the middle of one, and behind the last: a notice, a true status line, and the next one works."""
+    """Before a word, in the middle of one, and behind the last: a notice, a true status line, and the next works."""
     async with play(replies=["One, two."], start_daemon=False) as stage, Tap(stage.url) as tap:
         await through(tap, stage)
         for phase in ("nothing said", "mid-utterance", "thinking"):
