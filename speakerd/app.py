@@ -21,7 +21,7 @@ from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.controller import Controller
-from speakerd.core.echo_path import describe
+from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
@@ -92,6 +92,7 @@ class Speaker:
         self._settings = settings
         self._limits = limits_of(settings)
         self._built = False
+        self._echo_choice: BargeIn | None = None  # what the journal knows
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
         self._since_s = time.monotonic()
@@ -302,7 +303,8 @@ class Speaker:
         return Counts(xruns, speaker["starvations"], self._ears.near_misses)
 
     def _note_echo(self, measured: EchoMeasured) -> None:
-        if measured.choice is not barge_in(self.controller.state, self._limits):
+        if self._limits.barge_in_measured and measured.choice is not self._echo_choice:
+            self._echo_choice = measured.choice
             log.info("%s; what may cut a reply: %s", describe(measured.figures), measured.choice.value)
         self._post(measured)
 
