@@ -23,7 +23,6 @@ from speakerd.bench.evening_play import FOLLOW_UP_S, REST_WITHIN_S, Evening, thr
 from speakerd.bench.figures import Figure, format_table, holds, machine
 from speakerd.bench.service import resident_mb
 from speakerd.core.errors import SpeakerdError
-from speakerd.demo.process import StageError
 from speakerd.demo.props import HEADPHONES
 from speakerd.demo.stage import Stage
 
@@ -185,8 +184,8 @@ async def _play(logs: Path, turns: int, seed: int, say: Callable[[str], None]) -
 
 
 def _sample(stage: Stage, turns: int) -> Sample:
-    if stage.daemon.pid is None:
-        raise StageError("stage-ended", f"the daemon ended with {stage.daemon.exit_code}")
+    stage.daemon.require_alive()
+    assert stage.daemon.pid is not None
     return Sample(turns, round(resident_mb(stage.daemon.pid), 2), *threads_and_files(stage.daemon.pid))
 
 
