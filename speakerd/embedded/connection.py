@@ -39,6 +39,10 @@ _LONG_MESSAGE_BYTES = 256 * 1024
 _BACKLOG_BYTES = 64 * 1024 * 1024
 """How much may wait for a client that does not read before it is closed (guessed)."""
 
+BACKLOG_MESSAGES = 32_768
+"""The same, counted in messages, of which a short one takes kilobytes with all that belongs to it (guessed: an hour of
+answers is half of it)."""
+
 _FAREWELL_S = 10.0
 """How long a client may take to be told that its session is over (guessed)."""
 
@@ -248,7 +252,7 @@ class Connection:
         self._witness.posted(event)
         for message in self._tampering.messages(event):
             self._backlog_bytes += len(message)
-            if self._backlog_bytes > _BACKLOG_BYTES:
+            if self._backlog_bytes > _BACKLOG_BYTES or self._outbox.qsize() >= BACKLOG_MESSAGES:
                 _log.warning("a client does not read: dropping it")
                 self._is_dropped = True
                 self._socket.abort()

@@ -189,11 +189,13 @@ class EmbeddedService:
         self._loading = asyncio.create_task(self._load(), name="embedded-load")
         try:
             self._server = await listen(self, self._serve, self._address, self._options.tls, self._options.patience_s)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             self._loading.cancel()
             self._close_files()
             host, port = self._address
-            raise SpeakerdError("embedded-port", f"cannot listen on {host}:{port}: {error}", Remedy.EXIT) from error
+            reason = "a port is a number from 0 to 65535" if isinstance(error, OverflowError) else error
+            sentence = f"cannot listen on {host}:{port}: {reason}; --port chooses another, 0 any free one"
+            raise SpeakerdError("embedded-port", sentence, Remedy.EXIT) from error
         return self
 
     async def __aexit__(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from speakerd.embedded.connection import Connection
+from speakerd.embedded.connection import BACKLOG_MESSAGES, Connection
 from speakerd.embedded.conversation import Conversation
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.session import default_session
@@ -184,6 +184,20 @@ async def test_client_that_does_not_read_is_dropped_once(caplog: pytest.LogCaptu
         await socket.incoming.join()
     assert socket.end == "aborted"
     assert caplog.messages.count("a client does not read: dropping it") == 1
+
+
+async def test_short_events_cannot_pile_up_without_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A short event takes more memory than its length tells: their number is bounded, too."""
+    async with serving(Faults(), []) as socket:
+        await socket.until("session.created")
+        socket.reads.clear()
+        socket.incoming.put_nowait(json.dumps({"type": "response.cancel"}))
+        await socket.incoming.join()
+        for _ in range(BACKLOG_MESSAGES + 1):
+            socket.say("response.cancel")
+        await socket.ended.wait()
+    assert socket.end == "aborted"
+    assert sum("does not read" in message for message in caplog.messages) == 1
 
 
 async def test_session_of_a_client_that_does_not_read_ends_with_its_life() -> None:

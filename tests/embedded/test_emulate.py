@@ -56,6 +56,12 @@ async def test_clear_text_beyond_this_machine_is_warned_of(
     assert sum("clear text" in message and "--tls" in message for message in caplog.messages) == warnings
 
 
+async def test_a_port_that_is_none_is_named() -> None:
+    """A port that cannot be is refused with what can be done, as one is that is taken."""
+    with pytest.raises(SpeakerdError, match=r"99999.*0 to 65535.*--port"):
+        await emulate(port=99_999, tier="scripted")
+
+
 async def test_other_addresses_are_refused() -> None:
     """It listens on this machine only."""
     with pytest.raises(SpeakerdError, match="loopback"):
