@@ -28,7 +28,7 @@ from speakerd.demo.room import ROOM_RATE_HZ
 from speakerd.demo.simcard import CardProfile
 from speakerd.demo.stage import Stage
 
-QUESTIONS = ("Tell me a joke.", "Tell me a long story.", "Who are you?", "Count to fifty.")
+QUESTIONS = ("Tell me a joke.", "Tell me a long story.", "Who are you?", "Please count to fifty.")
 """What is asked, round and round; the answers last from five seconds to fifty."""
 
 OPENING = "Hey Jarvis."
@@ -94,6 +94,9 @@ class Watched:
     wakes: int = 0
     """How often the daemon took it for its wake word."""
 
+    xruns: int = 0
+    """How often the card ran over or dry: a busy machine's fault, and the canceller loses its place by it."""
+
     echo_db: float | None = None
     """How much louder than the user the microphone heard the loudspeaker."""
 
@@ -137,10 +140,11 @@ def figures(watched: Watched | None) -> list[Figure]:
         Figure(f"replies, {watched.named} of them with the wake word", watched.replies, ""),
         Figure("the loudspeaker spoke", round(watched.replied_s / 60, 2), "min"),
         Figure("echo at the microphone beside the user", watched.echo_db, "dB"),
+        Figure("overruns and underruns of the card", watched.xruns, ""),
         Figure("replies cut", watched.cuts, ""),
     ]
     for name, count in (("false barge-ins", watched.barge_ins), ("false wakes", watched.wakes)):
-        rows.append(Figure(name, count, "", 0))
+        rows.append(Figure(name, count if hours else None, "", 0))
         rows.append(Figure(f"{name} an hour", round(count / hours, 1) if hours else None, ""))
         rows.append(Figure(f"{name} an hour, at most (95 %)", at_most(count) / hours if hours else None, ""))
     return rows
@@ -233,6 +237,7 @@ async def _watch(stage: Stage, length_s: float, say: Callable[[str], None]) -> W
         replies.append(voice_dbfs(reply))
         counted = f"{watched.barge_ins} false barge-ins, {watched.wakes} false wakes"
         say(f"{watched.replied_s / 60:4.1f} of {length_s / 60:g} min of replies: {counted}")
+    watched.xruns = stage.room.xruns("capture") + stage.room.xruns("playback")
     assert stage.card.echo_gain_db is not None
     user_dbfs = voice_dbfs(np.concatenate(users))
     watched.echo_db = round(float(np.mean(replies)) + stage.card.echo_gain_db - user_dbfs, 1)
