@@ -5,6 +5,7 @@ The voice activity detector's Protocol stands beside its only user, in ``turns.p
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -84,6 +85,10 @@ class Prompt:
     """Whether the assistant has said nothing yet in what it reads."""
 
 
+LONGEST_BREATH = 400
+"""Characters that are spoken in one piece, about 25 s (guessed): what a piece takes in memory is bounded by it."""
+
+
 class Ears(Protocol):
     """Recognises speech. Thread: any; heavy."""
 
@@ -131,6 +136,15 @@ class Tier:
 
     voice: Voice
     """Shared by all sessions."""
+
+
+def in_breaths(sentences: list[str]) -> list[str]:
+    """Cut sentences that are longer than anybody's breath, between words where there are any."""
+    breaths: list[str] = []
+    for sentence in sentences:
+        short = len(sentence) <= LONGEST_BREATH
+        breaths += [sentence] if short else textwrap.wrap(sentence, LONGEST_BREATH, break_on_hyphens=False)
+    return breaths
 
 
 def in_slices(pcm: bytes, sizes: Iterator[int]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ import numpy as np
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
 from speakerd.embedded.calls import chosen, is_waiting, waiting
-from speakerd.embedded.parts import Call, Heard, Prompt
+from speakerd.embedded.parts import Call, Heard, Prompt, in_breaths
 from speakerd.embedded.turns import FRAME_FRAMES, FRAME_MS
 
 _SPEECH_DBFS = -45.0
@@ -90,7 +90,7 @@ class ScriptedVoice:
 
     def sentences(self, text: str) -> list[str]:
         """Cut after full stops, question and exclamation marks."""
-        return [piece for piece in re.split(r"(?<=[.!?])\s+", text.strip()) if piece]
+        return in_breaths([piece for piece in re.split(r"(?<=[.!?])\s+", text.strip()) if piece])
 
     def speak(self, sentence: str, speed: float) -> bytes:
         """Hum as long as it would take to say the sentence."""

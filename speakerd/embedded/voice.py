@@ -6,6 +6,8 @@ import threading
 
 import numpy as np
 
+from speakerd.embedded.parts import in_breaths
+
 _PEAK = 32767.0
 
 _SEED = 1
@@ -34,7 +36,7 @@ class HibariVoice:
     def sentences(self, text: str) -> list[str]:
         """Return the sentences of a text."""
         sentences: list[str] = self._engine.split_sentences(text)
-        return sentences
+        return in_breaths(sentences)
 
     def speak(self, sentence: str, speed: float) -> bytes:
         """Return one sentence as wire audio. Thread: any; a second of speech takes 20 ms of CPU."""

@@ -39,6 +39,15 @@ def test_voice_is_as_long_as_its_text() -> None:
     assert len(voice.speak(sentence, 2.0)) == length // 2
 
 
+def test_voice_draws_breath_in_a_text_without_end() -> None:
+    """However long a sentence is, it is spoken in pieces of seconds, so that no client can fill the memory with one."""
+    text = " ".join(["word"] * 1000) + " " + "x" * 1000
+    pieces = ScriptedVoice().sentences(text)
+    assert max(map(len, pieces)) <= 400
+    assert "".join(" ".join(pieces).split()) == "".join(text.split())
+    assert " ".join(pieces[:12]) == text[: len(" ".join(pieces[:12]))]
+
+
 def test_voice_cuts_at_sentences() -> None:
     """Each sentence is spoken by itself."""
     assert ScriptedVoice().sentences(" One. Two?  Three") == ["One.", "Two?", "Three"]
