@@ -10,10 +10,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
 from speakerd.embedded.asking import prompt_for, subject
@@ -21,10 +20,10 @@ from speakerd.embedded.conversation import Conversation
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.items import Item
 from speakerd.embedded.orders import Answer, Hear, Listen, Settle, Stop
+from speakerd.embedded.outbox import Outbox, Socket
 from speakerd.embedded.parts import Call, Heard, Tier
 from speakerd.embedded.reply import Reply
 from speakerd.embedded.responses import Wish
-from speakerd.embedded.tampering import Tampering
 from speakerd.embedded.validate import Refusal
 from speakerd.embedded.witness import Witness, Witnesses
 
@@ -36,51 +35,11 @@ _LISTEN_BYTES = WIRE_RATE_HZ * SAMPLE_BYTES
 _LONG_MESSAGE_BYTES = 256 * 1024
 """Longer ones are taken apart in a thread; a thread costs more than a shorter one (guessed)."""
 
-_BACKLOG_BYTES = 64 * 1024 * 1024
-"""How much may wait for a client that does not read before it is closed (guessed)."""
-
-BACKLOG_MESSAGES = 32_768
-"""The same, counted in messages, of which a short one takes kilobytes with all that belongs to it (guessed: an hour of
-answers is half of it)."""
-
 _FAREWELL_S = 10.0
 """How long a client may take to be told that its session is over (guessed)."""
 
 _SETTLE_S = 0.05
 """How long a cancelled response goes on being the active one (guessed: the service needs a moment, too)."""
-
-_LOST = 1006
-"""The close code that no frame carries: the connection was lost (specified by RFC 6455)."""
-
-
-class Socket(Protocol):
-    """What a connection needs of a WebSocket."""
-
-    async def recv(self) -> str | bytes:
-        """Return the next message."""
-
-    async def send(self, message: str) -> None:
-        """Send a message."""
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close with a close frame."""
-
-    def abort(self) -> None:
-        """Drop the connection without a close frame."""
-
-    def stall(self) -> None:
-        """Read nothing more, not even pings."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Farewell:
-    """Closes the connection when everything before it is sent."""
-
-    code: int
-    """Close code."""
-
-    reason: str
-    """Its reason."""
 
 
 class Connection:
@@ -119,16 +78,11 @@ class Connection:
         self._executor = executor
         self._pace = pace
         self._faults = conversation.faults = faults
-        self._tampering = Tampering(faults)
         self._life_s = life_s
         self._farewell_s = farewell_s
         self._received = received
         self._witness: Witness = witness or Witnesses(())
-        self._outbox: asyncio.Queue[str | _Farewell] = asyncio.Queue()
-        self._backlog_bytes = 0
-        self._is_dropped = False
-        self._events_sent = 0
-        self._audio_deltas_sent = 0
+        self._outbox = Outbox(socket, faults)
         self._recognising = asyncio.Lock()
         self._heard: dict[str, asyncio.Task[Heard]] = {}
         self._replies: dict[str, asyncio.Task[None]] = {}
@@ -141,7 +95,7 @@ class Connection:
         """
         tasks: set[asyncio.Task[None]] = {
             asyncio.create_task(self._read(), name="embedded-read"),
-            asyncio.create_task(self._write(), name="embedded-write"),
+            asyncio.create_task(self._outbox.run(), name="embedded-write"),
             asyncio.create_task(self._expire(), name="embedded-expire"),
         }
         if self._faults.drop_after_s is not None:
@@ -179,42 +133,13 @@ class Connection:
             for listen in self._flush():
                 await self._listen(listen.pcm)
 
-    async def _write(self) -> None:
-        """Send what waits, and let the faults have their way with it."""
-        while True:
-            message = await self._outbox.get()
-            if isinstance(message, _Farewell):
-                await self._socket.close(message.code, message.reason)
-                return
-            self._backlog_bytes -= len(message)
-            if '"response.output_audio.delta"' in message[:40]:
-                self._audio_deltas_sent += 1
-                if self._audio_deltas_sent == self._faults.drop_at_audio_delta:
-                    self._socket.abort()
-                    return
-            await self._socket.send(message)
-            self._events_sent += 1
-            if self._faults.close_after_events is not None and self._events_sent == self._faults.close_after_events[1]:
-                await self._close_on_purpose(self._faults.close_after_events[0])
-                return
-            if self._events_sent == self._faults.stall_after_events:
-                self._socket.stall()
-                await asyncio.Event().wait()
-
-    async def _close_on_purpose(self, code: int) -> None:
-        """Fault: close with a code; 1006 stands for a connection that is lost without a close frame."""
-        if code == _LOST:
-            self._socket.abort()
-        else:
-            await self._socket.close(code, "closed on purpose (fault switch)")
-
     async def _expire(self) -> None:
         """End the session when its time is over, the way the service does."""
         await asyncio.sleep(self._life_s)
         sentence = f"Your session hit the maximum duration of {round(self._life_s / 60)} minutes."
         self._conversation.refuse(Refusal("session_expired", sentence), None)
         self._flush()
-        self._outbox.put_nowait(_Farewell(1001, sentence))
+        self._outbox.part(1001, sentence)
         await asyncio.sleep(
             self._farewell_s
         )  # the writer ends the connection, unless it waits for a client that is gone
@@ -247,17 +172,10 @@ class Connection:
 
     def _post(self, event: dict[str, Any]) -> None:
         """Queue an event for the client."""
-        if self._is_dropped:
+        if self._outbox.is_dropped:
             return
         self._witness.posted(event)
-        for message in self._tampering.messages(event):
-            self._backlog_bytes += len(message)
-            if self._backlog_bytes > _BACKLOG_BYTES or self._outbox.qsize() >= BACKLOG_MESSAGES:
-                _log.warning("a client does not read: dropping it")
-                self._is_dropped = True
-                self._socket.abort()
-                return
-            self._outbox.put_nowait(message)
+        self._outbox.post(event)
 
     async def _listen(self, pcm: bytes) -> None:
         """Let the turn detector hear appended audio."""

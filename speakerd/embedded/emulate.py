@@ -19,7 +19,8 @@ from speakerd.embedded.certificate import Tls
 from speakerd.embedded.fault_control import checked
 from speakerd.embedded.faults import FAULTS_VARIABLE, Faults
 from speakerd.embedded.guide import Place, guide
-from speakerd.embedded.server import BURST_PACE, EmbeddedService, Options, is_loopback
+from speakerd.embedded.options import Options, is_loopback
+from speakerd.embedded.server import BURST_PACE, EmbeddedService
 from speakerd.embedded.spawn import end_with_parent
 from speakerd.embedded.tiers import TierName, build
 

@@ -6,17 +6,13 @@ What is said over a connection stands in ``connection.py``; sockets and HTTP sta
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 import secrets
-import ssl
 import string
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -28,8 +24,8 @@ from speakerd.embedded.conversation import Conversation
 from speakerd.embedded.door import Client, Door, Header, Listening, listen
 from speakerd.embedded.fault_control import Answer, FaultFile, control, problem
 from speakerd.embedded.faults import Faults
+from speakerd.embedded.options import Options, is_loopback
 from speakerd.embedded.parts import Tier
-from speakerd.embedded.patience import PATIENCE_S
 from speakerd.embedded.recording import Recorder
 from speakerd.embedded.session import SESSION_LIFE_S, default_session
 from speakerd.embedded.turn_log import TurnLog
@@ -45,9 +41,6 @@ BURST_PACE = 8.0
 _WORKERS = 4
 """Threads for detectors, ears and voice; a recognition must not hold up another session's turn detection (guessed)."""
 
-SEATS = 64
-"""Sessions at a time; two cores carry 20 with ease (guessed; the test of concurrency measures)."""
-
 _DOORS_A_SEAT = 4
 """Connections at a time, for each seat; most of them are at their handshake (guessed)."""
 
@@ -58,43 +51,6 @@ def make_id(prefix: str) -> str:
     """Return a fresh name as the service makes them: ``call_`` and 16 characters, all others and 21."""
     length = 16 if prefix == "call" else 21
     return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether an address is reached from this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a service differs from the plain one on the loopback."""
-
-    tls: ssl.SSLContext | None = None
-    """Speak TLS with this."""
-
-    api_key: str | None = None
-    """What clients must know; None: any key will do, and the service stays on the loopback."""
-
-    record: Path | None = None
-    """Keep what is heard and said in this folder."""
-
-    fault_file: Path | None = None
-    """Take faults from this file whenever it changes."""
-
-    fault_control: bool = False
-    """Let clients on this machine read and change the faults at ``/faults``."""
-
-    transcripts: bool = False
-    """Log what is said in each turn."""
-
-    seats: int = SEATS
-    """Sessions at a time; more are refused with 503."""
-
-    patience_s: float = PATIENCE_S
-    """How often a client is pinged, and how long it may take to answer."""
 
 
 class EmbeddedService:

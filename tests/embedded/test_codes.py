@@ -33,7 +33,7 @@ def places() -> Iterator[ast.expr]:
     """Return every expression that stands where a code does."""
     for node in (node for tree in TREES for node in ast.walk(tree)):
         match node:
-            case ast.Call(func=ast.Name(id="Refusal" | "problem" | "_Farewell"), args=[code, *_]):
+            case ast.Call(func=ast.Name(id="Refusal" | "problem") | ast.Attribute(attr="part"), args=[code, *_]):
                 yield code
             case ast.Call(func=ast.Name(id="_reject"), args=[_, code, *_]):
                 yield code

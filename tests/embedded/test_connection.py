@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from speakerd.embedded.connection import BACKLOG_MESSAGES, Connection
+from speakerd.embedded.connection import Connection
 from speakerd.embedded.conversation import Conversation
 from speakerd.embedded.faults import Faults
+from speakerd.embedded.outbox import BACKLOG_MESSAGES
 from speakerd.embedded.session import default_session
 from speakerd.embedded.tiers import scripted
 from speakerd.embedded.turns import TurnDetector

@@ -20,7 +20,8 @@ from speakerd.embedded import guide
 from speakerd.embedded.certificate import throw_away
 from speakerd.embedded.emulate import read_key
 from speakerd.embedded.guide import Place
-from speakerd.embedded.server import EmbeddedService, Options
+from speakerd.embedded.options import Options
+from speakerd.embedded.server import EmbeddedService
 from speakerd.embedded.spawn import parse_announcement
 from speakerd.embedded.tiers import scripted
 from tests.fakes.command import environment

@@ -14,8 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from speakerd.embedded.faults import Faults
+from speakerd.embedded.options import Options
 from speakerd.embedded.patience import Patience
-from speakerd.embedded.server import EmbeddedService, Options
+from speakerd.embedded.server import EmbeddedService
 from speakerd.embedded.tiers import scripted
 
 AUTH = {"Authorization": "Bearer local"}

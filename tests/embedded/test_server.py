@@ -19,8 +19,9 @@ from websockets.typing import Subprotocol
 from speakerd.core.errors import SpeakerdError
 from speakerd.embedded.admission import check_handshake
 from speakerd.embedded.faults import Faults
+from speakerd.embedded.options import Options
 from speakerd.embedded.parts import Prompt
-from speakerd.embedded.server import EmbeddedService, Options, make_id
+from speakerd.embedded.server import EmbeddedService, make_id
 from speakerd.embedded.tiers import scripted
 
 AUTH = {"Authorization": "Bearer local"}
