@@ -19,14 +19,17 @@ from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
 
 Pcm = npt.NDArray[np.int16]
 
-SLACK_FRAMES = ms_to_frames(60, WIRE_RATE_HZ)
-"""How much later than before an echo may come (measured on the virtual card: up to 40 ms after a rest)."""
+SLACK_FRAMES = ms_to_frames(50, WIRE_RATE_HZ)
+"""How much earlier or later than before an echo may come (measured on the virtual card: up to 40 ms after a rest)."""
 
 FOLLOW_FRAMES = WIRE_RATE_HZ
 """So often the delay is looked at while all is well: two cards drift apart (chosen: 2 ms of CPU each)."""
 
 TRIES = 3
 """So many sounds are held back before the search is given up: a wake sound's echo is not always found (chosen)."""
+
+WRONG_FRAMES = ms_to_frames(2, WIRE_RATE_HZ)
+"""So far off a second later, the echo was found in a wrong place: clocks drift 1 ms at most (chosen)."""
 
 _QUIET_FAR = 30
 """A far end whose samples stay within this is silent (guess: below -60 dBFS)."""
@@ -98,6 +101,7 @@ class Aligned:
         self._reference = reference
         self._realignments = reference.realignments
         self._tries_left = 0
+        self._to_check = False
         self._learnt = Learnt.HOLDS
         self._near: list[Pcm] = []
         self._far: list[Pcm] = []
@@ -122,8 +126,7 @@ class Aligned:
             self._frames += len(near)
         if self._tries_left and self._frames:
             return self._resolve(anew)
-        self._follow()
-        return self._ends(near, far, anew)
+        return self._ends(near, self._follow(far), anew)
 
     def _ends(self, near: Pcm, far: Pcm | None, anew: bool) -> Ends:
         learnt = self._learnt
@@ -148,9 +151,10 @@ class Aligned:
             return self._ends(_NOTHING, _NOTHING, anew)
         near, far = self._let_go()
         lag = find_lag(near, far)
-        if lag is not None:
+        if lag is not None and abs(lag - self.lag_frames) <= SLACK_FRAMES:
             self._tries_left = 0
             self._learnt = Learnt.HOLDS
+            self._to_check = True
             return self._ends(near, self._move(far, lag - self.lag_frames), anew)
         self._tries_left -= 1
         if not self._tries_left:
@@ -161,17 +165,25 @@ class Aligned:
     def _move(self, far: Pcm, later_frames: int) -> Pcm:
         """Move what is to come of the far end, this included, by so much."""
         if later_frames > 0:
-            self._reference.put_back(far[len(far) - later_frames :])
-            return np.concatenate((np.zeros(later_frames, np.int16), far))[: len(far)]
+            delayed = np.concatenate((np.zeros(later_frames, np.int16), far))
+            self._reference.put_back(delayed[len(far) :])
+            return delayed[: len(far)]
         early = self._reference.skip(-later_frames)
         moved = np.concatenate((far, early))[-later_frames:]
         return np.concatenate((moved, np.zeros(len(far) - len(moved), np.int16)))
 
-    def _follow(self) -> None:
-        """Look at the delay now and then."""
-        if self._frames >= FOLLOW_FRAMES:
-            lag = find_lag(*self._let_go())
-            self.lag_frames = self.lag_frames if lag is None else lag
+    def _follow(self, far: Pcm) -> Pcm:
+        """Look at the delay now and then; return the far end, moved where it was put in a wrong place before."""
+        if self._frames < FOLLOW_FRAMES:
+            return far
+        lag = find_lag(*self._let_go())
+        to_check, self._to_check = self._to_check, False
+        if lag is None:
+            return far
+        if to_check and self.lag_frames is not None and abs(lag - self.lag_frames) > WRONG_FRAMES:
+            return self._move(far, lag - self.lag_frames)
+        self.lag_frames = lag
+        return far
 
     def _let_go(self) -> tuple[Pcm, Pcm]:
         """Return what was collected, and begin to collect anew."""

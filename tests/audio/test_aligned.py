@@ -90,6 +90,33 @@ def test_holds_a_sound_back_only_until_its_echo_is_found() -> None:
     assert sizes == [0] * (held - 1) + [held * BLOCK] + [BLOCK] * (len(sizes) - held)
 
 
+def test_a_wrong_place_is_left_again_within_a_second() -> None:
+    """A voice repeats itself; what the first sound had told is checked once, and the far end moved in mid-reply."""
+    room = Room()
+    room.play(1.0)
+    near = np.random.default_rng(9).standard_normal(2 * WIRE_RATE_HZ) * 3000
+    wrong, right = near[: BLOCK * 16], near
+    room.realignments += 1
+    room.waiting = right.astype(np.int16)
+    heard = np.concatenate((np.zeros(LAG), right))[: len(right)]
+    heard[: len(wrong)] = np.concatenate((np.zeros(LAG + 400), wrong))[: len(wrong)]
+    ends = [room.aligned.process(heard[i : i + BLOCK].astype(np.int16)) for i in range(0, len(right), BLOCK)]
+    _, far = joined(ends)
+    before = right.astype(np.int16)
+    assert (far[-2400:] == before[-2400:]).all()
+    assert (far[12_000:14_400] == before[11_600:14_000]).all()
+    assert room.aligned.lag_frames == LAG
+
+
+@pytest.mark.parametrize(("slip", "lost"), [(SLACK_FRAMES + 1, True), (-SLACK_FRAMES + 60, False)])
+def test_an_echo_far_from_where_it_was_is_not_believed_at_once(*, slip: int, lost: bool) -> None:
+    """No card starts that much earlier or later; after some tries it is another room."""
+    room = Room()
+    room.play(1.0)
+    learnt = [end.learnt for end in room.play(2.5, LAG + slip, anew=True)]
+    assert (Learnt.LOST in learnt) is lost
+
+
 def test_silence_is_not_held_back() -> None:
     """There is nothing to be found in it, and no echo in it either."""
     room = Room()
