@@ -47,7 +47,7 @@ from speakerd.core.moves import (
     tell,
 )
 from speakerd.core.notices import notice_of
-from speakerd.core.state import Limits, LinkState, Phase, State
+from speakerd.core.state import SESSION_REDUCED, Limits, LinkState, Phase, State
 
 
 def link_up(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:
@@ -76,13 +76,14 @@ def link_lost_speaking(state: State, event: LinkLost, now: float, limits: Limits
 
 
 def link_lost_follow_up(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
-    """End without a sound: nobody was waiting for anything."""
-    return end(replace(state, trouble=event.code))
+    """End without a sound, since nobody was waiting; but whoever speaks into a renewal must hear that it ends."""
+    renewing = state.link is LinkState.CONNECTING
+    return end(replace(state, trouble=event.code), *((PlayEarcon(Earcon.ERROR),) if renewing else ()))
 
 
 def reduced(state: State, event: SessionReduced, now: float, limits: Limits) -> Answer:
     """Keep what the owner has to know; the conversation goes on."""
-    return replace(state, trouble=event.code), ()
+    return replace(state, trouble=SESSION_REDUCED), ()
 
 
 def expiring(state: State, event: SessionExpiring, now: float, limits: Limits) -> Answer:

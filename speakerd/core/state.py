@@ -13,6 +13,9 @@ from speakerd.core.events import Device
 from speakerd.core.notices import Said
 from speakerd.core.units import ResponseId
 
+SESSION_REDUCED = "session-reduced"
+"""The trouble of a session that works with the minimum, because the service refused our configuration."""
+
 
 class Phase(enum.Enum):
     """Where the conversation stands."""
@@ -166,6 +169,8 @@ def status_line(state: State, limits: Limits) -> str:
     if line is not None:
         return line
     words = " or ".join(f'"{word.replace("_", " ")}"' for word in limits.words)
+    if state.trouble == SESSION_REDUCED:
+        return f"listening for {words}; the service refuses a part of the configuration: the journal says which"
     if state.trouble is not None:
         return f"listening for {words}; the service failed last time: {state.trouble}"
     return f"listening for {words}"

@@ -312,8 +312,12 @@ class TestSessions:
 
     def test_a_reduced_session_goes_on_and_is_told(self):
         """The conversation is held; the status says afterwards what was refused."""
-        state, _ = play(*LISTENING, SessionReduced("session-refused"), LinkUp(), StopRequested())
-        assert status_line(state, LIMITS).endswith("the service failed last time: session-refused")
+        state, _ = play(*LISTENING, SessionReduced("invalid_value"), LinkUp(), StopRequested())
+        assert "the service refuses a part of the configuration" in status_line(state, LIMITS)
+
+    def test_a_renewal_that_fails_is_heard(self):
+        """Somebody may be speaking into it."""
+        assert PlayEarcon(Earcon.ERROR) in play(*FOLLOW_UP, SessionExpiring(), LinkLost("link-dns"))[1]
 
 
 class TestMoney:
