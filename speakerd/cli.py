@@ -157,22 +157,23 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "service: nothing may wedge, grow or be missing in the journal; about 15 minutes. "
         "echo: replies with the wake word in them, in a room whose echo is as loud as a user, and nobody speaks: what "
         "is taken for speech or for the wake word all the same; half as long again as the minutes of replies. "
+        "guess: what connecting while the wake word is still being said saves, by the link alone; about a minute. "
         "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu", "evening", "echo"),
+        choices=("latency", "embedded", "cpu", "evening", "echo", "guess"),
         default="latency",
-        help="latency (default), embedded, cpu, evening or echo",
+        help="latency (default), embedded, cpu, evening, echo or guess",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
         "--turns",
         metavar="N",
         type=_positive,
-        help="conversations (default: 5), questions (embedded: 12, cpu: 3) or turns (evening: 200)",
+        help="conversations (default: 5), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries (guess: 7)",
     )
     bench.add_argument("--seed", metavar="N", type=int, help="which evening is played (default: always the same)")
     bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")
@@ -194,7 +195,12 @@ def _add_emulate(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     emulate.add_argument("--host", default="127.0.0.1", help="address to listen on; others need --api-key-file")
     emulate.add_argument("--port", type=int, default=8765, help="port to listen on; 0: any free one (default: 8765)")
-    emulate.add_argument("--tier", choices=("auto", "scripted", "neural"), default="auto", help="ears, mind and voice")
+    emulate.add_argument(
+        "--tier",
+        choices=("auto", "scripted", "neural"),
+        default="auto",
+        help="scripted: replies by rule, no recognition; neural: hears and speaks; auto: the best that loads",
+    )
     emulate.add_argument("--paced", action="store_true", help="send audio in real time instead of in a burst")
     emulate.add_argument("--tls", action="store_true", help="wss://, with a certificate made for this run")
     for name, what in (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-LATENCY, EMBEDDED, CPU, EVENING, ECHO = "latency", "embedded", "cpu", "evening", "echo"
-TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO)
+LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS = "latency", "embedded", "cpu", "evening", "echo", "guess"
+TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS)
 """What can be measured."""
 
-_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200}
+_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7}
 """How many conversations, questions or turns unless told otherwise."""
 
 _MINUTES = 5.0
@@ -55,6 +55,10 @@ def bench(
         from speakerd.bench import evening
 
         return evening.measure(out, count, say, seed=evening.SEED if seed is None else seed)
+    if topic == GUESS:
+        from speakerd.bench import guess
+
+        return guess.measure(out, count, say)
     from speakerd.bench import latency
 
     return latency.measure(out, count, say)
