@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speakerd.core.events import Device
-from speakerd.core.state import Limits, Phase, State, status_line
+from speakerd.core.state import SESSION_REDUCED, Limits, Phase, State, status_line
 
 LIMITS = Limits(words=("hey_jarvis", "alexa"))
 NOTHING_LOST = frozenset()
@@ -26,6 +26,11 @@ def test_before_the_cards_were_opened():
         (
             State(lost=NOTHING_LOST, silent=True),
             "deaf: the microphone delivers nothing; is it switched off?",
+        ),
+        (
+            State(lost=NOTHING_LOST, trouble=SESSION_REDUCED),
+            'listening for "hey jarvis" or "alexa"; '
+            "the service refuses a part of the configuration: the journal says which",
         ),
         (State(lost=frozenset({Device.MICROPHONE})), "no microphone: retrying"),
         (State(lost=frozenset({Device.LOUDSPEAKER})), "no loudspeaker: retrying"),
