@@ -29,8 +29,10 @@ def test_before_the_cards_were_opened():
         ),
         (
             State(lost=NOTHING_LOST, trouble=SESSION_REDUCED),
-            'listening for "hey jarvis" or "alexa"; '
-            "the service refuses a part of the configuration: the journal says which",
+            (
+                'listening for "hey jarvis" or "alexa"; '
+                "the service refuses a part of the configuration: the journal says which"
+            ),
         ),
         (State(lost=frozenset({Device.MICROPHONE})), "no microphone: retrying"),
         (State(lost=frozenset({Device.LOUDSPEAKER})), "no loudspeaker: retrying"),
