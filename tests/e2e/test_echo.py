@@ -34,6 +34,9 @@ ECHO_DB = -3.0
 MEASURED_S = 7.0
 """So far into the first reply the echo has been measured."""
 
+LONG_MEASURED_S = 18.0
+"""And where a busy machine let a little of it through once: 12 s of a clean record give the trust back."""
+
 
 @pytest.fixture
 def room(tmp_path: Path) -> CardProfile:
@@ -80,9 +83,12 @@ async def test_a_user_cuts_an_answer_by_voice(play, voice, neural_url, room, ech
     async with play(config=config(neural_url), card=room, start_service=False) as stage:
         assert (await stage.status())["barge_in"] == "wake_word"
         audible = await begun_to_tell(stage, ask)
-        await stage.until(audible["t"] + MEASURED_S)
+        patience_s = MEASURED_S if echo_over_user_db > 0 else LONG_MEASURED_S
+        while (status := await stage.status())["barge_in"] != "speech":
+            if stage.room.now_s() > audible["t"] + patience_s:
+                break
+            await stage.until(stage.room.now_s() + 0.5)
         assert stage.marks("flush", after_s=audible["t"]) == [], "it interrupted itself"
-        status = await stage.status()
         assert status["barge_in"] == status["microphone"]["echo"]["choice"]
         by_speech = status["barge_in"] == "speech"
         spoken, _ = stage.say(ask("What is the capital of France?" if by_speech else "Hey Jarvis"))
@@ -161,7 +167,7 @@ async def test_two_cards_that_drift_apart_fall_back_to_the_wake_word(play, voice
         assert stage.marks("flush", after_s=audible["t"]) == []
         status = await stage.status()
         assert (status["barge_in"], status["microphone"]["echo"]["choice"]) == ("wake_word", "wake_word")
-        assert status["microphone"]["echo"]["drift_ppm"] == pytest.approx(-800, abs=100)
+        assert status["microphone"]["echo"]["drift_ppm"] == pytest.approx(-800, abs=250)
         assert "ppm apart" in status["microphone"]["echo"]["described"]
         await stage.tell("stop")
         await stage.until(stage.room.now_s() + 2.0)
