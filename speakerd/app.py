@@ -39,7 +39,7 @@ from speakerd.core.events import (
 )
 from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
-from speakerd.core.settings import Settings
+from speakerd.core.settings import Audio, Settings
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
@@ -111,47 +111,17 @@ class Speaker:
         )
         self._trace = trace = self._accounts.trace
         self._memory = Memory(settings.conversation.memory_minutes)
-        audio = settings.audio
         self._loudspeaker = Loudspeaker(
-            device=audio.playback.device,
+            device=settings.audio.playback.device,
             open_pcm=open_playback,
             on_event=self._post,
             now=time.monotonic,
             trace=trace,
-            earcons=audio.earcons,
+            earcons=settings.audio.earcons,
         )
-        self._microphone = Microphone(
-            device=audio.capture.device,
-            channel=audio.capture.channel,
-            open_pcm=open_capture,
-            canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
-            probe=EchoProbe() if audio.echo_cancellation == "auto" else None,
-            far=self._loudspeaker.reference,
-            wake_feed=self._feed_wake,
-            uplink=self._send,
-            on_event=self._post,
-            on_echo=self._note_echo,
-            on_silent=self._post,
-            now=time.monotonic,
-            trace=trace,
-        )
+        self._microphone = self._make_microphone(settings.audio)
         self._tail_cut = TailCut(self._microphone, lambda: self._post(PauseHeard()), self._microphone.attend)
-        self._link = RealtimeLink(
-            endpoint=endpoint,
-            credentials=credentials,
-            spec=spec_of(settings),
-            on_event=self._post,
-            on_audio=self._loudspeaker.enqueue,
-            on_response_audio_done=self._loudspeaker.end_of_audio,
-            on_transcript=self._note_transcript,
-            on_committed=lambda item_id: self._memory.expect(item_id, time.monotonic()),
-            on_cut=self._memory.cut,
-            on_usage=self._accounts.note_usage,
-            on_transcription_usage=self._accounts.note_transcription,
-            seeds=lambda: self._memory.recent(time.monotonic()),
-            now=time.monotonic,
-            trace=trace,
-        )
+        self._link = self._make_link(endpoint, credentials)
         self._ears = Ears(settings.wake, self)
         self._built = True
         self.controller = Controller(
@@ -244,6 +214,41 @@ class Speaker:
         }
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
+
+    def _make_microphone(self, audio: Audio) -> Microphone:
+        return Microphone(
+            device=audio.capture.device,
+            channel=audio.capture.channel,
+            open_pcm=open_capture,
+            canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
+            probe=EchoProbe() if audio.echo_cancellation == "auto" else None,
+            far=self._loudspeaker.reference,
+            wake_feed=self._feed_wake,
+            uplink=self._send,
+            on_event=self._post,
+            on_echo=self._note_echo,
+            on_silent=self._post,
+            now=time.monotonic,
+            trace=self._trace,
+        )
+
+    def _make_link(self, endpoint: Endpoint, credentials: Credentials) -> RealtimeLink:
+        return RealtimeLink(
+            endpoint=endpoint,
+            credentials=credentials,
+            spec=spec_of(self._settings),
+            on_event=self._post,
+            on_audio=self._loudspeaker.enqueue,
+            on_response_audio_done=self._loudspeaker.end_of_audio,
+            on_transcript=self._note_transcript,
+            on_committed=lambda item_id: self._memory.expect(item_id, time.monotonic()),
+            on_cut=self._memory.cut,
+            on_usage=self._accounts.note_usage,
+            on_transcription_usage=self._accounts.note_transcription,
+            seeds=lambda: self._memory.recent(time.monotonic()),
+            now=time.monotonic,
+            trace=self._trace,
+        )
 
     def _feed_wake(self, wake: bytes, heard: bytes | None, played: bytes | None) -> None:
         playing, muted = self._loudspeaker.is_playing, self.controller.state.muted
