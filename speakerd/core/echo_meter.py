@@ -188,7 +188,8 @@ class EchoMeter:
         self._near = np.concatenate((self._near, _powers(near)))[-_HISTORY:]
         self._far = np.concatenate((self._far, _powers(far)))[-_HISTORY:]
         self._out = np.concatenate((self._out, _powers(out)))[-_HISTORY:]
-        self._clipped = np.append(self._clipped, np.count_nonzero(np.abs(near) >= _CLIPPED) / len(near))[-2:]
+        clipped = np.count_nonzero(np.abs(near) >= _CLIPPED) / len(near)
+        self._clipped = np.concatenate((self._clipped, [clipped]))[-2:]
         self._heard = np.concatenate((self._heard, out))[-int(WINDOW_S * WIRE_RATE_HZ) :]
         self._played = np.concatenate((self._played, far))[-int((WINDOW_S + REACH_S) * WIRE_RATE_HZ) :]
         noise = self._noise_power
@@ -213,7 +214,7 @@ class EchoMeter:
             self._tail_steps = 0
         elif self._tail_steps is not None:
             self._tail_steps += 1
-            recent = self._out[max(0, step + 1 - _TAIL_QUIET) : step + 1].max()
+            recent = np.max(self._out[max(0, step + 1 - _TAIL_QUIET) : step + 1])
             if self._tail_steps > _TAIL_MAX:
                 self._tail_steps = None
             elif self._tail_steps >= _TAIL_QUIET and _dbfs(recent) < _dbfs(noise) + _TAIL_OVER_NOISE_DB:
@@ -234,7 +235,7 @@ class EchoMeter:
         ratio_db = _dbfs(max(heard - noise, noise * 0.01)) - _dbfs(cause)
         self._ratios_db.append(ratio_db)
         usual_db = float(np.percentile(self._ratios_db, _USUAL_PERCENTILE))
-        burst_dbfs = _dbfs(float(np.convolve(out, np.ones(_BURST) / _BURST, "valid").max()))
+        burst_dbfs = _dbfs(float(np.max(np.convolve(out, np.ones(_BURST) / _BURST, "valid"))))
         leak = 0.0
         if burst_dbfs > audible_dbfs(_dbfs(noise)):
             leak = _SPOKEN if ratio_db > usual_db + _SPOKEN_DB else self._doubt()

@@ -25,7 +25,7 @@ def limit(samples: npt.NDArray[np.int16] | npt.NDArray[np.float32]) -> npt.NDArr
 
     Shape: as ``samples``.
     """
-    if not len(samples) or max(float(samples.max()), -float(samples.min())) <= CEILING:
+    if not len(samples) or max(float(np.max(samples)), -float(np.min(samples))) <= CEILING:
         return samples.astype(np.int16, copy=False) if samples.dtype == np.int16 else _rounded(samples)
     wide = samples.astype(np.float32)
     level = np.abs(wide)
