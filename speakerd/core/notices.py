@@ -17,7 +17,7 @@ class Notice(enum.Enum):
     """A sentence, by its cause; the value names its file."""
 
     OFFLINE = "offline"
-    """The service cannot be reached."""
+    """The service cannot be reached, or nothing comes from it any more."""
 
     SIGNED_OUT = "signed-out"
     """The service, or whoever signs us in, does not know us."""
@@ -46,7 +46,7 @@ class Said:
     """When, on the monotonic clock."""
 
 
-_UNREACHED = ("link-refused", "link-timeout", "link-dns", "link-tls", "link-lost", "link-closed-")
+_UNREACHED = ("link-refused", "link-timeout", "link-dns", "link-tls", "link-lost", "link-closed-", "reply-")
 _UNKNOWN_TO_THEM = ("auth-", "link-http-401", "link-http-403")
 
 

@@ -17,7 +17,9 @@ from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_o
         ("link-http-403", Notice.SIGNED_OUT),
         ("link-http-404", Notice.REFUSED),
         ("insufficient_quota", Notice.REFUSED),
-        ("reply-timeout", Notice.REFUSED),
+        ("response-failed", Notice.REFUSED),
+        ("reply-timeout", Notice.OFFLINE),
+        ("reply-stalled", Notice.OFFLINE),
     ],
 )
 def test_every_code_has_its_sentence(code, notice):

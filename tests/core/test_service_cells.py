@@ -130,12 +130,13 @@ class TestTurns:
         """A service that does not answer is heard."""
         state, actions = play(*THINKING, DeadlinePassed())
         assert (state.phase, state.trouble) == (Phase.IDLE, "reply-timeout")
-        assert Say(Notice.REFUSED) in actions
+        assert Say(Notice.OFFLINE) in actions
 
     def test_reply_stalls(self):
-        """A reply that runs dry for too long ends the conversation."""
-        state, _ = play(*SPEAKING, PlaybackDrained(), DeadlinePassed())
+        """A reply that runs dry for too long ends the conversation, and the user hears that no more comes."""
+        state, actions = play(*SPEAKING, PlaybackDrained(), DeadlinePassed())
         assert (state.phase, state.trouble) == (Phase.IDLE, "reply-stalled")
+        assert Say(Notice.OFFLINE) in actions
 
     def test_reply_ends_after_it_was_played(self):
         """response.done after the last sample was heard opens the follow-up window."""
