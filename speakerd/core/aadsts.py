@@ -1,0 +1,106 @@
+"""What Entra's error codes mean for a speaker, and what to do about each that its owner may meet.
+
+The codes are Entra's; the numbers that a real sign-in was not seen to give are marked so in the tests' names, not here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one code comes down to."""
+
+    state: str
+    """Value of the ``SignInState`` it leads to."""
+
+    code: str
+    """Our own code, without its ``auth-``."""
+
+    advice: str
+    """What is wrong and what to do."""
+
+
+_SIGN_IN, _WRONG, _LATER = "sign_in_required", "misconfigured", "degraded"
+
+_ENDED = Meaning(_SIGN_IN, "signed-out", "the sign-in has ended: run speakerd login")
+_CHANGED = Meaning(_SIGN_IN, "signed-out", "the account was changed or its sign-ins were revoked: run speakerd login")
+_AGAIN = Meaning(_SIGN_IN, "mfa", "your organisation wants to see the owner again (second factor): run speakerd login")
+_BLOCKED = Meaning(
+    _WRONG,
+    "blocked",
+    "your organisation does not let devices like this one sign in with a code (Conditional Access): ask for an "
+    "exception, or use auth.method certificate or managed_identity",
+)
+_CONSENT = Meaning(
+    _WRONG, "consent", "nobody has agreed to what the app may do: grant admin consent in the app registration"
+)
+_NO_APP = Meaning(
+    _WRONG, "app", "there is no such app in this tenant: compare auth.client and auth.tenant with the portal"
+)
+_NOT_PUBLIC = Meaning(
+    _WRONG, "public-client", "the app does not allow this: set 'Allow public client flows' to yes in its registration"
+)
+_DISABLED = Meaning(_WRONG, "app", "the app is disabled: enable it in the portal, or register another")
+_TENANT = Meaning(_WRONG, "tenant", "there is no such tenant: compare auth.tenant with the portal")
+_OTHER_TENANT = Meaning(
+    _WRONG, "account", "this account does not belong to the tenant of auth.tenant: sign in with another, or invite it"
+)
+_NO_ACCOUNT = Meaning(_WRONG, "account", "the account is disabled, deleted or not assigned to the app")
+_CERTIFICATE = Meaning(
+    _WRONG, "certificate-unknown", "the app does not know this certificate: upload it to the app registration"
+)
+_SCOPE = Meaning(_WRONG, "scope", "auth.scope names something that this tenant does not have: leave it at its default")
+_CODE_OVER = Meaning(_SIGN_IN, "code-expired", "the code was not entered in time: run speakerd login again")
+_DECLINED = Meaning(_SIGN_IN, "declined", "the sign-in was declined: run speakerd login again")
+_BUSY = Meaning(_LATER, "busy", "Microsoft's sign-in is busy; it is tried again by itself")
+
+MEANINGS = {
+    50173: _CHANGED,
+    50132: _CHANGED,
+    50133: _CHANGED,
+    70008: _ENDED,
+    700082: _ENDED,
+    700084: _ENDED,
+    700081: _ENDED,
+    70043: _ENDED,
+    50078: _AGAIN,
+    50076: _AGAIN,
+    50079: _AGAIN,
+    50074: _AGAIN,
+    50158: _AGAIN,
+    53000: _BLOCKED,
+    53001: _BLOCKED,
+    53002: _BLOCKED,
+    53003: _BLOCKED,
+    530035: _BLOCKED,
+    65001: _CONSENT,
+    65004: _DECLINED,
+    90094: _CONSENT,
+    90095: _CONSENT,
+    700016: _NO_APP,
+    7000218: _NOT_PUBLIC,
+    70002: _NOT_PUBLIC,
+    7000112: _DISABLED,
+    90002: _TENANT,
+    900023: _TENANT,
+    50059: _TENANT,
+    50020: _OTHER_TENANT,
+    50034: _OTHER_TENANT,
+    90072: _OTHER_TENANT,
+    50057: _NO_ACCOUNT,
+    50105: _NO_ACCOUNT,
+    700027: _CERTIFICATE,
+    7000215: _CERTIFICATE,
+    7000222: _CERTIFICATE,
+    500011: _SCOPE,
+    70011: _SCOPE,
+    650057: _SCOPE,
+    70019: _CODE_OVER,
+    70020: _CODE_OVER,
+    50196: _BUSY,
+    90033: _BUSY,
+    90055: _BUSY,
+}
+"""By code, for those that people with a device meet (specified by Entra's list of errors; the advice is ours)."""

@@ -1,0 +1,250 @@
+"""How it stands with our signing in: six states by cause, and what a failed attempt means.
+
+A failure comes in as facts (classes, numbers and codes, never a server's text) and goes out as a verdict: the state, a
+stable code and what to do. The classes of azure-identity's exceptions say little: the same one is raised for a
+throttled request, a lost network, a wrong clock and a revoked sign-in (measured). When the next attempt is made is
+``token_life.py``'s business; what Entra's own codes mean is in ``aadsts.py``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from speakerd.core.aadsts import MEANINGS
+from speakerd.core.errors import AuthError, Remedy
+
+
+class SignInState(enum.Enum):
+    """How it stands, by what a person can do about it."""
+
+    STARTING = "starting"
+    """No attempt has ended yet."""
+
+    OK = "ok"
+    """There is a token, and the last attempt worked."""
+
+    DEGRADED = "degraded"
+    """Entra, or the agent on this machine, does not answer as it should; it will by itself."""
+
+    NO_NETWORK = "no_network"
+    """Entra cannot be reached."""
+
+    CLOCK = "clock"
+    """This machine's clock is wrong, so that no certificate is valid."""
+
+    SIGN_IN_REQUIRED = "sign_in_required"
+    """Somebody must sign in."""
+
+    MISCONFIGURED = "misconfigured"
+    """Somebody must change something: the configuration, the app registration, this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is known of an attempt that failed: no message of a server, nothing secret."""
+
+    error: str
+    """Class of the exception; empty where no attempt was made because something is missing."""
+
+    causes: tuple[str, ...] = ()
+    """Classes of the exceptions that led to it, the nearest first."""
+
+    missing: str | None = None
+    """What was found missing or wrong before any attempt: a key of ``MISSING``."""
+
+    http_status: int | None = None
+    """Status of the answer, where there was one."""
+
+    oauth_error: str | None = None
+    """The answer's ``error``, such as ``invalid_grant``."""
+
+    aadsts: tuple[int, ...] = ()
+    """The answer's error codes, without their AADSTS."""
+
+    tls_verify_code: int | None = None
+    """OpenSSL's reason for refusing a certificate."""
+
+    correlation_id: str | None = None
+    """What an administrator finds the attempt by in Entra's sign-in log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a fault means."""
+
+    state: SignInState
+    """By cause."""
+
+    code: str
+    """Stable, kebab-case; the README's troubleshooting table is sorted by it."""
+
+    message: str
+    """What is wrong and what to do, for a person."""
+
+    @property
+    def error(self) -> AuthError:
+        """The verdict as an error; its remedy follows from the state."""
+        return AuthError(self.code, self.message, _REMEDIES[self.state])
+
+
+_REMEDIES = {
+    SignInState.STARTING: Remedy.RETRY,
+    SignInState.OK: Remedy.RETRY,
+    SignInState.DEGRADED: Remedy.RETRY,
+    SignInState.NO_NETWORK: Remedy.RETRY,
+    SignInState.CLOCK: Remedy.RETRY,
+    SignInState.SIGN_IN_REQUIRED: Remedy.REAUTHENTICATE,
+    SignInState.MISCONFIGURED: Remedy.OPERATOR,
+}
+
+STARTING = Verdict(SignInState.STARTING, "auth-starting", "signing in has not ended yet: try again in a moment")
+SIGNED_OUT = Verdict(SignInState.SIGN_IN_REQUIRED, "auth-signed-out", "nobody is signed in: run speakerd login")
+NO_NETWORK = Verdict(
+    SignInState.NO_NETWORK, "auth-no-network", "Microsoft's sign-in cannot be reached: check the network"
+)
+BUSY = Verdict(
+    SignInState.DEGRADED, "auth-busy", "Microsoft's sign-in answers with an error; it is tried again by itself"
+)
+CLOCK = Verdict(
+    SignInState.CLOCK, "auth-clock", "this machine's clock is wrong, so no certificate is valid: timedatectl says more"
+)
+UNTRUSTED = Verdict(
+    SignInState.MISCONFIGURED,
+    "auth-ca",
+    "the certificate of Microsoft's sign-in comes from an authority this machine does not know: where a company looks "
+    "into its traffic, name its certificate in REQUESTS_CA_BUNDLE",
+)
+INTERCEPTED = Verdict(
+    SignInState.NO_NETWORK,
+    "auth-tls",
+    "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited?",
+)
+FAILED = Verdict(
+    SignInState.DEGRADED, "auth-failed", "signing in failed for a reason we do not know: the journal names it"
+)
+
+
+def _misconfigured(code: str, message: str) -> Verdict:
+    return Verdict(SignInState.MISCONFIGURED, f"auth-{code}", message)
+
+
+MISSING = {
+    "client": _misconfigured(
+        "client", "auth.client is not set: register an app of your own, and put its application id there"
+    ),
+    "client-foreign": _misconfigured(
+        "client-foreign",
+        "auth.client is the Azure CLI's own app: a token stolen from this speaker would open all of Azure; register an "
+        "app of your own",
+    ),
+    "tenant": _misconfigured("tenant", "auth.tenant is not set: put the directory (tenant) id there"),
+    "arc-absent": _misconfigured(
+        "arc-absent",
+        "this machine has no managed identity: it is not connected to Azure Arc (no IDENTITY_ENDPOINT, and no agent "
+        "under /opt/azcmagent); connect it with azcmagent, or sign in another way (auth.method)",
+    ),
+    "arc-environment": _misconfigured(
+        "arc-environment",
+        "IDENTITY_HEADER is set, so this machine is taken for an Azure App Service: unset it in the service's "
+        "environment",
+    ),
+    "arc-group": _misconfigured(
+        "arc-group",
+        "the Azure Arc agent lets only the group himds read its tokens: usermod -aG himds speakerd, then systemctl "
+        "restart speakerd",
+    ),
+    "arc-identity": _misconfigured(
+        "arc-identity",
+        "the Azure Arc agent does not know the identity of auth.client: assign it to this machine, update the agent, "
+        "or leave auth.client out",
+    ),
+    "certificate-missing": _misconfigured(
+        "certificate-missing",
+        "there is no certificate: set auth.certificate_file, or LoadCredential=certificate:FILE in the unit",
+    ),
+    "certificate-unreadable": _misconfigured(
+        "certificate-unreadable", "the certificate file cannot be read: it must belong to the service's user, mode 0600"
+    ),
+    "certificate-exposed": _misconfigured(
+        "certificate-exposed", "the certificate file can be read or changed by everybody: chmod 600 it, make a new key"
+    ),
+    "certificate-malformed": _misconfigured(
+        "certificate-malformed",
+        "the certificate file must hold a certificate and its key without password, as PEM",
+    ),
+    "certificate-key": _misconfigured(
+        "certificate-key", "the certificate's key must be RSA, Entra takes no other: make a new one"
+    ),
+    "certificate-expired": _misconfigured(
+        "certificate-expired", "the certificate has run out: make a new one and upload it to the app registration"
+    ),
+    "certificate-early": Verdict(
+        SignInState.CLOCK, "auth-clock", "the certificate is not valid yet: is this machine's clock right? timedatectl"
+    ),
+    "az-missing": _misconfigured(
+        "az-missing", "the Azure CLI is not installed: install it, or choose another auth.method"
+    ),
+    "az-signed-out": Verdict(
+        SignInState.SIGN_IN_REQUIRED, "auth-az-signed-out", "the Azure CLI is not signed in: run az login"
+    ),
+}
+"""What is found before any attempt, so that nobody waits for one that cannot work."""
+
+_CERTIFICATE_TIMES = {9, 10}
+"""OpenSSL: not yet valid, has expired (specified)."""
+
+_CERTIFICATE_ISSUERS = {2, 18, 19, 20, 21}
+"""OpenSSL: no issuer, self-signed, self-signed in the chain, no local issuer, first one not verified (specified)."""
+
+_UNREACHED = {
+    "ServiceRequestError",
+    "ServiceResponseError",
+    "ConnectionError",
+    "ConnectTimeout",
+    "ReadTimeout",
+    "TimeoutError",
+}
+
+_SIGN_IN_AGAIN = {"invalid_grant", "interaction_required", "login_required", "consent_required"}
+
+
+def classify(fault: Fault) -> Verdict:
+    """Return what a failed attempt means. Total: what nobody has seen before is ``auth-failed``."""
+    if fault.missing is not None:
+        return MISSING[fault.missing]
+    if fault.tls_verify_code is not None:
+        return _of_certificate(fault.tls_verify_code)
+    meaning = next((MEANINGS[code] for code in fault.aadsts if code in MEANINGS), None)
+    if meaning is not None:
+        return Verdict(SignInState(meaning.state), f"auth-{meaning.code}", meaning.advice)
+    return _of_answer(fault) or _of_classes({fault.error, *fault.causes})
+
+
+def _of_answer(fault: Fault) -> Verdict | None:
+    """Return what the answer's status and error mean, if anything."""
+    status = fault.http_status
+    if status is not None and (status in (408, 429) or status >= 500):  # noqa: PLR2004 - HTTP's own numbers
+        return BUSY
+    if fault.error == "AuthenticationRequiredError":
+        return _misconfigured("app", _APP) if fault.oauth_error == "invalid_client" else SIGNED_OUT
+    return SIGNED_OUT if fault.oauth_error in _SIGN_IN_AGAIN else None
+
+
+_APP = "Entra does not accept the app of auth.client: is it disabled, or deleted?"
+
+
+def _of_certificate(verify_code: int) -> Verdict:
+    if verify_code in _CERTIFICATE_TIMES:
+        return CLOCK
+    return UNTRUSTED if verify_code in _CERTIFICATE_ISSUERS else INTERCEPTED
+
+
+def _of_classes(classes: set[str]) -> Verdict:
+    if classes & _UNREACHED:
+        return NO_NETWORK
+    if "MsalServiceError" in classes:
+        return BUSY
+    if "PermissionError" in classes:
+        return MISSING["arc-group"]
+    return FAILED
