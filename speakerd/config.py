@@ -26,8 +26,8 @@ SYSTEM_PATH = Path("/etc/speakerd/speakerd.yaml")
 CHECKOUT_PATH = Path("config/speakerd.yaml")
 """Where it stands in a checkout (contract)."""
 
-CREDENTIAL = "api-key"
-"""The systemd credential that may hold the key (contract)."""
+CREDENTIALS = ("api-key", "certificate")
+"""The systemd credentials that may hold a secret (contract)."""
 
 MAX_BYTES = 128 * 1024
 """A larger file is not a configuration (guess; the shipped one has 5 kB)."""
@@ -293,9 +293,9 @@ def _examine(text: str, name: str, env: Mapping[str, str]) -> tuple[Settings, li
         return Settings(), [Problem(name, fault.line, fault.column, "", str(fault))], {}
     problems = {Problem(name, line, column, dotted(path), message) for line, column, path, message in document.twice}
     filled = _fill(document.tree, env)
-    credentials = env.get("CREDENTIALS_DIRECTORY")
-    has_key = credentials is not None and (Path(credentials) / CREDENTIAL).is_file()
-    settings, findings = inspect(document.tree, key_credential=has_key)
+    directory = env.get("CREDENTIALS_DIRECTORY")
+    credentials = [name for name in CREDENTIALS if directory and (Path(directory) / name).is_file()]
+    settings, findings = inspect(document.tree, credentials=credentials)
     for finding in findings:
         if variable := filled.get(finding.path):
             problems.add(Problem("environment", 0, 0, variable, finding.message))

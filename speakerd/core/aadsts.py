@@ -44,6 +44,9 @@ _NOT_PUBLIC = Meaning(
 )
 _DISABLED = Meaning(_WRONG, "app", "the app is disabled: enable it in the portal, or register another")
 _TENANT = Meaning(_WRONG, "tenant", "there is no such tenant: compare auth.tenant with the portal")
+_ONE_TENANT = Meaning(
+    _WRONG, "tenant", "the app is for one tenant only: put its directory (tenant) id into auth.tenant"
+)
 _OTHER_TENANT = Meaning(
     _WRONG, "account", "this account does not belong to the tenant of auth.tenant: sign in with another, or invite it"
 )
@@ -86,6 +89,7 @@ MEANINGS = {
     90002: _TENANT,
     900023: _TENANT,
     50059: _TENANT,
+    50194: _ONE_TENANT,
     50020: _OTHER_TENANT,
     50034: _OTHER_TENANT,
     90072: _OTHER_TENANT,

@@ -7,6 +7,7 @@ live in ``settings_check.py``. A key arrives here together with the capability b
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,11 @@ from pydantic import (
 
 THRESHOLD_WORDS = {"sensitive": 0.35, "normal": 0.5, "strict": 0.7}
 """What the three words of ``wake.threshold`` stand for (specified)."""
+
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,62}\.)+[A-Za-z]{2,63}")
+_SCOPE = re.compile(r"(https|api)://[A-Za-z0-9./_-]{1,200}/\.default")
 
 
 def _switch(value: object) -> object:
@@ -58,6 +64,18 @@ def _is_language(code: str) -> bool:
     return code.isascii() and code.isalpha() and code.islower() and len(code) in (2, 3)
 
 
+def _is_guid(text: str) -> bool:
+    return _GUID.fullmatch(text) is not None
+
+
+def _is_tenant(text: str) -> bool:
+    return _is_guid(text) or _DOMAIN.fullmatch(text) is not None
+
+
+def _is_scope(text: str) -> bool:
+    return _SCOPE.fullmatch(text) is not None
+
+
 def _is_wake_model(model: str) -> bool:
     name = model.replace("_", "").replace("-", "")
     return (name.isascii() and name.isalnum()) or (model.startswith("/") and model.endswith(".onnx"))
@@ -73,6 +91,17 @@ AbsolutePath = Annotated[
     str, _matching(lambda path: path.startswith("/") and path.isprintable(), "the absolute path of a file")
 ]
 """Where a file stands, from the root."""
+
+ClientId = Annotated[
+    str, _matching(_is_guid, "an application (client) id such as 01234567-89ab-cdef-0123-456789abcdef")
+]
+"""An app registration's or identity's id."""
+
+Tenant = Annotated[str, _matching(_is_tenant, "a directory (tenant) id, or its domain such as example.onmicrosoft.com")]
+"""A directory of Entra."""
+
+Scope = Annotated[str, _matching(_is_scope, "https://HOST/.default, as the service's documentation names it")]
+"""What a token opens."""
 
 Language = Annotated[
     str,
@@ -152,11 +181,33 @@ class Service(Section):
 class Auth(Section):
     """How speakerd signs in. Secrets never stand in the file."""
 
-    method: Literal["api_key", "none"] = "none"
-    """A key from a file, or nothing (embedded service only)."""
+    method: Literal["managed_identity", "device_code", "certificate", "azure_cli", "default", "api_key", "none"] = (
+        "none"
+    )
+    """Microsoft Entra ID by the machine's own identity (Azure Arc), by a person once (speakerd login), by a
+    certificate, as the Azure CLI or as the developer's surroundings say; a key from a file; or nothing (embedded
+    service only)."""
+
+    tenant: Tenant | None = None
+    """Directory (tenant) of the app registration, as its id or domain; certificate needs it, and with device_code an
+    app for one tenant. Null: the tenant of whoever signs in."""
+
+    client: ClientId | None = None
+    """Application id of your own app registration; with managed_identity that of a user-assigned identity, or null."""
+
+    scope: Scope = "https://cognitiveservices.azure.com/.default"
+    """What a token is asked for."""
+
+    certificate_file: AbsolutePath | None = None
+    """File that holds certificate and key, readable by its owner only; null: the systemd credential certificate."""
 
     api_key_file: AbsolutePath | None = None
     """File that holds the key, readable by its owner and group only; null: the systemd credential api-key."""
+
+    @property
+    def is_entra(self) -> bool:
+        """Whether Microsoft Entra ID signs us in."""
+        return self.method not in {"api_key", "none"}
 
 
 class Wake(Section):

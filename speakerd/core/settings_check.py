@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -28,10 +28,6 @@ MAX_FINDINGS = 50
 
 _PLANNED_KEYS = frozenset(
     {
-        "auth.tenant",
-        "auth.client",
-        "auth.scope",
-        "auth.certificate_file",
         "wake.engine",
         "wake.gate",
         "wake.noise_suppression",
@@ -44,11 +40,6 @@ _PLANNED_KEYS = frozenset(
 )
 """Keys of the contract whose capability is still to come: the owner learns the truth instead of "unknown key"."""
 
-_PLANNED_VALUES = {
-    "auth.method": frozenset({"managed_identity", "device_code", "certificate", "azure_cli", "default"}),
-}
-"""The same for values."""
-
 _OWNED_SESSION_FIELDS = {
     "type": "speakerd sets it itself",
     "output_modalities": "speakerd sets it itself",
@@ -59,8 +50,23 @@ _OWNED_SESSION_FIELDS = {
 }
 """Session fields that nobody may pass on past the key, or the code, that owns them."""
 
-_NEVER_SHOWN = frozenset({"auth.api_key_file", "service.endpoint"})
+_NEVER_SHOWN = frozenset(
+    {"auth.api_key_file", "auth.certificate_file", "auth.client", "auth.tenant", "auth.scope", "service.endpoint"}
+)
 """Keys whose value may be a pasted secret: a complaint does not repeat it."""
+
+_NEEDED = {
+    "device_code": ("client",),
+    "certificate": ("tenant", "client", "certificate_file"),
+    "api_key": ("api_key_file",),
+}
+"""Keys that a way of signing in cannot do without."""
+
+_CREDENTIALS = {"api_key_file": "api-key", "certificate_file": "certificate"}
+"""The systemd credential that does instead of a key (contract)."""
+
+AZURE_CLI_CLIENT = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+"""The app that azure-identity signs in as when it is told nothing else (specified)."""
 
 _ENDPOINT = "allowed: https://HOST or wss://HOST, or ws:// to this machine"
 
@@ -79,12 +85,12 @@ class Finding:
     """True: the key itself is wrong, False: its value."""
 
 
-def inspect(tree: Mapping[str, Any], *, key_credential: bool) -> tuple[Settings, list[Finding]]:
+def inspect(tree: Mapping[str, Any], *, credentials: Collection[str] = ()) -> tuple[Settings, list[Finding]]:
     """Turn a tree of plain values into settings, and say everything that is wrong with it.
 
     Args:
         tree: What the file says; not changed.
-        key_credential: Whether the service manager hands us the credential ``api-key``.
+        credentials: Names of the credentials that the service manager hands us: ``api-key``, ``certificate``.
 
     Returns:
         The settings with the default wherever a value is wrong, and the findings; without findings they may be used.
@@ -98,7 +104,7 @@ def inspect(tree: Mapping[str, Any], *, key_credential: bool) -> tuple[Settings,
         bad = {_field_of(complaint["loc"]) for complaint in complaints}
         settings = Settings.model_validate(_without(good, bad, ()))
     wrong = {dotted(_field_of(finding.path)) for finding in findings}
-    for involved, finding in _contradictions(settings, key_credential=key_credential):
+    for involved, finding in _contradictions(settings, credentials):
         if not wrong.intersection(involved):
             findings.append(finding)
     return settings, findings[:MAX_FINDINGS]
@@ -119,9 +125,6 @@ def _without_planned(tree: Mapping[str, Any], at: KeyPath) -> tuple[dict[str, An
         name = dotted(path)
         if name in _PLANNED_KEYS:
             findings.append(Finding(path, "is planned but not in this version, take it out", at_key=True))
-        elif isinstance(value, str) and value in _PLANNED_VALUES.get(name, ()):
-            allowed = _allowed(_schema_at(path) or {})
-            findings.append(Finding(path, f"{value} is planned but not in this version, allowed: {allowed}"))
         elif (value is None or isinstance(value, Mapping)) and "properties" in (_schema_at(path) or {}):
             good[key], inner = _without_planned(value or {}, path)
             findings += inner
@@ -233,9 +236,9 @@ def _suggestion(path: KeyPath) -> str:
     return f"allowed: {', '.join(here)}"
 
 
-def _contradictions(settings: Settings, *, key_credential: bool) -> Iterator[tuple[set[str], Finding]]:
+def _contradictions(settings: Settings, credentials: Collection[str]) -> Iterator[tuple[set[str], Finding]]:
     """Say what does not go together, with the keys involved."""
-    service, auth = settings.service, settings.auth
+    service = settings.service
     endpoint = ("service", "endpoint")
     if service.endpoint is not None:
         if fault := _endpoint_fault(service.endpoint):
@@ -243,16 +246,36 @@ def _contradictions(settings: Settings, *, key_credential: bool) -> Iterator[tup
     elif service.provider == "azure":
         message = "is empty, azure needs https://NAME.openai.azure.com, here or in AZURE_OPENAI_ENDPOINT"
         yield {"service.endpoint", "service.provider"}, Finding(endpoint, message)
-    if auth.method == "none" and service.provider != "embedded":
-        message = f"{service.provider} needs a sign-in, allowed: api_key, with the key in auth.api_key_file"
-        yield {"auth.method", "service.provider"}, Finding(("auth", "method"), message)
-    if auth.method == "api_key" and auth.api_key_file is None and not key_credential:
-        message = "is empty, method api_key needs it, or the systemd credential api-key (seen only inside the service)"
-        yield {"auth.method", "auth.api_key_file"}, Finding(("auth", "api_key_file"), message)
+    yield from _of_sign_in(settings, credentials)
     for name, remedy in _OWNED_SESSION_FIELDS.items():
         if _holds(service.session, name.split(".")):
             path = ("service", "session", *name.split("."))
             yield {"service.session"}, Finding(path, f"cannot be passed on, {remedy}", at_key=True)
+
+
+def _of_sign_in(settings: Settings, credentials: Collection[str]) -> Iterator[tuple[set[str], Finding]]:
+    """Say what the way of signing in lacks, or does not go with."""
+    auth, provider = settings.auth, settings.service.provider
+    method = ("auth", "method")
+    if auth.method == "none" and provider == "azure":
+        message = (
+            "azure needs a sign-in, allowed: device_code, managed_identity, certificate, azure_cli, default or api_key"
+        )
+        yield {"auth.method", "service.provider"}, Finding(method, message)
+    if provider == "openai" and auth.method != "api_key":
+        message = "openai knows no other sign-in than api_key, with the key in auth.api_key_file"
+        yield {"auth.method", "service.provider"}, Finding(method, message)
+    for key in _NEEDED.get(auth.method, ()):
+        credential = _CREDENTIALS.get(key)
+        if getattr(auth, key) is None and credential not in credentials:
+            instead = f", or the systemd credential {credential} (seen only inside the service)" if credential else ""
+            message = f"is empty, method {auth.method} needs it{instead}"
+            yield {"auth.method", f"auth.{key}"}, Finding(("auth", key), message)
+    if auth.client is not None and auth.client.lower() == AZURE_CLI_CLIENT and auth.method != "managed_identity":
+        message = (
+            "is the Azure CLI's own app: a token stolen from this speaker would open all of Azure, register your own"
+        )
+        yield {"auth.client"}, Finding(("auth", "client"), message)
 
 
 def _holds(tree: object, keys: list[str]) -> bool:

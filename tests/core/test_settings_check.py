@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,17 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.core.settings import Settings
-from speakerd.core.settings_check import MAX_FINDINGS, dotted, inspect
+from speakerd.core.settings_check import AZURE_CLI_CLIENT, MAX_FINDINGS, dotted, inspect
 
 
-def complaints(tree: dict[str, Any], *, key_credential: bool = False) -> list[str]:
+def complaints(tree: dict[str, Any], *, credentials: Sequence[str] = ()) -> list[str]:
     """Write the findings as ``key: message``."""
-    findings = inspect(tree, key_credential=key_credential)[1]
+    findings = inspect(tree, credentials=credentials)[1]
     return [f"{dotted(finding.path)}: {finding.message}" for finding in findings]
 
 
 AZURE = {"provider": "azure", "endpoint": "https://kitchen.openai.azure.com"}
 THRESHOLD = "a number above 0 and up to 1, or sensitive (0.35), normal (0.5) or strict (0.7)"
+APP = {"tenant": "example.onmicrosoft.com", "client": "01234567-89ab-cdef-0123-456789abcdef"}
+CERTIFICATE = {"method": "certificate", "certificate_file": "/etc/speakerd/cert.pem", **APP}
 KEY = {"method": "api_key", "api_key_file": "/etc/speakerd/key"}
 
 
@@ -31,6 +34,12 @@ KEY = {"method": "api_key", "api_key_file": "/etc/speakerd/key"}
         {"audio": {"capture": None}},
         {"service": AZURE, "auth": KEY},
         {"service": {"provider": "openai"}, "auth": KEY},
+        {"service": AZURE, "auth": CERTIFICATE},
+        {"service": AZURE, "auth": {"method": "device_code"} | APP},
+        {"service": AZURE, "auth": {"method": "device_code", "client": APP["client"]}},
+        {"service": AZURE, "auth": {"method": "managed_identity"}},
+        {"service": AZURE, "auth": {"method": "azure_cli", "scope": "https://cognitiveservices.azure.us/.default"}},
+        {"service": AZURE, "auth": {"method": "default"}},
         {"service": {"endpoint": "ws://127.0.0.1:8080"}},
         {"service": {"endpoint": "ws://[::1]:8080/v1?model=x"}},
         {"service": {"session": {"audio": {"input": {"noise_reduction": None}}, "tracing": "auto"}}},
@@ -57,13 +66,13 @@ def test_everything_wrong_is_said_at_once() -> None:
         "wake.models[1]: is the number 3, allowed: text, in quotes if it looks like a number",
         f"wake.threshold: is the text 'loud', allowed: {THRESHOLD}",
         f"surprise: is not a key here, allowed: {', '.join(Settings.model_fields)}",
-        "auth.method: openai needs a sign-in, allowed: api_key, with the key in auth.api_key_file",
+        "auth.method: openai knows no other sign-in than api_key, with the key in auth.api_key_file",
     ]
 
 
 def test_what_is_right_is_kept_beside_what_is_wrong() -> None:
     """A wrong value is replaced by its default, and the rest stands."""
-    settings, findings = inspect({"assistant": {"speed": 9, "voice": "cedar"}}, key_credential=False)
+    settings, findings = inspect({"assistant": {"speed": 9, "voice": "cedar"}})
     assert len(findings) == 1
     assert (settings.assistant.speed, settings.assistant.voice) == (1.0, "cedar")
 
@@ -116,7 +125,6 @@ def test_a_wrong_value_is_answered_with_what_is_allowed(tree: dict[str, Any], co
 @pytest.mark.parametrize(
     ("tree", "name"),
     [
-        ({"auth": {"tenant": "x"}}, "auth.tenant"),
         ({"wake": {"gate": True}}, "wake.gate"),
         ({"audio": {"playback": {"volume": 10}}}, "audio.playback.volume"),
         ({"audio": {"playback": {"mixer": "auto"}}}, "audio.playback.mixer"),
@@ -129,18 +137,31 @@ def test_a_planned_key_is_called_planned(tree: dict[str, Any], name: str) -> Non
     assert complaints(tree) == [f"{name}: is planned but not in this version, take it out"]
 
 
-def test_a_planned_sign_in_is_called_planned_once() -> None:
-    """The sign-in methods to come are refused by name, and nothing else about the sign-in is said."""
-    assert complaints({"service": AZURE, "auth": {"method": "device_code"}}) == [
-        "auth.method: device_code is planned but not in this version, allowed: api_key or none"
-    ]
-
-
 @pytest.mark.parametrize(
     ("tree", "complaint"),
     [
         ({"service": {"provider": "azure"}, "auth": KEY}, "service.endpoint: is empty, azure needs https://NAME"),
-        ({"service": AZURE}, "auth.method: azure needs a sign-in"),
+        ({"service": AZURE}, "auth.method: azure needs a sign-in, allowed: device_code, managed_identity, certificate"),
+        (
+            {"service": {"provider": "openai"}, "auth": {"method": "azure_cli"}},
+            "auth.method: openai knows no other sign-in than api_key",
+        ),
+        (
+            {"service": AZURE, "auth": {"method": "device_code"}},
+            "auth.client: is empty, method device_code needs it",
+        ),
+        (
+            {"service": AZURE, "auth": {"method": "device_code", "client": AZURE_CLI_CLIENT.upper()}},
+            "auth.client: is the Azure CLI's own app",
+        ),
+        (
+            {"service": AZURE, "auth": CERTIFICATE | {"certificate_file": None}},
+            "auth.certificate_file: is empty, method certificate needs it, or the systemd credential certificate",
+        ),
+        (
+            {"service": AZURE, "auth": CERTIFICATE | {"tenant": None}},
+            "auth.tenant: is empty, method certificate needs it",
+        ),
         ({"service": AZURE, "auth": {"method": "api_key"}}, "auth.api_key_file: is empty, method api_key needs it"),
         ({"service": {"session": {"model": "x"}}}, "service.session.model: cannot be passed on, set service.model"),
         (
@@ -155,9 +176,23 @@ def test_what_does_not_go_together_is_said(tree: dict[str, Any], complaint: str)
     assert said.startswith(complaint)
 
 
+def test_a_certificate_may_come_from_the_service_manager() -> None:
+    """With the systemd credential there is no need for a file, and another credential does not help."""
+    tree = {"service": AZURE, "auth": CERTIFICATE | {"certificate_file": None}}
+    assert complaints(tree, credentials=["certificate"]) == []
+    assert len(complaints(tree, credentials=["api-key"])) == 1
+
+
+@pytest.mark.parametrize("key", ["client", "certificate_file", "scope", "tenant"])
+def test_a_pasted_secret_is_not_repeated_for(key: str) -> None:
+    """Whoever pastes a client secret where an id belongs does not find it in the journal."""
+    (said,) = complaints({"auth": {key: "hunter2~secret"}})
+    assert "hunter2" not in said
+
+
 def test_a_key_may_come_from_the_service_manager() -> None:
     """With the systemd credential there is no need for a file."""
-    assert complaints({"service": AZURE, "auth": {"method": "api_key"}}, key_credential=True) == []
+    assert complaints({"service": AZURE, "auth": {"method": "api_key"}}, credentials=["api-key"]) == []
 
 
 @pytest.mark.parametrize(
@@ -220,5 +255,5 @@ keys = st.sampled_from(
 @given(st.dictionaries(sections, st.dictionaries(keys, json_values, max_size=4) | json_values, max_size=4))
 def test_story_any_tree_is_judged(tree: dict[str, Any]) -> None:
     """Whatever the tree holds, the answer is settings that are valid and a list of findings."""
-    settings, _ = inspect(tree, key_credential=False)
+    settings, _ = inspect(tree)
     assert Settings.model_validate(settings.model_dump(mode="python")) == settings
