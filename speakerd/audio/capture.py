@@ -79,7 +79,7 @@ class Capture:
         self._ring.write(data)
         self._doorbell()
 
-    def wait_while_resting(self) -> None:
+    def wait_until_due(self) -> None:
         """Return at once: there is no rest."""
 
     def interrupt(self) -> None:

@@ -149,6 +149,7 @@ class Output:
         device = self._resampler.process(pcm)
         self._ring.write(encode(device, self.format.channels, self.format.sample_format))
         self._written_frames += len(device)
+        self.playback.note_content()
 
     def _played_frames(self) -> int:
         state = self.playback.state

@@ -2,7 +2,8 @@
 
 What is played, where it comes from and which item is audible is the loop's business (``loudspeaker.py``). The thread
 counts frames and publishes what it counted; it writes silence when there is nothing else, so that the echo canceller's
-reference and the card's clock run on.
+reference and the card's clock run on. But it writes silence late: what was written cannot be taken back, and a sound
+that comes meanwhile would wait behind it. Where the machine is too busy for that, it writes ahead.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from speakerd.core.errors import DeviceError, Remedy
 IDLE_RESULTS_LIMIT = 6
 """This many writes in a row that moved no frame mean that the card is gone (see ``capture.py``)."""
 
+SHORT_QUEUE_PERIODS = 1.5
+"""With less than this ahead of it the card gets silence: what begins waits behind it, and a card whose counter moves
+period by period has half a period left then (follows)."""
+
 
 class Playback:
     """Takes one period a call from a ring, pads it with silence and writes it to a card.
 
-    Thread: ``pump_once`` and ``wait_while_resting`` belong to the playback thread; ``flush``, ``rest``, ``wake`` and
-    ``interrupt`` may be called from any; attributes are written by the thread and read by anyone, except
-    ``content_ends``.
+    Thread: ``pump_once``, ``spare_s`` and ``wait_until_due`` belong to the playback thread; ``flush``, ``rest``,
+    ``wake``, ``note_content`` and ``interrupt`` may be called from any; attributes are written by the thread and read
+    by anyone, except ``content_ends``.
 
     Args:
         pcm: The open card; stays the property of whoever opened it.
@@ -69,6 +74,9 @@ class Playback:
         self._cut = cut or QuietCut(pcm)
         self._idle_results = 0
         self._rest_wanted = False
+        self._short_frames = int(SHORT_QUEUE_PERIODS * self._format.period_frames)
+        self._ahead = False  # an underrun told that silence written late may be too late
+        self._dozing = False
         self._bell = threading.Semaphore(0)
         self._generations = itertools.count(1)
         self._flushes: deque[int] = deque()
@@ -90,6 +98,7 @@ class Playback:
         if self._rest_wanted:
             if not self.resting:
                 self._silence_card()
+                self._ahead = False
                 self.resting = True
             return
         self.resting = False
@@ -125,15 +134,35 @@ class Playback:
         self._rest_wanted = False
         self._bell.release()
 
+    def note_content(self) -> None:
+        """Look at the ring, into which something was written. Thread: any."""
+        if self._dozing:
+            self._bell.release()
+
     def interrupt(self) -> None:
-        """Make ``wait_while_resting`` return. Thread: any."""
+        """Make ``wait_until_due`` return soon. Thread: any."""
         self._bell.release()
 
-    def wait_while_resting(self) -> None:
-        """Sleep until somebody asks for something; return at once unless resting."""
+    @property
+    def spare_s(self) -> float:
+        """How long the card can do without another period; 0: there is something to do for it, or to play."""
+        if not self._primed or self._ahead or self._rest_wanted or self._flushes:
+            return 0.0
+        if self._ring.available_bytes >= self._format.period_bytes:
+            return 0.0
+        return max(0, self._pcm.queued_frames() - self._short_frames) / self._format.rate_hz
+
+    def wait_until_due(self) -> None:
+        """Sleep at rest until somebody asks for something, and with only silence to play until the card wants it."""
         if self.resting:
             self._bell.acquire()
             self.progress += 1  # before anyone can see that the rest is over: the watch must not take it for a stall
+            return
+        self._dozing = True  # before the ring is looked at: what comes later rings
+        # After a ring it looks again: it may have been for too little, or an old one. A card that hangs ends the sleep.
+        while (spare_s := self.spare_s) and self._bell.acquire(timeout=spare_s):
+            pass
+        self._dozing = False
 
     def _complete_flushes(self) -> None:
         newest = self.flushed
@@ -199,6 +228,7 @@ class Playback:
                 raise DeviceError("device-lost", f"the loudspeaker takes nothing ({moved})", Remedy.RETRY)
             if moved == -errno.EPIPE:
                 self._count.xruns += 1
+                self._ahead = True
                 # Nothing of this block was taken and the buffer is empty: refill it, or the next period is late too.
                 left = memoryview(self._silence[len(left) :] + bytes(left))
         return frames

@@ -70,6 +70,8 @@ class EchoReference:
         self._quiet_frames: int = QUIET_FRAMES
         self._realign_after_s: float | None = None
         self._moved_frames = 0  # by whoever knows better than the count
+        self._owed_frames = 0  # given as silence before the thread had written them
+        self._counting = False  # the count was right at the last look
         self._xruns = 0
         self.realignments = 0
 
@@ -90,10 +92,13 @@ class EchoReference:
         self._source = None
         self._waiting = np.zeros(0, np.int16)
         self._realign_after_s = None
+        self._owed_frames = 0
+        self._counting = False
 
     def realign(self) -> None:
         """Set the count anew as soon as the playback thread has written again."""
         self._realign_after_s = self._now()
+        self._owed_frames = 0
 
     def take(self, frames: int) -> Pcm | None:
         """Return the far-end frames that belong to the next near-end frames; None: nothing has played for a while.
@@ -104,6 +109,8 @@ class EchoReference:
             self._take_in(self._source.read())
             self._check_count(self._source, frames)
         taken, self._waiting = self._waiting[:frames], self._waiting[frames:]
+        if self._counting:
+            self._owed_frames += frames - len(taken)
         if self._quiet_frames >= QUIET_FRAMES:
             return None
         self._quiet_frames += frames
@@ -123,6 +130,10 @@ class EchoReference:
         self._quiet_frames -= len(far)
 
     def _take_in(self, written: Pcm) -> None:
+        # Silence was given in the place of what is owed, and what comes after it must not come later for that.
+        settled = min(self._owed_frames, len(written))
+        self._owed_frames -= settled
+        written = written[settled:]
         if len(written):
             self._waiting = np.concatenate((self._waiting, written))
             if written.any():
@@ -135,15 +146,17 @@ class EchoReference:
             self._xruns = state.xruns
             self.realign()
         queued = source.queued_frames(self._now())
+        self._counting = queued > 0 and self._realign_after_s is None
         if not queued:
             return  # at rest, or run dry: no count to keep
-        left = len(self._waiting) - frames
-        wanted = max(0, queued - MARGIN_FRAMES + self._moved_frames)
+        left = len(self._waiting) - frames - self._owed_frames
+        wanted = queued - MARGIN_FRAMES + self._moved_frames
         due = self._realign_after_s is not None and state.at_s > self._realign_after_s
         if due or abs(left - wanted) > DRIFT_LIMIT_FRAMES:
             self._realign_after_s = None
+            self._counting = True
             self.realignments += 1
-            surplus = left - max(0, queued - MARGIN_FRAMES)
-            self._moved_frames = 0
+            surplus = len(self._waiting) - frames - max(0, queued - MARGIN_FRAMES)
+            self._moved_frames = self._owed_frames = 0
             lead = np.zeros(max(0, -surplus), np.int16)
             self._waiting = np.concatenate((lead, self._waiting[max(0, surplus) :]))

@@ -28,11 +28,11 @@ class Body(Protocol):
     def pump_once(self) -> None:
         """Move one period, or nothing when resting."""
 
-    def wait_while_resting(self) -> None:
-        """Sleep while resting, until somebody asks for something."""
+    def wait_until_due(self) -> None:
+        """Sleep while there is nothing to do, until somebody asks for something."""
 
     def interrupt(self) -> None:
-        """Make ``wait_while_resting`` return. Thread: any."""
+        """Make ``wait_until_due`` return. Thread: any."""
 
 
 class AudioThread:
@@ -98,7 +98,7 @@ class AudioThread:
         self.realtime = _try_realtime()
         try:
             while not self._stopping:
-                self._body.wait_while_resting()
+                self._body.wait_until_due()
                 self._body.pump_once()
         except BaseException as error:  # noqa: BLE001 - the thread's outermost line: nothing may end it silently
             self._on_failed(self.name, error)

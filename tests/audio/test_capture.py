@@ -108,6 +108,6 @@ def test_every_call_that_returns_is_progress() -> None:
     bench.pcm.plan += [None, Xrun()]
     bench.capture.pump_once()
     bench.capture.pump_once()
-    bench.capture.wait_while_resting()
+    bench.capture.wait_until_due()
     bench.capture.interrupt()
     assert (bench.capture.progress, bench.capture.resting) == (2, False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,7 +217,7 @@ def test_waking_primes_with_what_waits() -> None:
     bench.pump()
     bench.inlet.write(sound(16))
     bench.playback.wake()
-    bench.playback.wait_while_resting()
+    bench.playback.wait_until_due()
     bench.pump()
     assert (bench.pcm.writes, bench.playback.resting) == ([sound(16)], False)
 
@@ -227,7 +229,7 @@ def test_a_flush_reaches_a_resting_thread() -> None:
     bench.pump()
     bench.inlet.write(sound(4))
     generation = bench.playback.flush()
-    bench.playback.wait_while_resting()
+    bench.playback.wait_until_due()
     bench.pump()
     assert (bench.playback.flushed, bench.playback.resting, bench.pcm.writes) == (generation, True, [])
 
@@ -239,7 +241,7 @@ def test_an_interrupted_rest_is_progress() -> None:
     bench.pump()
     before = bench.playback.progress
     bench.playback.interrupt()
-    bench.playback.wait_while_resting()
+    bench.playback.wait_until_due()
     assert bench.playback.progress == before + 1
 
 
@@ -316,3 +318,81 @@ def test_the_state_knows_what_was_heard(steps: list[int | str]) -> None:
         if step == "pump":
             heard = memoryview(bytes(bench.pcm.heard)).cast("H")
             assert sum(frame != 0 for frame in heard) == bench.audible()
+
+
+def test_silence_is_written_late() -> None:
+    """With nothing to play the card goes on by itself until one and a half periods are left; then it gets one more."""
+    bench = Bench()
+    bench.pump()
+    assert bench.playback.spare_s == pytest.approx(10 / 16_000)
+    bench.pcm.play(9)
+    assert bench.playback.spare_s > 0
+    bench.pcm.play(1)
+    assert bench.playback.spare_s == 0.0
+    bench.pump()
+    assert bench.playback.spare_s == pytest.approx(4 / 16_000)
+
+
+def test_a_sound_fills_the_buffer_again() -> None:
+    """A whole period of it is due at once and as long as the ring has one; a crumb waits for more of it."""
+    bench = Bench()
+    bench.pump()
+    bench.pcm.play(10)
+    bench.pump()
+    bench.inlet.write(sound(3))
+    assert bench.playback.spare_s > 0
+    bench.inlet.write(sound(6)[3 * 2 :])
+    assert bench.playback.spare_s == 0.0
+    bench.pump()
+    assert bench.playback.spare_s > 0
+    assert (bench.playback.state.queued_frames, bench.playback.state.starvations) == (14, 0)
+
+
+@pytest.mark.parametrize("asked", ["flush", "rest"])
+def test_what_is_asked_for_is_due_at_once(asked: str) -> None:
+    """Nobody waits for the silence in the card."""
+    bench = Bench()
+    bench.pump()
+    getattr(bench.playback, asked)()
+    assert bench.playback.spare_s == 0.0
+
+
+def test_after_an_underrun_silence_is_written_ahead_until_the_card_has_rested() -> None:
+    """A machine that came too late once is given the whole buffer."""
+    bench = Bench()
+    bench.pump()
+    bench.pcm.plan.append(Xrun())
+    bench.pump()
+    assert bench.playback.spare_s == 0.0
+    bench.playback.flush()
+    bench.pump(2)
+    assert bench.playback.spare_s == 0.0
+    bench.playback.rest()
+    bench.pump()
+    bench.playback.wake()
+    bench.pump()
+    assert bench.playback.spare_s > 0
+
+
+def test_a_doze_ends_with_the_sound_that_was_waited_for() -> None:
+    """Long before the card wants silence; what was asked for before the doze does not end it."""
+    slow = PcmFormat(rate_hz=1, channels=1, sample_format="S16_LE", period_frames=20, buffer_frames=80)
+    pcm, (inlet, outlet) = FakePlaybackPcm(slow), make_ring(400)
+    dozed = threading.Event()
+
+    def look() -> int:
+        dozed.set()
+        return len(pcm.queued) // 2
+
+    pcm.queued_frames = look
+    playback = Playback(pcm, outlet, None, lambda: None, lambda: 0.0)
+    playback.pump_once()
+    playback.interrupt()
+    dozed.clear()
+    thread = threading.Thread(target=playback.wait_until_due, daemon=True)
+    thread.start()
+    assert dozed.wait(5)
+    inlet.write(sound(20))
+    playback.note_content()
+    thread.join(5)
+    assert not thread.is_alive()

@@ -193,3 +193,19 @@ def test_a_new_count_forgets_what_was_moved(card: Card) -> None:
     card.reference.realign()
     card.now_s += 0.001
     assert card.run(3)[-1] + 480 - 1 == card.played + MARGIN_FRAMES
+
+
+def test_what_was_not_written_yet_is_left_out_when_it_comes(card: Card) -> None:
+    """A card that is kept short of silence may be asked for more than it got: what follows is not late for that."""
+    card.run(3)
+    last = card.run(1)[0]
+    before = card.reference.realignments
+    card.pass_frames(1700)  # nothing is written meanwhile: 220 frames are left in the card
+    given = card.reference.take(1700)
+    assert given is not None
+    assert np.count_nonzero(given) == 1440
+    card.write(1440)
+    far = card.reference.take(480)
+    assert far is not None
+    assert far[0] == last + 480 + 1700
+    assert card.reference.realignments == before

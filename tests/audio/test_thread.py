@@ -34,7 +34,7 @@ class StepBody:
         self.progress += 1
         self.moved.set()
 
-    def wait_while_resting(self) -> None:
+    def wait_until_due(self) -> None:
         pass
 
     def interrupt(self) -> None:
