@@ -68,6 +68,9 @@ class Fault:
     correlation_id: str | None = None
     """What an administrator finds the attempt by in Entra's sign-in log."""
 
+    retry_after_s: float | None = None
+    """How long the answer asks us to wait, where it says so (``Retry-After``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -86,6 +89,22 @@ class Verdict:
     def error(self) -> AuthError:
         """The verdict as an error; its remedy follows from the state."""
         return AuthError(self.code, self.message, _REMEDIES[self.state])
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How it stands, and for whom."""
+
+    verdict: Verdict | None
+    """What the last attempt that failed means; None: the last one worked."""
+
+    account: str | None = None
+    """Who is signed in, as people know them; None: nobody, or no person."""
+
+    @property
+    def state(self) -> SignInState:
+        """By cause."""
+        return SignInState.OK if self.verdict is None else self.verdict.state
 
 
 _REMEDIES = {
@@ -119,6 +138,12 @@ INTERCEPTED = Verdict(
     SignInState.NO_NETWORK,
     "auth-tls",
     "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited?",
+)
+REFUSED = Verdict(
+    SignInState.MISCONFIGURED,
+    "auth-refused",
+    "the service refuses every token that Microsoft gives us: is service.endpoint a resource of the tenant of "
+    "auth.tenant, and auth.scope at its default?",
 )
 FAILED = Verdict(
     SignInState.DEGRADED, "auth-failed", "signing in failed for a reason we do not know: the journal names it"
