@@ -5,6 +5,9 @@ When a guess is due and how often is in ``room_cells``; what a rising score is, 
 
 from __future__ import annotations
 
+GUESS_DECLINED = "guess-declined"
+"""The code by which the link says that it does not connect on a guess."""
+
 WORTH_FROM_S = 0.15
 """From this handshake on a guess is worth a connection. A quicker one is over before the uplink knows where the wake
 word ends, 120 to 160 ms after the detection: with 80 ms a guess saved nothing, with 150 ms 36 ms, from 300 ms on the

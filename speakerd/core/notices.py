@@ -46,7 +46,10 @@ class Said:
     """When, on the monotonic clock."""
 
 
-_UNREACHED = ("link-refused", "link-timeout", "link-dns", "link-tls", "link-lost", "link-closed-", "reply-")
+SERVICE_SILENT = "link-timeout"
+"""The code of a service that does not answer, or no longer: noticed seconds after it happened."""
+
+_UNREACHED = ("link-refused", SERVICE_SILENT, "link-dns", "link-tls", "link-lost", "link-closed-", "reply-")
 _UNKNOWN_TO_THEM = ("auth-", "link-http-401", "link-http-403")
 
 

@@ -46,7 +46,7 @@ from speakerd.core.moves import (
     renew,
     tell,
 )
-from speakerd.core.notices import notice_of
+from speakerd.core.notices import SERVICE_SILENT, notice_of
 from speakerd.core.state import SESSION_REDUCED, Limits, LinkState, Phase, State
 
 
@@ -76,7 +76,9 @@ def link_lost_speaking(state: State, event: LinkLost, now: float, limits: Limits
 
 
 def link_lost_follow_up(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
-    """End without a sound, since nobody was waiting; but whoever speaks into a renewal must hear that it ends."""
+    """End without a sound, since nobody was waiting; but whoever spoke into a renewal or a silent network is told."""
+    if event.code == SERVICE_SILENT:
+        return fail_with(state, event.code, now)
     renewing = state.link is LinkState.CONNECTING
     return end(replace(state, trouble=event.code), *((PlayEarcon(Earcon.ERROR),) if renewing else ()))
 

@@ -18,6 +18,7 @@ from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
 from speakerd.realtime.expiry import OPENAI_LIFE_S, notice_delay_s
+from speakerd.realtime.heartbeat import Heartbeat
 from speakerd.realtime.listeners import Listeners
 from speakerd.realtime.outbox import Outbox
 from speakerd.realtime.outcome import Outcome
@@ -54,6 +55,7 @@ class Connection:
         now: Callable[[], float],
         wall: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pulse: Callable[[float], Awaitable[None]] = asyncio.sleep,
         prepared: Prepared | None = None,
         seeds: Callable[[], Sequence[Said]] | None = None,
         longest_s: float = OPENAI_LIFE_S,
@@ -66,6 +68,7 @@ class Connection:
         self._now = now
         self._wall = wall
         self._sleep = sleep
+        self._heartbeat = Heartbeat(pulse)
         self._prepared = prepared
         self._seeds = seeds
         self._longest_s = longest_s
@@ -204,6 +207,10 @@ class Connection:
         try:
             self._tell.trace.mark("link.open", prepared=prepared)
             await self._converse(socket, confirm_within_s)
+        except SpeakerdError as error:
+            if self._confirmed.is_set():
+                self._lost(error)  # before the close, which nobody may answer
+            raise
         finally:
             await socket.close()
 
@@ -218,6 +225,7 @@ class Connection:
                 tasks.create_task(self._read(socket, self.session, confirm_within_s), name="link-read")
                 tasks.create_task(self._write(socket, self.session), name="link-write")
                 tasks.create_task(self._watch_backlog(), name="link-backlog")
+                tasks.create_task(self._watch_life(socket), name="link-life")
                 tasks.create_task(self._watch_age(self.session), name="link-age")
         except* SpeakerdError as failures:
             failure = first_of(failures)
@@ -244,6 +252,11 @@ class Connection:
         await self._overfull.wait()
         raise _too_far_behind()
 
+    async def _watch_life(self, socket: Socket) -> None:
+        """Ask for signs of life once the session is up; until then its confirmation is waited for."""
+        await self._confirmed.wait()
+        await self._heartbeat.run(socket)
+
     async def _write(self, socket: Socket, session: Session) -> None:
         while True:
             await self._work.wait()
@@ -266,6 +279,7 @@ class Connection:
             async with asyncio.timeout(confirm_within_s) as deadline:
                 while True:
                     event = wire.decode(await socket.recv())
+                    self._heartbeat.heard()
                     if self.live:
                         self._act_on(event, session.receive(event))
                     if session.up:

@@ -18,12 +18,14 @@ from speakerd.realtime.sockets import Socket
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
     from openai.resources.realtime.realtime import AsyncRealtimeConnection
+    from websockets.asyncio.client import ClientConnection
 
 PING_INTERVAL_S = 20.0
 """How often the connection is tried while nothing else happens (the package's own default)."""
 
 PING_TIMEOUT_S = 60.0
-"""How long a ping may go unanswered; the default of 20 s dies of a busy loop (observed by many)."""
+"""How long a ping may go unanswered; the default of 20 s dies of a busy loop (observed by many). While a session is up
+``heartbeat.py`` is quicker; this is for a socket that is held ahead of need."""
 
 CLOSE_TIMEOUT_S = 2.0
 """How long we wait for the service to answer our close (guessed; nothing depends on its answer)."""
@@ -37,8 +39,12 @@ _log = logging.getLogger("speakerd.link")
 class _SdkSocket:
     """An open socket of the SDK; its failures as ``LinkError``."""
 
-    def __init__(self, connection: AsyncRealtimeConnection) -> None:
+    def __init__(
+        self, connection: AsyncRealtimeConnection, websocket: ClientConnection, close_timeout_s: float
+    ) -> None:
         self._connection = connection
+        self._websocket = websocket
+        self._close_timeout_s = close_timeout_s
         self._failures = failures.kinds()
 
     async def recv(self) -> bytes:
@@ -54,9 +60,19 @@ class _SdkSocket:
         except self._failures as error:
             raise failures.classify(error) from error
 
+    async def ping(self) -> None:
+        try:
+            await (await self._websocket.ping())
+        except self._failures as error:
+            raise failures.classify(error) from error
+
     async def close(self) -> None:
         try:
-            await self._connection.close()
+            # The package's own patience begins when the close frame is written: never, where nobody takes what waits.
+            async with asyncio.timeout(self._close_timeout_s):
+                await self._connection.close()
+        except TimeoutError:
+            self._websocket.transport.abort()
         except self._failures as error:
             _log.debug("the socket did not close well: %s", type(error).__name__)
 
@@ -65,10 +81,15 @@ class SdkDialler:
     """Opens sockets with the SDK, which is imported late and once.
 
     Thread: event loop; the import runs in a worker thread.
+
+    Args:
+        endpoint: Where the service is, and which model.
+        close_timeout_s: How long a socket may take to close before it is broken off.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, close_timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         self._endpoint = endpoint
+        self._close_timeout_s = close_timeout_s
         self._warming = asyncio.Lock()
         self._client: AsyncOpenAI | None = None
         self._options: dict[str, Any] = {}
@@ -87,16 +108,24 @@ class SdkDialler:
             LinkError: it could not be opened.
         """
         client = await self.warm()
+        from websockets.asyncio.client import ClientConnection
+
+        opened: list[ClientConnection] = []
+
+        def keep(*arguments: Any, **options: Any) -> ClientConnection:
+            opened.append(ClientConnection(*arguments, **options))
+            return opened[-1]
+
         try:
             connection = await client.realtime.connect(
                 model=self._endpoint.model,
                 extra_headers=_signed(headers),
                 # Beyond the declared ones, options reach websockets.connect as they are (measured).
-                websocket_connection_options={**self._options, "open_timeout": timeout_s},  # type: ignore[typeddict-item]  # the same
+                websocket_connection_options={**self._options, "open_timeout": timeout_s, "create_connection": keep},  # type: ignore[typeddict-item]  # the same
             ).enter()
         except failures.kinds() as error:
             raise failures.classify(error) from error
-        return _SdkSocket(connection)
+        return _SdkSocket(connection, opened[-1], self._close_timeout_s)
 
     def _build(self) -> AsyncOpenAI:
         import websockets.asyncio.client  # noqa: F401 - else loaded at the first connect, on the loop
@@ -105,7 +134,7 @@ class SdkDialler:
         self._options = {
             "ping_interval": PING_INTERVAL_S,
             "ping_timeout": PING_TIMEOUT_S,
-            "close_timeout": CLOSE_TIMEOUT_S,
+            "close_timeout": self._close_timeout_s,
             "happy_eyeballs_delay": HAPPY_EYEBALLS_DELAY_S,
         }
         if self._endpoint.secure:

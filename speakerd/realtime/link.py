@@ -9,8 +9,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from speakerd.core.events import Event
-from speakerd.core.guess import worth_guessing
+from speakerd.core.events import Event, LinkLost
+from speakerd.core.guess import GUESS_DECLINED, worth_guessing
 from speakerd.core.memory import Said
 from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.ports import Credentials, Trace
@@ -51,6 +51,7 @@ class RealtimeLink:
         seeds: Asked at the start of each session for what was said before, oldest first; None: nothing.
         wall: Seconds since 1970, as the machine has them.
         sleep: Waits; for back-off and for a session's age.
+        pulse: Waits between two looks whether the service is still there.
     """
 
     def __init__(
@@ -73,13 +74,14 @@ class RealtimeLink:
         seeds: Callable[[], Sequence[Said]] | None = None,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        pulse: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._dialler = TimedDial(SdkDialler(endpoint), now)
         self._worth = worth
         self._longest_session_s = endpoint.longest_session_s
         self._credentials = credentials
         self._spec = spec
-        self._now, self._wall, self._sleep = now, wall, sleep
+        self._now, self._wall, self._sleep, self._pulse = now, wall, sleep, pulse
         self._seeds = seeds
         self._usage_listener = on_usage
         self._listeners = Listeners(
@@ -119,14 +121,18 @@ class RealtimeLink:
         await self._dialler.warm()
 
     def prepare(self) -> None:
-        """Begin to connect on a guess, as far as an open socket; nothing is sent on it, and no event follows.
+        """Begin to connect on a guess, as far as an open socket; nothing is sent on it.
 
-        Without effect while there is a session, something is prepared already, or the service is reached so quickly
-        that there is nothing to gain. What is not needed within ``HELD_S`` is dropped.
+        Without effect while there is a session or something is prepared already. Where the service is reached so
+        quickly that there is nothing to gain, the guess is declined: ``LinkLost`` says so, and no other event follows.
+        What is not needed within ``HELD_S`` is dropped.
         """
         self._forget_lost()
         ready = self._prepared is not None and self._prepared.hopeful
-        if self._connection is not None or ready or not self._worth(self._dialler.took_s):
+        if self._connection is not None or ready:
+            return
+        if not self._worth(self._dialler.took_s):
+            self._listeners.on_event(LinkLost(GUESS_DECLINED))
             return
         self._prepared = Prepared(
             dial=self._dialler, credentials=self._credentials, trace=self._listeners.trace, now=self._now
@@ -158,6 +164,7 @@ class RealtimeLink:
             now=self._now,
             wall=self._wall,
             sleep=self._sleep,
+            pulse=self._pulse,
             prepared=self._prepared,
             seeds=self._seeds,
             longest_s=self._longest_session_s,

@@ -27,8 +27,11 @@ class Socket(Protocol):
     async def send(self, text: str) -> None:
         """Send a message; waits while the network is behind."""
 
+    async def ping(self) -> None:
+        """Send a ping; return when the service has answered it."""
+
     async def close(self) -> None:
-        """Close with 1000; never raises."""
+        """Close with 1000, or break off when nobody takes that; never raises."""
 
 
 class Dial(Protocol):

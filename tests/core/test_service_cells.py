@@ -232,6 +232,12 @@ class TestLosses:
         """With nothing left to play the conversation ends at once."""
         assert play(*SPEAKING, PlaybackDrained(), LinkLost("link-lost"))[0].phase is Phase.IDLE
 
+    def test_a_network_that_fell_silent_in_the_window_is_told(self):
+        """It is noticed late: the user may have spoken meanwhile, and nobody heard it."""
+        state, actions = play(*FOLLOW_UP, LinkLost("link-timeout"))
+        assert (state.phase, state.trouble) == (Phase.IDLE, "link-timeout")
+        assert Say(Notice.OFFLINE) in actions
+
     def test_link_lost_in_the_window_is_silent(self):
         """Nobody waits for anything: no sound."""
         _, actions = play(*FOLLOW_UP, LinkLost("link-closed-1001"))

@@ -74,6 +74,11 @@ class Client:
     def abort(self) -> None:
         self._socket.transport.abort()
 
+    def fall_silent(self) -> None:
+        """Read nothing more, answer no ping: as when packets stop on their way."""
+        self._socket.transport.pause_reading()
+        self._socket.visit.silent.set()  # type: ignore[attr-defined] # see RealtimeServer._admit
+
 
 Script = Callable[[Client], Awaitable[None]]
 
@@ -96,6 +101,7 @@ class Visit:
     close_code: int | None = None
     failure: Exception | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    silent: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class RealtimeServer:
@@ -118,6 +124,9 @@ class RealtimeServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for socket in self._server.connections:
+            if socket.visit.silent.is_set():
+                socket.transport.abort()  # it would not answer a close
         self._server.close()
         await self._server.wait_closed()
 
