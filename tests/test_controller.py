@@ -31,6 +31,7 @@ from speakerd.core.events import (
     WakeWordDetected,
 )
 from speakerd.core.functions import UNKNOWN_FUNCTION
+from speakerd.core.guess import GUESS_DECLINED
 from speakerd.core.notices import Notice
 from speakerd.core.state import Limits, Phase
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
@@ -123,6 +124,14 @@ def test_a_guess_is_prepared_and_abandoned(house):
     house.post(WakeWordApproached(0.3))
     house.clock.advance(house.limits.prepare_s)
     assert house.link.names() == ["link.prepare", "link.abandon"]
+
+
+def test_a_guess_that_is_declined_is_forgotten_at_once(house):
+    """The link's answer comes while it is being asked: there is no timer, and nothing to abandon."""
+    house.link.on_call = lambda call: call == ("link.prepare",) and house.post(LinkLost(GUESS_DECLINED))
+    house.post(WakeWordApproached(0.3), WakeWordApproached(0.4))
+    assert house.clock.armed is None
+    assert house.link.names() == ["link.prepare", "link.prepare"]
 
 
 def test_a_session_is_renewed_in_the_window(house):

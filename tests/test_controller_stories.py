@@ -125,9 +125,15 @@ class Evening(RuleBasedStateMachine):
 
     # --- people ------------------------------------------------------------------------------------------------------
 
-    @rule(score=st.floats(0.1, 0.45))
-    def nearly_say_the_wake_word(self, score):
-        self.outside.post(WakeWordApproached(score))
+    @rule(score=st.floats(0.1, 0.45), declined=st.booleans())
+    def nearly_say_the_wake_word(self, score, declined):
+        """A connection is begun where one may follow, unless a wrong guess was dropped a moment ago."""
+        outside, state = self.outside, self.outside.controller.state
+        outside.declines_guesses = declined
+        waits = outside.clock.now() < outside.guess_dropped_s + outside.limits.prepare_again_s
+        obstacle = outside.muted or outside.lost or state.over_budget or outside.prepared
+        asked = outside.post(WakeWordApproached(score))
+        assert ("link.prepare" in asked) == (state.phase is Phase.IDLE and not waits and not obstacle)
 
     @rule(model=st.sampled_from(["hey_jarvis", "request"]))
     def call_it(self, model):

@@ -73,7 +73,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         PauseHeard: ignore,                           StopRequested: room.stop_idle,
         MuteChanged: room.mute_idle,                  MicrophoneSilent: room.microphone_silent,
         EchoMeasured: room.echo_measured,             LinkUp: ignore,
-        LinkLost: ignore,                             SessionReduced: ignore,
+        LinkLost: room.guess_declined,                SessionReduced: ignore,
         SessionExpiring: ignore,                      SpeechStarted: ignore,
         SpeechStopped: ignore,                        ResponseCreated: ignore,
         FunctionCalled: ignore,                       AudioStarted: ignore,

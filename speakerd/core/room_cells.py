@@ -27,6 +27,7 @@ from speakerd.core.events import (
     DeviceFound,
     DeviceLost,
     EchoMeasured,
+    LinkLost,
     MicrophoneSilent,
     MuteChanged,
     PauseHeard,
@@ -34,6 +35,7 @@ from speakerd.core.events import (
     WakeWordApproached,
     WakeWordDetected,
 )
+from speakerd.core.guess import GUESS_DECLINED
 from speakerd.core.moves import (
     Answer,
     barge_in,
@@ -66,6 +68,13 @@ def _drop_guess(state: State, now: float, limits: Limits) -> Answer:
     if not state.prepared:
         return state, ()
     return replace(state, prepared=False, deadline=None, prepare_at=now + limits.prepare_again_s), (AbandonLink(),)
+
+
+def guess_declined(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
+    """Forget a guess that the link has not acted on: nothing is to be dropped, and the next one need not wait."""
+    if event.code != GUESS_DECLINED or not state.prepared:
+        return state, ()
+    return replace(state, prepared=False, deadline=None), ()
 
 
 def wake_idle(state: State, event: WakeWordDetected, now: float, limits: Limits) -> Answer:

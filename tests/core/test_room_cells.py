@@ -43,6 +43,7 @@ from speakerd.core.events import (
     StopRequested,
     WakeWordApproached,
 )
+from speakerd.core.guess import GUESS_DECLINED
 from speakerd.core.notices import Notice
 from speakerd.core.state import LinkState, Phase, State, status_line
 from speakerd.core.units import Frames
@@ -282,6 +283,17 @@ class TestGuesses:
         assert (actions, state.deadline) == ((AbandonLink(),), None)
         assert play(WakeWordApproached(0.3), state=state, now=129.0)[1] == ()
         assert play(WakeWordApproached(0.3), state=state, now=130.0)[1] == (PrepareLink(),)
+
+    def test_a_guess_that_the_link_declines_is_none(self):
+        """Nothing waits to be dropped, and the next one need not wait."""
+        state, actions = play(WakeWordApproached(0.3), LinkLost(GUESS_DECLINED))
+        assert (state, actions) == (READY, ())
+        assert play(WakeWordApproached(0.3), state=state)[1] == (PrepareLink(),)
+
+    def test_a_session_lost_at_rest_is_stale(self):
+        """There is none; a guess that is being made goes on."""
+        state, _ = play(WakeWordApproached(0.3))
+        assert play(LinkLost("link-lost"), state=state) == (state, ())
 
     def test_the_pause_outlives_a_conversation(self):
         """Ending a conversation does not allow another guess."""

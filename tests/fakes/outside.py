@@ -29,6 +29,7 @@ from speakerd.core.events import (
     SpeechStarted,
     SpeechStopped,
 )
+from speakerd.core.guess import GUESS_DECLINED
 from speakerd.core.notices import AGAIN_AFTER_S
 from speakerd.core.state import Limits, Phase
 from speakerd.core.units import ItemId, Ms, ResponseId
@@ -68,6 +69,8 @@ class Outside:
         self.calls: list[tuple] = []
         self.uplink = self.link = "closed"
         self.prepared = self.muted = self.playing = False
+        self.declines_guesses = False
+        self.guess_dropped_s = float("-inf")
         self.lost = set(Device)
         self.accepted: set[ResponseId] = set()
         self.announced: set[ResponseId] = set()
@@ -116,9 +119,11 @@ class Outside:
             case ("link.prepare",):
                 assert self.link == "closed", "a guess beside a session"
                 assert not self.muted
-                self.prepared = True
+                self.prepared = not self.declines_guesses
+                if self.declines_guesses:
+                    self.controller.post(LinkLost(GUESS_DECLINED))
             case ("link.abandon",):
-                self.prepared = False
+                self.prepared, self.guess_dropped_s = False, self.clock.now()
             case ("link.open",):
                 assert self.link == "closed", "a second session"
                 self.link, self.prepared, self.service = "connecting", False, Service()

@@ -12,7 +12,7 @@ import pytest
 
 from speakerd.core.errors import AuthError, LinkError, Remedy
 from speakerd.core.events import LinkLost, LinkUp
-from speakerd.core.guess import WORTH_FROM_S, worth_guessing
+from speakerd.core.guess import GUESS_DECLINED, WORTH_FROM_S, worth_guessing
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.server import EmbeddedService
 from speakerd.embedded.tiers import scripted
@@ -219,12 +219,14 @@ async def test_an_open_session_prepares_nothing() -> None:
 
 
 async def test_a_quick_service_is_not_connected_to_on_a_guess() -> None:
-    """Before the first handshake nothing is known, so nothing is begun; after a quick one, nothing is to be gained."""
+    """Before the first handshake nothing is known, so nothing is begun; after a quick one, nothing is to be gained.
+    Either is told, so that nobody waits for what was not begun."""
     listener = Listener()
     async with RealtimeServer(hearing(len(PERIOD), [])) as server:
         async with running_link(server.url, listener, worth=worth_guessing) as link:
             link.prepare()
             assert (link.status()["handshake_ms"], link.status()["prepared"]) == (None, False)
+            assert listener.events == [LinkLost(GUESS_DECLINED)]
             link.append(PERIOD)
             link.open()
             await listener.until_sent(len(PERIOD))
@@ -235,6 +237,7 @@ async def test_a_quick_service_is_not_connected_to_on_a_guess() -> None:
             assert link.status()["prepared"] is False
         await server.assert_complete()
     assert listener.marked("link.preparing") == []
+    assert [event for event in listener.events if event != LinkUp()] == 2 * [LinkLost(GUESS_DECLINED)]
 
 
 async def test_a_slow_service_is_connected_to_on_a_guess_from_the_second_time_on() -> None:
