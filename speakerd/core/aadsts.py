@@ -50,59 +50,79 @@ _ONE_TENANT = Meaning(
 _OTHER_TENANT = Meaning(
     _WRONG, "account", "this account does not belong to the tenant of auth.tenant: sign in with another, or invite it"
 )
-_NO_ACCOUNT = Meaning(_WRONG, "account", "the account is disabled, deleted or not assigned to the app")
+_NO_ACCOUNT = Meaning(_WRONG, "account", "the account is disabled, locked, deleted or not assigned to the app")
 _CERTIFICATE = Meaning(
     _WRONG, "certificate-unknown", "the app does not know this certificate: upload it to the app registration"
 )
 _SCOPE = Meaning(_WRONG, "scope", "auth.scope names something that this tenant does not have: leave it at its default")
-_CODE_OVER = Meaning(_SIGN_IN, "code-expired", "the code was not entered in time: run speakerd login again")
-_DECLINED = Meaning(_SIGN_IN, "declined", "the sign-in was declined: run speakerd login again")
+CODE_OVER = Meaning(_SIGN_IN, "code-expired", "the code was not entered in time: run speakerd login again")
+CODE_DECLINED = Meaning(_SIGN_IN, "declined", "the sign-in was declined: run speakerd login again")
+_CLOCK = Meaning("clock", "clock", "this machine's clock is wrong: timedatectl says more")
 _BUSY = Meaning(_LATER, "busy", "Microsoft's sign-in is busy; it is tried again by itself")
 
 MEANINGS = {
     50173: _CHANGED,
     50132: _CHANGED,
+    50055: _CHANGED,
+    50144: _CHANGED,
     50133: _CHANGED,
     70008: _ENDED,
     700082: _ENDED,
     700084: _ENDED,
     700081: _ENDED,
     70043: _ENDED,
+    50085: _ENDED,
+    50089: _ENDED,
     50078: _AGAIN,
     50076: _AGAIN,
     50079: _AGAIN,
     50074: _AGAIN,
+    50072: _AGAIN,
     50158: _AGAIN,
     53000: _BLOCKED,
     53001: _BLOCKED,
     53002: _BLOCKED,
     53003: _BLOCKED,
+    530032: _BLOCKED,
     530035: _BLOCKED,
+    50005: _BLOCKED,
+    50097: _BLOCKED,
+    50129: _BLOCKED,
+    50131: _BLOCKED,
     65001: _CONSENT,
-    65004: _DECLINED,
+    65004: CODE_DECLINED,
     90094: _CONSENT,
     90095: _CONSENT,
     700016: _NO_APP,
+    70001: _NO_APP,
+    7000229: _NO_APP,
     7000218: _NOT_PUBLIC,
     70002: _NOT_PUBLIC,
     7000112: _DISABLED,
     90002: _TENANT,
     900023: _TENANT,
     50059: _TENANT,
+    50128: _TENANT,
+    90019: _TENANT,
     50194: _ONE_TENANT,
     50020: _OTHER_TENANT,
     50034: _OTHER_TENANT,
     90072: _OTHER_TENANT,
+    50053: _NO_ACCOUNT,
     50057: _NO_ACCOUNT,
     50105: _NO_ACCOUNT,
+    50012: _CERTIFICATE,
+    700024: _CLOCK,
     700027: _CERTIFICATE,
     7000215: _CERTIFICATE,
     7000222: _CERTIFICATE,
+    50001: _SCOPE,
     500011: _SCOPE,
     70011: _SCOPE,
     650057: _SCOPE,
-    70019: _CODE_OVER,
-    70020: _CODE_OVER,
+    70016: CODE_OVER,
+    70019: CODE_OVER,
+    70020: CODE_OVER,
     50196: _BUSY,
     90033: _BUSY,
     90055: _BUSY,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from speakerd.core.aadsts import MEANINGS
+from speakerd.core.aadsts import CODE_DECLINED, CODE_OVER, MEANINGS, Meaning
 from speakerd.core.errors import AuthError, Remedy
 
 
@@ -117,6 +117,11 @@ _REMEDIES = {
     SignInState.MISCONFIGURED: Remedy.OPERATOR,
 }
 
+
+def _of_meaning(meaning: Meaning) -> Verdict:
+    return Verdict(SignInState(meaning.state), f"auth-{meaning.code}", meaning.advice)
+
+
 STARTING = Verdict(SignInState.STARTING, "auth-starting", "signing in has not ended yet: try again in a moment")
 SIGNED_OUT = Verdict(SignInState.SIGN_IN_REQUIRED, "auth-signed-out", "nobody is signed in: run speakerd login")
 NO_NETWORK = Verdict(
@@ -139,6 +144,8 @@ INTERCEPTED = Verdict(
     "auth-tls",
     "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited?",
 )
+CODE_EXPIRED = _of_meaning(CODE_OVER)
+DECLINED = _of_meaning(CODE_DECLINED)
 REFUSED = Verdict(
     SignInState.MISCONFIGURED,
     "auth-refused",
@@ -154,14 +161,18 @@ def _misconfigured(code: str, message: str) -> Verdict:
     return Verdict(SignInState.MISCONFIGURED, f"auth-{code}", message)
 
 
+APP_REFUSED = _misconfigured(
+    "app", "Entra does not accept the app of auth.client: is it disabled, or deleted, or its certificate another?"
+)
+
 MISSING = {
     "client": _misconfigured(
         "client", "auth.client is not set: register an app of your own, and put its application id there"
     ),
     "client-foreign": _misconfigured(
         "client-foreign",
-        "auth.client is the Azure CLI's own app: a token stolen from this speaker would open all of Azure; register an "
-        "app of your own",
+        "auth.client is an app of Microsoft's own, such as the Azure CLI's: a token stolen from this speaker would "
+        "open all of Azure; register an app of your own",
     ),
     "tenant": _misconfigured("tenant", "auth.tenant is not set: put the directory (tenant) id there"),
     "arc-absent": _misconfigured(
@@ -207,6 +218,12 @@ MISSING = {
     "certificate-early": Verdict(
         SignInState.CLOCK, "auth-clock", "the certificate is not valid yet: is this machine's clock right? timedatectl"
     ),
+    "state": _misconfigured(
+        "state",
+        "the folder that keeps the sign-in cannot be used by this user: it must belong to the service's user, mode "
+        "0700",
+    ),
+    "state-full": _misconfigured("state-full", "there is no room on the disk to sign in: free some"),
     "az-missing": _misconfigured(
         "az-missing", "the Azure CLI is not installed: install it, or choose another auth.method"
     ),
@@ -214,7 +231,7 @@ MISSING = {
         SignInState.SIGN_IN_REQUIRED, "auth-az-signed-out", "the Azure CLI is not signed in: run az login"
     ),
 }
-"""What is found before any attempt, so that nobody waits for one that cannot work."""
+"""What is found before any attempt, or is plain after it without a server's word: by key."""
 
 _CERTIFICATE_TIMES = {9, 10}
 """OpenSSL: not yet valid, has expired (specified)."""
@@ -224,14 +241,27 @@ _CERTIFICATE_ISSUERS = {2, 18, 19, 20, 21}
 
 _UNREACHED = {
     "ServiceRequestError",
+    "ServiceRequestTimeoutError",
     "ServiceResponseError",
+    "ServiceResponseTimeoutError",
     "ConnectionError",
     "ConnectTimeout",
     "ReadTimeout",
     "TimeoutError",
 }
 
+_CUT_OFF = {"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}
+
 _SIGN_IN_AGAIN = {"invalid_grant", "interaction_required", "login_required", "consent_required"}
+
+_OF_A_CODE = {
+    "authorization_pending": CODE_EXPIRED,
+    "expired_token": CODE_EXPIRED,
+    "code_expired": CODE_EXPIRED,
+    "authorization_declined": DECLINED,
+    "access_denied": DECLINED,
+}
+"""What ends a sign-in with a code (specified; authorization_pending is the last answer when we stop asking)."""
 
 
 def classify(fault: Fault) -> Verdict:
@@ -242,7 +272,7 @@ def classify(fault: Fault) -> Verdict:
         return _of_certificate(fault.tls_verify_code)
     meaning = next((MEANINGS[code] for code in fault.aadsts if code in MEANINGS), None)
     if meaning is not None:
-        return Verdict(SignInState(meaning.state), f"auth-{meaning.code}", meaning.advice)
+        return _of_meaning(meaning)
     return _of_answer(fault) or _of_classes({fault.error, *fault.causes})
 
 
@@ -251,12 +281,12 @@ def _of_answer(fault: Fault) -> Verdict | None:
     status = fault.http_status
     if status is not None and (status in (408, 429) or status >= 500):  # noqa: PLR2004 - HTTP's own numbers
         return BUSY
-    if fault.error == "AuthenticationRequiredError":
-        return _misconfigured("app", _APP) if fault.oauth_error == "invalid_client" else SIGNED_OUT
-    return SIGNED_OUT if fault.oauth_error in _SIGN_IN_AGAIN else None
-
-
-_APP = "Entra does not accept the app of auth.client: is it disabled, or deleted?"
+    if fault.oauth_error in _OF_A_CODE:
+        return _OF_A_CODE[fault.oauth_error]
+    if fault.oauth_error in ("invalid_client", "unauthorized_client"):
+        return APP_REFUSED
+    signed_out = fault.error == "AuthenticationRequiredError" or fault.oauth_error in _SIGN_IN_AGAIN
+    return SIGNED_OUT if signed_out else None
 
 
 def _of_certificate(verify_code: int) -> Verdict:
@@ -266,6 +296,8 @@ def _of_certificate(verify_code: int) -> Verdict:
 
 
 def _of_classes(classes: set[str]) -> Verdict:
+    if "SSLError" in classes and not classes & _CUT_OFF:
+        return INTERCEPTED
     if classes & _UNREACHED:
         return NO_NETWORK
     if "MsalServiceError" in classes:

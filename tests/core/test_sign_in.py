@@ -1,0 +1,181 @@
+"""What a failed sign-in means: by cause, never by the class of an exception."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speakerd.core.aadsts import MEANINGS
+from speakerd.core.errors import Remedy
+from speakerd.core.sign_in import MISSING, Fault, SignIn, SignInState, Verdict, classify
+
+AUTH, REQUIRED = "ClientAuthenticationError", "AuthenticationRequiredError"
+
+# What azure-identity raises in each situation was recorded with the library; the rows are those of a real run.
+SITUATIONS = {
+    "no account in the cache": (Fault(REQUIRED), "sign_in_required", "auth-signed-out"),
+    "refresh token revoked": (
+        Fault(REQUIRED, http_status=400, oauth_error="invalid_grant", aadsts=(50173,)),
+        "sign_in_required",
+        "auth-signed-out",
+    ),
+    "refresh token refused, number unknown": (
+        Fault(REQUIRED, http_status=400, oauth_error="invalid_grant", aadsts=(1,)),
+        "sign_in_required",
+        "auth-signed-out",
+    ),
+    "second factor wanted now": (
+        Fault(REQUIRED, http_status=400, oauth_error="interaction_required", aadsts=(50076,)),
+        "sign_in_required",
+        "auth-mfa",
+    ),
+    "consent withdrawn, number unknown": (
+        Fault(AUTH, http_status=400, oauth_error="consent_required"),
+        "sign_in_required",
+        "auth-signed-out",
+    ),
+    "app disabled": (Fault(REQUIRED, http_status=401, oauth_error="invalid_client"), "misconfigured", "auth-app"),
+    "app not allowed this": (
+        Fault(AUTH, http_status=400, oauth_error="unauthorized_client"),
+        "misconfigured",
+        "auth-app",
+    ),
+    "throttled": (Fault(REQUIRED, http_status=429, oauth_error="temporarily_unavailable"), "degraded", "auth-busy"),
+    "Entra answers 503": (Fault(AUTH, ("MsalServiceError",), http_status=503), "degraded", "auth-busy"),
+    "Entra answers 408": (Fault(AUTH, http_status=408), "degraded", "auth-busy"),
+    "a failure that the library replays": (Fault(AUTH, ("MsalServiceError",)), "degraded", "auth-busy"),
+    "connection refused": (
+        Fault(AUTH, ("ServiceRequestError", "ConnectionError", "MaxRetryError", "NewConnectionError")),
+        "no_network",
+        "auth-no-network",
+    ),
+    "agent not running": (Fault("ServiceRequestError", ("ConnectionError",)), "no_network", "auth-no-network"),
+    "no answer in time": (
+        Fault(AUTH, ("ServiceResponseTimeoutError", "ReadTimeout")),
+        "no_network",
+        "auth-no-network",
+    ),
+    "clock behind": (Fault(AUTH, ("ServiceRequestError", "SSLError"), tls_verify_code=9), "clock", "auth-clock"),
+    "clock ahead": (Fault(AUTH, ("ServiceRequestError", "SSLError"), tls_verify_code=10), "clock", "auth-clock"),
+    "unknown authority": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=20), "misconfigured", "auth-ca"),
+    "self-signed": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=18), "misconfigured", "auth-ca"),
+    "another name": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=62), "no_network", "auth-tls"),
+    "no TLS at all": (Fault(AUTH, ("ServiceRequestError", "SSLError")), "no_network", "auth-tls"),
+    "cut off in the handshake": (
+        Fault(AUTH, ("ServiceRequestError", "SSLError", "SSLEOFError")),
+        "no_network",
+        "auth-no-network",
+    ),
+    "not in group himds": (Fault("PermissionError"), "misconfigured", "auth-arc-group"),
+    "group himds, by the check": (Fault("", missing="arc-group"), "misconfigured", "auth-arc-group"),
+    "device code blocked": (
+        Fault(AUTH, http_status=400, oauth_error="access_denied", aadsts=(53003,)),
+        "misconfigured",
+        "auth-blocked",
+    ),
+    "login declined": (
+        Fault(AUTH, http_status=400, oauth_error="authorization_declined"),
+        "sign_in_required",
+        "auth-declined",
+    ),
+    "code over": (Fault(AUTH, http_status=400, oauth_error="expired_token"), "sign_in_required", "auth-code-expired"),
+    "code over while we waited": (
+        Fault(AUTH, http_status=400, oauth_error="authorization_pending", aadsts=(70016,)),
+        "sign_in_required",
+        "auth-code-expired",
+    ),
+    "code over, number unknown": (
+        Fault(AUTH, http_status=400, oauth_error="authorization_pending"),
+        "sign_in_required",
+        "auth-code-expired",
+    ),
+    "two numbers, the second known": (
+        Fault(AUTH, http_status=400, oauth_error="invalid_request", aadsts=(1, 90002)),
+        "misconfigured",
+        "auth-tenant",
+    ),
+    "something new": (Fault("KeyError"), "degraded", "auth-failed"),
+    "a refusal that is new": (Fault(AUTH, http_status=400, oauth_error="unheard_of"), "degraded", "auth-failed"),
+}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_situation_is_named_by_its_cause(situation: str) -> None:
+    """The same class of exception leads to different states, and different classes to the same."""
+    fault, state, code = SITUATIONS[situation]
+    verdict = classify(fault)
+    assert (verdict.state.value, verdict.code) == (state, code)
+
+
+@pytest.mark.parametrize("key", MISSING)
+def test_what_is_missing_is_named_before_anything_else(key: str) -> None:
+    """What was found before an attempt needs no attempt, and its message says what to do."""
+    verdict = classify(Fault("ServiceRequestError", missing=key, http_status=503))
+    assert verdict == MISSING[key]
+    assert any(mark in verdict.message for mark in ":;,")
+
+
+FAULTS = st.builds(
+    Fault,
+    st.sampled_from([AUTH, REQUIRED, "ServiceRequestError", "PermissionError", "SSLError", "", "KeyError"]),
+    st.lists(
+        st.sampled_from(["ServiceRequestError", "SSLError", "SSLEOFError", "MsalServiceError", "PermissionError"])
+    ).map(tuple),
+    st.none() | st.sampled_from(sorted(MISSING)),
+    st.none() | st.integers(100, 599),
+    st.none() | st.sampled_from(["invalid_grant", "invalid_client", "access_denied", "expired_token", "other"]),
+    st.lists(st.sampled_from([*MEANINGS, 1, 2])).map(tuple),
+    st.none() | st.integers(0, 100),
+    st.none() | st.uuids().map(str),
+)
+
+
+@given(FAULTS)
+def test_every_fault_has_a_verdict_with_a_code_and_a_remedy(fault: Fault) -> None:
+    """Whatever comes, somebody is told what to do, and nothing of the attempt's own text is in it."""
+    verdict = classify(fault)
+    assert verdict.state not in (SignInState.OK, SignInState.STARTING)
+    assert verdict.code.startswith("auth-")
+    assert verdict.message
+    assert fault.correlation_id is None or fault.correlation_id not in verdict.message
+
+
+@given(FAULTS, st.uuids())
+def test_the_correlation_id_changes_nothing(fault: Fault, other: object) -> None:
+    """It is for the log, not for the judgement."""
+    changed = Fault(
+        fault.error,
+        fault.causes,
+        fault.missing,
+        fault.http_status,
+        fault.oauth_error,
+        fault.aadsts,
+        fault.tls_verify_code,
+        str(other),
+    )
+    assert classify(changed) == classify(fault)
+
+
+@pytest.mark.parametrize(
+    ("state", "remedy"),
+    [
+        ("starting", Remedy.RETRY),
+        ("ok", Remedy.RETRY),
+        ("degraded", Remedy.RETRY),
+        ("no_network", Remedy.RETRY),
+        ("clock", Remedy.RETRY),
+        ("sign_in_required", Remedy.REAUTHENTICATE),
+        ("misconfigured", Remedy.OPERATOR),
+    ],
+)
+def test_the_state_decides_the_remedy(state: str, remedy: Remedy) -> None:
+    """What mends itself is tried again, a lost sign-in wants a person, a wrong setting another one."""
+    error = Verdict(SignInState(state), "auth-x", "something: do this").error
+    assert (error.code, str(error), error.remedy) == ("auth-x", "something: do this", remedy)
+
+
+def test_how_it_stands_follows_from_the_last_attempt() -> None:
+    """No verdict is a good sign."""
+    assert SignIn(None, "ada@example.com").state is SignInState.OK
+    assert SignIn(MISSING["tenant"]).state is SignInState.MISCONFIGURED
