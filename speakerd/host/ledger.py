@@ -1,40 +1,31 @@
 """What was spent, day by day, on disk: it survives restarts, so that a budget for the day is one.
 
 Prices, sums and days are the core's business (``core/spend.py``). The file is JSON, a few kilobytes, replaced whole
-after each turn, in a worker thread: a slow card makes no conversation wait. It holds figures only.
+after each turn, in a worker thread: a slow card makes no conversation wait. It holds figures only. Several processes
+may keep it at once, the daemon and ``speakerd chat``. How it is read and replaced is ``ledger_file.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from speakerd.core.spend import NOTHING_SPENT, Rate, Spend, Usage, estimate, latest, total
+from speakerd.core.spend import Rate, Spend, Usage, estimate, total
+from speakerd.host.ledger_file import add_up, read, save, version_of
 
 FILE_NAME = "usage.json"
 """In the state directory."""
 
-VERSION = 1
-"""Of the file's form. A file of a later version is kept aside, never written over."""
-
-KEPT_DAYS = 90
-"""Days of talk that are kept (guess: a quarter's bill)."""
-
 SPANS_DAYS = (1, 7, 30)
 """What ``speakerd usage`` shows (contract)."""
 
-MAX_BYTES = 256 * 1024
-"""A longer file is none of ours (guess; 90 days take 16 kB, measured)."""
-
-MAX_USD = 1e6
-"""No day costs as much (guess)."""
+SYSTEM_DIRECTORY = Path("/var/lib/speakerd")
+"""The unit's StateDirectory (contract)."""
 
 log = logging.getLogger("speakerd.ledger")
 
@@ -47,11 +38,31 @@ def ledger_path(environment: Mapping[str, str]) -> Path:
     return Path(home) / "speakerd" / FILE_NAME
 
 
+def daemons_ledger_path(environment: Mapping[str, str], system: Path = SYSTEM_DIRECTORY) -> Path:
+    """Return where the ledger of this machine's daemon stands, for another process: an installed one's, else as above.
+
+    Args:
+        environment: Of the process.
+        system: The state directory of an installed daemon.
+    """
+    if "STATE_DIRECTORY" not in environment and system.is_dir():
+        return system / FILE_NAME
+    return ledger_path(environment)
+
+
+def is_ours(path: Path) -> bool:
+    """Return whether this user may read and replace a ledger; one that is not there yet, whether they may make it."""
+    if path.parent.is_dir():
+        return os.access(path.parent, os.R_OK | os.W_OK | os.X_OK) and (not path.exists() or os.access(path, os.R_OK))
+    existing = next(parent for parent in path.parents if parent.exists())
+    return os.access(existing, os.W_OK | os.X_OK)
+
+
 class Ledger:
     """Counts what is used, and tells when today's budget is spent. Thread: event loop.
 
     Args:
-        path: The file; its directory is made where it is missing.
+        path: The file; its directory is made where it is missing. None: nothing is kept.
         rate: The prices.
         daily_usd: Today's budget; None: no limit.
         on_over: Hears when the budget is spent (True), and when there is some again (False).
@@ -60,7 +71,7 @@ class Ledger:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         *,
         rate: Rate,
         daily_usd: float | None = None,
@@ -72,29 +83,37 @@ class Ledger:
         self._daily_usd = daily_usd
         self._on_over = on_over
         self._today = today
-        self._days = _read(path)
         self._over = False
-        self._changed = False
+        self._days: Mapping[date, Spend] = {}
+        self._seen: object = None  # which version of the file that is
+        self._unsaved: Mapping[date, Spend] = {}
+        self._saving: Mapping[date, Spend] = {}
         self._due = asyncio.Event()
         self._failing = False
+        self._look()
 
     async def run(self) -> None:
         """Write the file after each turn. Ends: by cancellation, once a write that is under way is done."""
         while True:
             await self._due.wait()
             self._due.clear()
-            self._changed = False
-            writing = asyncio.ensure_future(asyncio.to_thread(_write, self._path, self._days))
+            if self._path is None:
+                continue
+            self._saving, self._unsaved = self._unsaved, {}
+            writing = asyncio.ensure_future(
+                asyncio.to_thread(save, self._path, self._days, self._saving, self._today())
+            )
             try:
-                self._note(await asyncio.shield(writing))
+                await asyncio.shield(writing)
             finally:
-                await asyncio.wait([writing])  # two at a time would write into one another
+                await asyncio.wait([writing])
+                self._saved(writing.result())
 
     def close(self) -> None:
         """Write what is not written yet; the daemon ends, and ``run`` has."""
-        if self._changed:
-            self._changed = False
-            self._note(_write(self._path, self._days))
+        if self._unsaved and self._path is not None:
+            self._saving, self._unsaved = self._unsaved, {}
+            self._saved(save(self._path, self._days, self._saving, self._today()))
 
     def add(self, usage: Usage) -> None:
         """Count tokens at today's prices, at once: the budget may be spent with them."""
@@ -117,13 +136,15 @@ class Ledger:
     @property
     def is_over(self) -> bool:
         """Whether today's budget is spent."""
-        return total(self._days, self._today()).is_over(self._daily_usd)
+        return total(self._all, self._today()).is_over(self._daily_usd)
 
     def refresh(self) -> None:
         """Look at the date and the budget again, and tell ``on_over`` where that changes something.
 
-        Nothing happens at midnight: who is about to open a session asks first.
+        Nothing happens at midnight, nor when another process has spent something: who is about to open a session asks
+        first.
         """
+        self._look()
         over = self.is_over
         if over != self._over:
             self._over = over
@@ -136,98 +157,42 @@ class Ledger:
 
     def report(self) -> dict[str, Any]:
         """Return what ``speakerd usage`` shows, as plain data."""
-        today = self._today()
+        self._look()
+        today, days = self._today(), self._all
         return {
             "date": today.isoformat(),
             "daily_usd": self._daily_usd,
             "over_budget": self.is_over,
             "prices": self._rate.source,
             "prices_known": self._rate.known,
-            "spans": [{"days": span, **total(self._days, today, span).as_plain_data()} for span in SPANS_DAYS],
+            "spans": [{"days": span, **total(days, today, span).as_plain_data()} for span in SPANS_DAYS],
         }
 
+    @property
+    def _all(self) -> Mapping[date, Spend]:
+        return add_up(add_up(self._days, self._saving), self._unsaved)
+
     def _count(self, spend: Spend) -> None:
-        today = self._today()
-        # Always a new mapping: the one before may be being written.
-        self._days = latest({**self._days, today: self._days.get(today, NOTHING_SPENT) + spend}, today, KEPT_DAYS)
-        self._changed = True
+        self._unsaved = add_up(self._unsaved, {self._today(): spend})
         self.refresh()
 
-    def _note(self, failure: OSError | None) -> None:
-        """Say that the file cannot be written, once until it can be again."""
-        if failure is not None and not self._failing:
-            log.warning("%s cannot be written, a restart forgets what was spent: %s", self._path, failure)
-        self._failing = failure is not None
+    def _look(self) -> None:
+        """Take in what another process has written meanwhile, unless we are about to replace it."""
+        if self._path is None or self._saving:
+            return
+        version = version_of(self._path)
+        if version is not None and version != self._seen:
+            self._seen = version
+            self._days = read(self._path, self._days)
 
-
-def _write(path: Path, days: Mapping[date, Spend]) -> OSError | None:
-    """Replace the file at once, for its owner and group only; return why it could not be. Thread: any."""
-    document = {"version": VERSION, "days": {day.isoformat(): spend.as_plain_data() for day, spend in days.items()}}
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(json.dumps(document) + "\n")
-            file.flush()
-            os.fsync(descriptor)
-        fresh.replace(path)
-    except OSError as error:
-        return error
-    return None
-
-
-def _read(path: Path) -> dict[date, Spend]:
-    """Return the days of a file; one that cannot be understood is kept aside, and all begins anew."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        log.warning("%s cannot be read, nothing counts as spent: %s", path, error)
-        return {}
-    try:
-        return _parse(content)
-    except (ValueError, RecursionError) as error:
-        aside = path.with_name(f"{path.name}.aside")
-        log.warning("%s is not understood (%s): kept as %s, nothing counts as spent", path, error, aside.name)
-        try:
-            path.replace(aside)
-        except OSError as failure:
-            log.warning("%s cannot be kept aside: %s", path, failure)
-        return {}
-
-
-def _parse(content: bytes) -> dict[date, Spend]:
-    """Read a file's content.
-
-    Raises:
-        ValueError: it is not what this version writes.
-    """
-    if len(content) > MAX_BYTES:
-        raise ValueError("too long")
-    document = json.loads(content)
-    if (
-        not isinstance(document, dict)
-        or document.get("version") != VERSION
-        or not isinstance(document.get("days"), dict)
-    ):
-        raise ValueError(f"not version {VERSION}")
-    return {date.fromisoformat(day): _spend(values) for day, values in document["days"].items()}
-
-
-def _spend(values: object) -> Spend:
-    day = values if isinstance(values, dict) else {}
-    usd = day.get("usd")
-    if isinstance(usd, bool) or not isinstance(usd, int | float) or not 0 <= usd < MAX_USD:  # nor is NaN
-        raise ValueError("a day without a sum")
-    kinds = {one.name: _whole(day, one.name) for one in fields(Usage)}
-    return Spend(Usage(**kinds), float(usd), _whole(day, "turns"))
-
-
-def _whole(values: Mapping[str, object], name: str) -> int:
-    value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name} is no count")
-    return value
+    def _saved(self, outcome: tuple[Mapping[date, Spend], object] | OSError) -> None:
+        """Note what the file holds now; say that it cannot be written, once until it can be again."""
+        failed = isinstance(outcome, OSError)
+        if isinstance(outcome, OSError):
+            self._unsaved = add_up(self._saving, self._unsaved)
+            if not self._failing:
+                log.warning("%s cannot be written, a restart forgets what was spent: %s", self._path, outcome)
+        else:
+            self._days, self._seen = outcome
+        self._saving = {}
+        self._failing = failed

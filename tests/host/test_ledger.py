@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speakerd.core.spend import Usage, rate_of
-from speakerd.host.ledger import KEPT_DAYS, MAX_BYTES, Ledger, ledger_path
+from speakerd.host.ledger import FILE_NAME, Ledger, daemons_ledger_path, is_ours, ledger_path
+from speakerd.host.ledger_file import KEPT_DAYS, MAX_BYTES
 
 PRICED = rate_of("gpt-realtime", {})
 TODAY = date(2026, 11, 22)
@@ -254,3 +255,62 @@ def test_a_file_that_cannot_even_be_kept_aside_does_not_stop_it(
 def test_the_ledger_stands_in_the_state_directory(environment: dict[str, str], path: str) -> None:
     """The service manager's, else the user's."""
     assert ledger_path(environment) == Path(path)
+
+
+def test_two_who_keep_it_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Each adds to what the other has written, and knows of it when it asks for the budget or reports."""
+    told: list[bool] = []
+    path = tmp_path / "usage.json"
+    daemon, chat = ledger(path, daily_usd=0.025, on_over=told.append), ledger(path, daily_usd=0.025)
+    daemon.add(CENT)
+    chat.add(CENT)
+    chat.close()
+    daemon.close()
+    assert today(chat)["audio_out"] == today(daemon)["audio_out"] == 2 * CENT.audio_out
+    chat.add(CENT)
+    chat.close()
+    assert (told, chat.is_over) == ([], True)
+    daemon.refresh()
+    assert told == [True]
+    assert today(ledger(path))["usd"] == pytest.approx(3 * 0.009984, abs=1e-5)
+
+
+async def test_nothing_is_kept_without_a_file() -> None:
+    """The budget holds for as long as the process lives."""
+    book = Ledger(None, rate=PRICED, daily_usd=0.005)
+    book.add(CENT)
+    book.end_turn(Usage())
+    await written(book)
+    book.close()
+    assert book.is_over
+
+
+def test_a_file_that_cannot_be_read_is_not_written_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What another user keeps there stays; it is said, and counted in memory."""
+    path = tmp_path / "usage.json"
+    path.mkdir()  # the one thing that not even root can read
+    with caplog.at_level(logging.WARNING, "speakerd"):
+        book = ledger(path)
+        book.end_turn(Usage())
+        book.close()
+    assert "cannot be read" in caplog.text
+    assert "cannot be written" in caplog.text
+    assert path.is_dir()
+    assert today(book)["turns"] == 1
+
+
+def test_who_may_keep_a_ledger_is_known_before_it_is_tried(tmp_path: Path) -> None:
+    """A directory that can be made is as good as one that is there; one below a file is not."""
+    assert is_ours(tmp_path / FILE_NAME)
+    assert is_ours(tmp_path / "new" / "er" / FILE_NAME)
+    (tmp_path / FILE_NAME).write_text("{}")
+    assert is_ours(tmp_path / FILE_NAME)
+    assert not is_ours(Path("/proc/self") / FILE_NAME)
+
+
+def test_another_process_looks_for_the_installed_daemons_ledger(tmp_path: Path) -> None:
+    """Where one is installed; else, or told otherwise, where the daemon's own rule says."""
+    home = {"HOME": "/h"}
+    assert daemons_ledger_path(home, tmp_path) == tmp_path / FILE_NAME
+    assert daemons_ledger_path(home, tmp_path / "none") == ledger_path(home)
+    assert daemons_ledger_path(home | {"STATE_DIRECTORY": "/s"}, tmp_path) == Path("/s") / FILE_NAME
