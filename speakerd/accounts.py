@@ -1,4 +1,4 @@
-"""What conversations cost: the line for each turn and the ledger, put together.
+"""What conversations cost: the line for each turn and the ledger, put together; for a chat the ledger alone.
 
 Prices and sums are in ``core/spend.py``; whether the budget stops anything is decided in ``core/conversation.py``.
 """
@@ -11,9 +11,9 @@ from dataclasses import asdict
 from typing import Any
 
 from speakerd.core.settings import Settings
-from speakerd.core.spend import Usage, rate_of, transcription_usd
+from speakerd.core.spend import NO_USAGE, Rate, Usage, rate_of, transcription_usd
 from speakerd.core.turn_record import Counts
-from speakerd.host.ledger import Ledger, ledger_path
+from speakerd.host.ledger import Ledger, daemons_ledger_path, is_ours, ledger_path
 from speakerd.host.turn_log import Timer, TurnLog
 from speakerd.ports import Trace
 from speakerd.realtime.usage import TranscriptionUsage
@@ -51,7 +51,7 @@ class Accounts:
     ) -> None:
         self._transcription_model = settings.service.transcription
         self._local = settings.service.provider == "embedded"
-        rate = rate_of(settings.service.model, settings.budget.prices, local=self._local)
+        rate = _rate_of(settings)
         if not rate.known:
             log.warning("prices: %s", rate.source)
         self._ledger = Ledger(ledger_path(environment), rate=rate, daily_usd=settings.budget.daily_usd, on_over=on_over)
@@ -97,3 +97,50 @@ class Accounts:
         )
         self._turns.note_transcription(usd)
         self._ledger.add_usd(usd)
+
+
+class ChatAccounts:
+    """Keeps the books of a chat in the daemon's ledger, or in memory where that is another user's. Thread: event loop.
+
+    Args:
+        settings: The configuration.
+        environment: Of the process; says where the ledger stands.
+        write: Shows a line to whoever chats.
+    """
+
+    def __init__(self, settings: Settings, environment: Mapping[str, str], write: Callable[[str], None]) -> None:
+        self._write = write
+        self._daily_usd = settings.budget.daily_usd
+        path = daemons_ledger_path(environment)
+        ours = is_ours(path)
+        if not ours:
+            write(
+                f"{path} is another user's: what this chat costs is not in 'speakerd usage', and what was spent before "
+                "is not known here\n"
+            )
+        self._ledger = Ledger(path if ours else None, rate=_rate_of(settings), daily_usd=self._daily_usd)
+
+    async def run(self) -> None:
+        """Keep the ledger on disk. Ends: by cancellation."""
+        await self._ledger.run()
+
+    def close(self) -> None:
+        """Write what is not written yet; ``run`` has ended."""
+        self._ledger.close()
+
+    def note_usage(self, reported: ReportedUsage) -> None:
+        """Count what a reply took: a turn."""
+        self._ledger.add(Usage(**asdict(reported)))
+        self._ledger.end_turn(NO_USAGE)
+
+    def has_money(self) -> bool:
+        """Return whether another reply may be paid for; if not, say so."""
+        self._ledger.refresh()
+        if self._ledger.is_over:
+            self._write(f"Today's budget of {self._daily_usd:.2f} USD is spent (budget.daily_usd).\n")
+        return not self._ledger.is_over
+
+
+def _rate_of(settings: Settings) -> Rate:
+    local = settings.service.provider == "embedded"
+    return rate_of(settings.service.model, settings.budget.prices, local=local)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
+from speakerd.accounts import ChatAccounts
 from speakerd.audio.alsa import open_playback, silence_alsa_messages
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.core.events import Device, DeviceFound, DeviceLost, Event, PlaybackDrained
@@ -19,7 +20,7 @@ from speakerd.core.settings import Settings
 from speakerd.core.units import ItemId, ResponseId
 from speakerd.host.trace import NoTrace
 from speakerd.parts import credentials_of, service_of, spec_of
-from speakerd.realtime.chat import chat
+from speakerd.realtime.chat import EXIT_FAILED, chat
 
 _REPLY, _ITEM = ResponseId("chat"), ItemId("chat")
 
@@ -120,14 +121,19 @@ async def run_chat(settings: Settings, *, environment: Mapping[str, str], audio:
         strict: Stop at the first error event.
 
     Returns:
-        The exit code.
+        The exit code; that of a failure where today's budget is spent before it begins.
 
-    Ends: with its input, or by cancellation.
+    Ends: with its input, with today's budget, or by cancellation.
     """
     silence_alsa_messages()
+    write = _write
+    accounts = ChatAccounts(settings, environment, write)
+    if not accounts.has_money():
+        return EXIT_FAILED
     async with AsyncExitStack() as stack:
+        stack.callback(accounts.close)
+        stack.push_async_callback(_cancel, asyncio.create_task(accounts.run(), name="accounts"))
         endpoint = await stack.enter_async_context(service_of(settings))
-        write = _write
         voice: Voice | None = None
         if audio:
             voice = Voice(settings.audio.playback.device)
@@ -144,6 +150,8 @@ async def run_chat(settings: Settings, *, environment: Mapping[str, str], audio:
             strict=strict,
             read_line=LineReader(sys.stdin.fileno()),
             write=write,
+            on_usage=accounts.note_usage,
+            has_money=accounts.has_money,
         )
         if voice is not None:
             await voice.finish()

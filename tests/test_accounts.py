@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 
-from speakerd.accounts import Accounts
+from speakerd.accounts import Accounts, ChatAccounts
 from speakerd.core.settings import Settings
 from speakerd.core.turn_record import Counts
 from speakerd.realtime.usage import TranscriptionUsage, Usage
@@ -79,3 +79,36 @@ async def test_a_model_without_a_price_is_told(tmp_path, caplog):
     """The owner learns that the estimate is a guess."""
     accounts(tmp_path, service={"provider": "openai", "model": "my-own"})
     assert "prices:" in caplog.text
+
+
+PAID = {"service": {"provider": "openai"}, "budget": {"daily_usd": 0.2}}
+
+
+async def test_a_chat_is_in_the_daemons_books(tmp_path):
+    """Each reply is a turn; the daemon knows of it without a restart, and the chat of what the daemon spends."""
+    shown, over = [], []
+    daemon = accounts(tmp_path, over, **PAID)
+    chat = ChatAccounts(Settings.model_validate(PAID), {"STATE_DIRECTORY": str(tmp_path)}, shown.append)
+    chat.note_usage(USAGE)
+    chat.close()
+    assert chat.has_money()
+    today = daemon.report()["spans"][0]
+    assert (today["turns"], today["audio_out"]) == (1, 2000)
+    daemon.note_usage(USAGE)
+    daemon.close()
+    assert over == [True]
+    assert not chat.has_money()
+    assert shown == ["Today's budget of 0.20 USD is spent (budget.daily_usd).\n"]
+
+
+async def test_a_chat_of_another_user_says_that_it_keeps_no_books(tmp_path):
+    """It goes on, with a budget of its own."""
+    shown = []
+    environment = {"STATE_DIRECTORY": "/proc/self"}  # where not even root can write
+    chat = ChatAccounts(Settings.model_validate(PAID), environment, shown.append)
+    assert "is not in 'speakerd usage'" in shown.pop()
+    chat.note_usage(USAGE)
+    assert chat.has_money()
+    chat.note_usage(USAGE)
+    assert not chat.has_money()
+    chat.close()

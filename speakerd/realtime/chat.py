@@ -19,9 +19,11 @@ from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
 from speakerd.realtime.connection import CONFIRM_TIMEOUT_S
 from speakerd.realtime.link import Endpoint, SdkDialler, SessionSpec
+from speakerd.realtime.listeners import nobody
 from speakerd.realtime.patience import Patience
 from speakerd.realtime.session import Session
 from speakerd.realtime.sockets import Socket, first_of, open_socket
+from speakerd.realtime.usage import Usage
 
 SILENT_SERVICE_S = 60.0
 """After this long without any event a reply is given up (guessed; the service sends something within a second)."""
@@ -49,8 +51,10 @@ async def chat(
     strict: bool,
     read_line: ReadLine,
     write: Callable[[str], None],
+    on_usage: Callable[[Usage], None] = nobody,
+    has_money: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Talk with the service in writing until ``q`` or the end of input.
+    """Talk with the service in writing until ``q``, the end of input, or of today's money.
 
     Args:
         endpoint: The service and its model.
@@ -60,6 +64,8 @@ async def chat(
         strict: Stop at the first error event.
         read_line: Returns the next line typed, None at the end of input.
         write: Shows text as it is.
+        on_usage: Told what each reply took.
+        has_money: Asked before each message whether another reply may be paid for.
 
     Returns:
         The exit code: 0; 1 for a failure; 77 where signing in is needed.
@@ -72,7 +78,7 @@ async def chat(
         await dialler.warm()
         socket = await _open(dialler, credentials)
         try:
-            await _talk(_Chat(socket, chat_spec, play, strict=strict, write=write), read_line)
+            await _talk(_Chat(socket, chat_spec, play, on_usage, strict=strict, write=write), read_line, has_money)
         finally:
             await socket.close()
     except SpeakerdError as error:
@@ -92,13 +98,13 @@ async def _open(dialler: SdkDialler, credentials: Credentials) -> Socket:
             await patience.after(error)
 
 
-async def _talk(talk: _Chat, read_line: ReadLine) -> None:
+async def _talk(talk: _Chat, read_line: ReadLine, has_money: Callable[[], bool]) -> None:
     """Hold the conversation; the connection's end is its end, even while somebody is typing."""
     failure: SpeakerdError | None = None
     try:
         async with asyncio.TaskGroup() as tasks:
             workers = [tasks.create_task(talk.read()), tasks.create_task(talk.play_on())]
-            await talk.converse(read_line)
+            await talk.converse(read_line, has_money)
             for worker in workers:
                 worker.cancel()
     except* SpeakerdError as failures:
@@ -111,11 +117,19 @@ class _Chat:
     """The conversation's state: what waits to be played, and whose turn it is."""
 
     def __init__(
-        self, socket: Socket, spec: SessionSpec, play: Play | None, *, strict: bool, write: Callable[[str], None]
+        self,
+        socket: Socket,
+        spec: SessionSpec,
+        play: Play | None,
+        on_usage: Callable[[Usage], None],
+        *,
+        strict: bool,
+        write: Callable[[str], None],
     ) -> None:
         self._socket = socket
         self._session = Session(spec)
         self._play = play
+        self._on_usage = on_usage
         self._strict = strict
         self._write = write
         self._mid_line = False
@@ -128,8 +142,8 @@ class _Chat:
         self._numbers = itertools.count(1)
         self._patience: asyncio.Timeout | None = None
 
-    async def converse(self, read_line: ReadLine) -> None:
-        """Take turns. Ends: with ``q`` or the end of input.
+    async def converse(self, read_line: ReadLine, has_money: Callable[[], bool]) -> None:
+        """Take turns. Ends: with ``q``, the end of input, or of the money.
 
         Raises:
             LinkError: the service never confirmed the session.
@@ -140,7 +154,7 @@ class _Chat:
                 await self._ready.wait()
         except TimeoutError as error:
             raise LinkError("link-timeout", "the service never confirmed the session", Remedy.RETRY) from error
-        while True:
+        while has_money():
             self._write("Enter a message: ")
             line = await read_line()
             if line is None or line.strip() == "q":
@@ -167,6 +181,8 @@ class _Chat:
             outcome = self._session.receive(event)
             if self._patience is not None:
                 self._patience.reschedule(asyncio.get_running_loop().time() + SILENT_SERVICE_S)
+            if outcome.usage is not None:
+                self._on_usage(outcome.usage)
             self._show(event)
             for command in outcome.commands:
                 await self._socket.send(command)

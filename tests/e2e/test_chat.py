@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -18,12 +19,12 @@ async def alone(play):
         yield stage
 
 
-async def chat(stage, *arguments, typed, config=""):
+async def chat(stage, *arguments, typed, config="", state=None):
     """Hold a chat with the stage's service and on its sound card."""
     file = stage.directory / "chat.yaml"
     file.write_text(config or f"service: {{provider: embedded, endpoint: '{stage.url}'}}\n")
     card = simcard.write_asound_conf(stage.directory, stage.room.path, simcard.build(cache_dir()), card=stage.card)
-    env = {"ALSA_CONFIG_PATH": str(card)}
+    env = {"ALSA_CONFIG_PATH": str(card), "STATE_DIRECTORY": str(state or stage.directory / "state")}
     return await speakerd("chat", "-c", str(file), *arguments, cwd=stage.directory, env=env, typed=typed)
 
 
@@ -79,3 +80,25 @@ async def test_a_service_that_is_down_is_told_with_its_code(alone):
     assert "link-refused" in ended.out
     assert "what to do" in ended.out
     assert "Traceback" not in ended.out + ended.err
+
+
+PRICED = """
+service: {{provider: embedded, endpoint: '{url}'}}
+budget: {{daily_usd: 0.01, prices: {{gpt-realtime: {{text_out: 1000, audio_out: 1000}}}}}}
+"""
+
+
+async def test_a_chat_is_paid_from_todays_budget(alone):
+    """What it took is in the ledger; what is spent is told, ends the chat, and lets no other begin."""
+    config = PRICED.format(url=alone.url)
+    state = alone.directory / "state"
+    first = await chat(alone, "--no-audio", typed="How are you?\nAnd now?\n", config=config, state=state)
+    assert first.code == 0, first.err
+    assert first.out.count("Enter a message: ") == 1
+    assert "Today's budget of 0.01 USD is spent" in first.out
+    (day,) = json.loads((state / "usage.json").read_text())["days"].values()
+    assert day["turns"] == 1
+    assert day["audio_out"] > 0
+    again = await chat(alone, "--no-audio", typed="q\n", config=config, state=state)
+    assert again.code == 1
+    assert "Enter a message" not in again.out

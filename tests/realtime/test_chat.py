@@ -10,6 +10,7 @@ import pytest
 from speakerd.core.errors import AuthError, Remedy, SpeakerdError
 from speakerd.realtime.chat import Play, chat
 from speakerd.realtime.link import Endpoint, SessionSpec
+from speakerd.realtime.usage import Usage
 from tests.fakes.link_listener import Signer
 from tests.fakes.realtime_server import Client, RealtimeServer, Refuse
 
@@ -214,3 +215,32 @@ async def test_cancelling_the_chat_closes_the_socket() -> None:
             await task
         await server.assert_complete()
         assert server.visits[0].close_code == 1000
+
+
+async def test_a_reply_is_paid_for_and_the_last_one_ends_it() -> None:
+    """What each reply took is told before the next message is asked for; without money nothing more is asked."""
+    told: list[Usage] = []
+
+    async def script(client: Client) -> None:
+        await client.configure()
+        await asked(client, "hello")
+        await client.emit("response.created", response={"id": "r1"})
+        usage = {"output_token_details": {"audio_tokens": 4}}
+        await client.emit("response.done", response={"id": "r1", "status": "completed", "usage": usage})
+
+    terminal = Terminal(["hello", "never asked"])
+    async with RealtimeServer(script) as server:
+        code = await chat(
+            endpoint=Endpoint(server.url, "gpt-realtime"),
+            credentials=Signer(),
+            spec=SessionSpec(),
+            play=None,
+            strict=False,
+            read_line=terminal.read_line,
+            write=terminal.write,
+            on_usage=told.append,
+            has_money=lambda: not told,
+        )
+        await server.assert_complete()
+    assert (code, told) == (0, [Usage(0, 0, 0, 0, 0, 4)])
+    assert terminal.shown.count("Enter a message: ") == 1
