@@ -10,7 +10,7 @@ import datetime as dt
 import json
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 TOKEN_ENDPOINTS = ("poll", "refresh", "certificate")
@@ -183,8 +183,8 @@ FAULTS = {
 class Plans:
     """Which fault meets the next request, per endpoint."""
 
-    def __init__(self) -> None:
-        self._queues: dict[str, deque[tuple[Fault, float]]] = {endpoint: deque() for endpoint in ENDPOINTS}
+    def __init__(self, endpoints: Sequence[str] = ENDPOINTS) -> None:
+        self._queues: dict[str, deque[tuple[Fault, float]]] = {endpoint: deque() for endpoint in endpoints}
 
     def add(self, endpoint: str, fault: Fault, times: float) -> None:
         """Let a fault happen, after those that were set before."""
@@ -192,7 +192,7 @@ class Plans:
 
     def clear(self, endpoint: str | None = None) -> None:
         """Forget the faults of an endpoint, or of all."""
-        for each in ENDPOINTS if endpoint is None else (endpoint,):
+        for each in self._queues if endpoint is None else (endpoint,):
             self._queues[each].clear()
 
     def take(self, endpoint: str) -> Fault | None:

@@ -219,6 +219,10 @@ class Directory:
         self.certificates.check(form["client_assertion"], self.client, audiences, self.now_s())
         return self._access_token({"sub": self.client, "idtyp": "app"})
 
+    def for_machine(self) -> str:
+        """Return a token for a machine with an identity of its own."""
+        return str(self._access_token({"sub": self.person_id, "idtyp": "app"})["access_token"])
+
     def _settle(self, user_code: str | None, state: str) -> bool:
         with self._lock:
             waiting = self.open_codes()
