@@ -1,0 +1,108 @@
+"""What is missing before any attempt to sign in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from speakerd.auth.checks import ARC_ENVIRONMENT, FOREIGN_CLIENTS, ArcAgent, find_missing, has_arc
+from speakerd.auth.request import METHODS, Request
+from speakerd.core.sign_in import MISSING
+from tests.fakes.other_user import without_rights
+
+CLIENT, TENANT = "6f0c1b1e-1111-4222-8333-444455556666", "contoso.example"
+
+
+def wish(method: str, *, client: str | None = CLIENT, tenant: str | None = TENANT) -> Request:
+    """Return what is wanted, complete unless said otherwise."""
+    return Request(method, "scope", Path("/nowhere"), client=client, tenant=tenant)
+
+
+def agent(tmp_path: Path, *, program: bool = False, tokens: bool = False) -> ArcAgent:
+    """Return an Arc agent with some of its files there."""
+    if program:
+        (tmp_path / "himds").touch()
+    if tokens:
+        (tmp_path / "tokens").mkdir()
+    return ArcAgent(tmp_path / "himds", tmp_path / "tokens")
+
+
+@pytest.mark.parametrize("method", ["device_code", "certificate"])
+def test_an_app_of_ones_own_and_its_tenant_are_wanted(method: str) -> None:
+    """Without them the library would sign in with somebody else's app, or into any tenant."""
+    assert find_missing(wish(method), {}) is None
+    assert find_missing(wish(method, client=None), {}) == "client"
+    assert find_missing(wish(method, client=""), {}) == "client"
+    assert find_missing(wish(method, tenant=None), {}) == "tenant"
+
+
+@pytest.mark.parametrize("client", sorted(FOREIGN_CLIENTS))
+def test_an_app_of_microsofts_is_refused(client: str) -> None:
+    """Its tokens would open far more than this speaker needs."""
+    assert find_missing(wish("device_code", client=client), {}) == "client-foreign"
+    assert find_missing(wish("device_code", client=f" {client.upper()}"), {}) == "client-foreign"
+
+
+def test_the_librarys_default_app_is_among_the_refused() -> None:
+    """Whatever the library takes when nobody names an app."""
+    from azure.identity._constants import DEVELOPER_SIGN_ON_CLIENT_ID
+
+    assert DEVELOPER_SIGN_ON_CLIENT_ID in FOREIGN_CLIENTS
+
+
+def test_a_machine_without_arc_has_no_managed_identity(tmp_path: Path) -> None:
+    """Neither the environment nor the agent's program: the library would ask the air for thirteen seconds."""
+    assert find_missing(wish("managed_identity"), {}, agent(tmp_path)) == "arc-absent"
+    half = {"IDENTITY_ENDPOINT": "http://localhost:1"}
+    assert find_missing(wish("managed_identity"), half, agent(tmp_path)) == "arc-absent"
+    assert not has_arc(half, agent(tmp_path))
+
+
+def test_arc_is_known_by_its_environment_or_its_program(tmp_path: Path) -> None:
+    """A login shell does not inherit the environment; no app need be named."""
+    nobody = wish("managed_identity", client=None, tenant=None)
+    assert find_missing(nobody, ARC_ENVIRONMENT, agent(tmp_path)) is None
+    assert find_missing(nobody, {}, agent(tmp_path, program=True)) is None
+
+
+def test_a_stray_header_would_make_this_an_app_service(tmp_path: Path) -> None:
+    """The library takes it for another kind of machine without a word."""
+    stray = {**ARC_ENVIRONMENT, "IDENTITY_HEADER": "x"}
+    assert find_missing(wish("managed_identity"), stray, agent(tmp_path)) == "arc-environment"
+
+
+def test_who_may_not_enter_the_tokens_folder_is_not_in_the_group(tmp_path: Path) -> None:
+    """Found before the agent is asked."""
+    arc = agent(tmp_path, tokens=True)
+    assert find_missing(wish("managed_identity"), ARC_ENVIRONMENT, arc) is None
+    arc.tokens.chmod(0)
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o711)
+    with without_rights():
+        assert find_missing(wish("managed_identity"), ARC_ENVIRONMENT, arc) == "arc-group"
+    tmp_path.chmod(0o600)
+    with without_rights():
+        assert find_missing(wish("managed_identity"), ARC_ENVIRONMENT, arc) == "arc-group"
+    tmp_path.chmod(0o700)
+    arc.tokens.chmod(0o700)
+
+
+def test_the_azure_cli_must_be_installed(tmp_path: Path) -> None:
+    """Looked for where the worker would look."""
+    assert find_missing(wish("azure_cli"), {"PATH": str(tmp_path)}) == "az-missing"
+    (tmp_path / "az").write_text("#!/bin/sh\n")
+    (tmp_path / "az").chmod(0o755)
+    assert find_missing(wish("azure_cli", client=None, tenant=None), {"PATH": str(tmp_path)}) is None
+
+
+def test_the_default_chain_finds_out_by_itself() -> None:
+    """It is for a laptop, where anything may be there."""
+    assert find_missing(wish("default", client=None, tenant=None), {}) is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_found_has_a_meaning(method: str, tmp_path: Path) -> None:
+    """Every key is one of the table's."""
+    found = find_missing(wish(method, client=None, tenant=None), {"PATH": str(tmp_path)}, agent(tmp_path))
+    assert found is None or found in MISSING
