@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.fakes.door import Door, QuietHandler, break_off, until_told
+from tests.fakes.door import NO_PROXY, Door, QuietHandler, break_off, until_told
 from tests.fakes.entra_answers import FAULTS, Answer, Fault, Plans, good, refuse
 from tests.fakes.entra_directory import Directory
 from tests.fakes.entra_journal import Journal, Visit
@@ -108,7 +108,7 @@ class Arc:
         return {
             "IDENTITY_ENDPOINT": self.url + _PATH,
             "IMDS_ENDPOINT": self.url,
-            "NO_PROXY": "localhost,127.0.0.1",
+            **NO_PROXY,
         }
 
     def fail(self, endpoint: str, fault: str | Fault, times: float = float("inf")) -> None:

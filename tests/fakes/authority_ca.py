@@ -55,7 +55,7 @@ class Pair:
     """A certificate and its key, each in a PEM file."""
 
     certificate: Path
-    """The certificate, with its chain."""
+    """The certificate alone."""
 
     key: Path
     """Its key, without password, mode 0600."""
@@ -96,7 +96,7 @@ class PrivateCa:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = issuer.certify("speakerd tests, server", key, names, _SPANS.get(health, (-1, 30)))
         pair = Pair(self._folder / f"{health.value}.pem", self._folder / f"{health.value}-key.pem")
-        pair.certificate.write_bytes(certificate + issuer.pem)
+        pair.certificate.write_bytes(certificate)  # without its issuer, as servers show theirs
         _write_secret(pair.key, _pem(key))
         return pair
 

@@ -21,7 +21,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.authority_ca import Health, PrivateCa
-from tests.fakes.door import Door, QuietHandler, break_off, until_told
+from tests.fakes.door import NO_PROXY, Door, QuietHandler, break_off, until_told
 from tests.fakes.entra_answers import FAULTS, TOKEN_ENDPOINTS, Answer, Fault, Plans, good, refuse
 from tests.fakes.entra_assertion import RefusedError
 from tests.fakes.entra_directory import ACCOUNT, SCOPE, TENANT_ALIASES, Directory
@@ -82,7 +82,7 @@ class Entra:
         return {
             "AZURE_AUTHORITY_HOST": self.url,
             "REQUESTS_CA_BUNDLE": str(self.ca.trust),
-            "NO_PROXY": "localhost,127.0.0.1",
+            **NO_PROXY,
         }
 
     def fail(self, endpoint: str, fault: str | Fault, times: float = FOR_EVER) -> None:

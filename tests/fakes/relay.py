@@ -33,15 +33,17 @@ class Relay:
 
     Args:
         upstream: Base URL of the service, as ``ws://127.0.0.1:PORT/v1``.
+        port: Where to listen; 0: any.
     """
 
-    def __init__(self, upstream: str) -> None:
-        self._upstream = urlsplit(upstream)
+    def __init__(self, upstream: str, *, port: int = 0) -> None:
+        self._upstream, self._port = urlsplit(upstream), port
         self.visits: list[Visit] = []
+        self._callers: set[asyncio.StreamWriter] = set()
         self.url = ""
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self._port)
         port = self._server.sockets[0].getsockname()[1]
         self.url = self._upstream._replace(netloc=f"127.0.0.1:{port}").geturl()
         return self
@@ -50,13 +52,28 @@ class Relay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
+        self.cut()
         await self._server.wait_closed()
+
+    def cut(self) -> None:
+        """Break off every connection, without a word."""
+        for writer in list(self._callers):
+            writer.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         clock = asyncio.get_running_loop().time
         visit = Visit(clock())
         self.visits.append(visit)
+        first = await self._admit(reader, writer)
+        if first is None:
+            visit.ended_s = clock()
+            writer.close()
+            return
         back_reader, back_writer = await asyncio.open_connection(self._upstream.hostname, self._upstream.port)
+        if first:
+            visit.sent.append((clock(), first))
+            back_writer.write(first)
+        self._callers.add(writer)
         back = asyncio.create_task(_pour(back_reader, writer))
         try:
             with contextlib.suppress(ConnectionError):
@@ -66,9 +83,14 @@ class Relay:
                     await back_writer.drain()
             visit.ended_s = clock()
         finally:
+            self._callers.discard(writer)
             back_writer.close()
             await back
             writer.close()
+
+    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes | None:
+        """Return what was read of a caller that may come in, for the service to get first; None: it may not."""
+        return b""
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
