@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from speakerd.core.notices import Notice
 from tests.fakes.room_tools import notice_likeness
 from tests.fakes.stories import through
@@ -44,6 +46,28 @@ async def test_a_network_that_swallows_the_handshake_is_told_in_time(play, voice
         assert lost["t"] - woken["t"] < 11.0
         await _is_told(stage, lost["t"], "link-timeout")
         tap.handshake_s = 0.0
+        begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
+        await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=20)
+
+
+NOTICED_S = 8.5
+"""Six beats of a second without a sign of life, one until the first counts, and a busy machine's delay."""
+
+
+@pytest.mark.parametrize("phase", ["nothing said", "mid-utterance"])
+async def test_a_network_that_falls_silent_before_the_user_has_ended_is_told(play, voice, phase):
+    """No reset, packets simply stop: the user hears within seconds that nothing came through, and the next works."""
+    async with play(replies=["One, two."], start_daemon=False) as stage, Tap(stage.url) as tap:
+        await through(tap, stage)
+        question = "" if phase == "nothing said" else ", tell me everything that you know about France and its cities"
+        begun, _ = stage.say(voice(f"Hey Jarvis{question}."))
+        await stage.wait_for("link.up" if phase == "nothing said" else "speech_started", after_s=begun)
+        tap.fall_silent()
+        silent_s = stage.room.now_s()
+        lost = await stage.wait_for("state", before="listening", after="idle", after_s=begun, timeout_s=20)
+        assert lost["on"] == "LinkLost"
+        assert lost["t"] - silent_s < NOTICED_S
+        await _is_told(stage, lost["t"], "link-timeout")
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=begun, timeout_s=20)
 

@@ -81,6 +81,7 @@ class Tap:
         self.refuse_status: int | None = None
         self.cut_at: str | None = None
         self._open: set[ServerConnection] = set()
+        self._silent: set[ServerConnection] = set()
         self._headers = dict(headers or {"api-key": "tap"})
         self.calls: list[Call] = []
         self.url = ""
@@ -96,6 +97,8 @@ class Tap:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for socket in self._silent:
+            socket.transport.abort()  # it would not answer a close
         self._server.close()
         await self._server.wait_closed()
 
@@ -113,6 +116,12 @@ class Tap:
         """Cut off all connections without a word, as when the network goes away."""
         for socket in self._open:
             socket.transport.abort()
+
+    def fall_silent(self) -> None:
+        """Let nothing through any more, in either direction, and leave all connections open: packets simply stop."""
+        self._silent.update(self._open)
+        for socket in self._open:
+            socket.transport.pause_reading()
 
     async def _pass(self, socket: ServerConnection) -> None:
         assert socket.request is not None
@@ -163,6 +172,8 @@ class Tap:
                 if event["type"] == self.cut_at:
                     self.cut_at = None
                     break
+                if socket in self._silent:
+                    continue
                 call.received.append(event)
                 await socket.send(message)
         except ConnectionClosed:
