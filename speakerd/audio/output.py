@@ -24,6 +24,10 @@ RING_S = 0.3
 REFERENCE_RING_S = 1.0
 """What the echo canceller may come late to fetch (guess)."""
 
+DRY_S = 0.05
+"""With less than this in ring and card a sound must be faded out: the thread writes silence behind it when 30 ms are
+left, and the loop needs a period to come before that (follows from ``playback.SHORT_QUEUE_PERIODS``)."""
+
 
 class Output:
     """The way from wire frames to one open card. Thread: event loop.
@@ -63,7 +67,7 @@ class Output:
     @property
     def waiting_frames(self) -> Frames:
         """How many wire frames the thread has not taken yet."""
-        device_frames = (self._capacity_bytes - self._ring.free_bytes) // self.format.frame_bytes
+        device_frames = self._ring_bytes // self.format.frame_bytes
         return Frames(device_frames * WIRE_RATE_HZ // self.format.rate_hz)
 
     @property
@@ -77,8 +81,17 @@ class Output:
 
     @property
     def dry(self) -> bool:
-        """Whether the thread's next period takes all that is in the ring."""
-        return self._capacity_bytes - self._ring.free_bytes <= self.format.period_bytes
+        """Whether what comes now comes too late to follow without a gap: ring and card have hardly anything left."""
+        return self._ring_bytes <= self.format.period_bytes and self.wet_s <= 0.0
+
+    @property
+    def wet_s(self) -> float:
+        """How long it is until ring and card have hardly anything left."""
+        return self.left_s - DRY_S
+
+    @property
+    def _ring_bytes(self) -> int:
+        return self._capacity_bytes - self._ring.free_bytes
 
     @property
     def low(self) -> bool:

@@ -192,7 +192,8 @@ class Playback:
         frame_bytes = self._format.frame_bytes
         if self._primed:
             data = self._ring.read(self._format.period_bytes)
-            padding = self._silence[len(data) : self._format.period_bytes]
+            # What follows a piece of a period may be on its way: silence is for when that is too late.
+            padding = b"" if data and not self.content_ends else self._silence[len(data) : self._format.period_bytes]
             return data + padding, len(data) // frame_bytes, len(padding) // frame_bytes
         # The stream starts with the first frame written, so the first write fills the buffer, or there would be no
         # cushion. Silence goes first: behind the content it would be a gap.

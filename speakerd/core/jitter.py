@@ -12,9 +12,9 @@ from speakerd.core.units import WIRE_RATE_HZ, ResponseId
 DELAY_MAX_S = 0.4
 """The longest wait: more is felt as a slow answer, and costs more than the gap it saves (guess)."""
 
-MARGIN_S = 0.04
-"""How early a delta must be to be in time: the playback thread takes a period ahead, and the loop needs another to
-fade when nothing comes (follows from the two: two periods)."""
+MARGIN_S = 0.07
+"""How early a delta must be to be in time: with 50 ms left the reply is faded out, and a card that has begun from its
+rest takes a period ahead (follows from the two; measured: with 40 ms replies ran dry again that should not have)."""
 
 PAUSE_S = 1.0
 """A delta later than this is a pause of the speaker (a tool, a thought), no jitter: no wait would bridge it (guess)."""

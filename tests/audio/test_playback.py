@@ -72,9 +72,24 @@ def test_content_that_waits_is_played_at_once_and_without_a_gap() -> None:
     assert (state.content_frames, state.silence_tail_frames, state.queued_frames) == (10, 0, 16)
 
 
-def test_each_later_call_writes_one_period() -> None:
-    """Content period by period, then silence, and the tail is counted."""
+def test_a_piece_of_a_period_is_followed_by_silence_only_when_that_is_due() -> None:
+    """More of it may be on its way, and then there is no gap."""
     bench = Bench()
+    bench.pump()
+    bench.inlet.write(sound(6))
+    bench.pump(2)
+    bench.inlet.write(sound(3))
+    bench.pump()
+    assert bench.pcm.writes[1:] == [sound(6)[:PERIOD], sound(6)[PERIOD:], sound(3)]
+    assert (bench.playback.state.silence_tail_frames, bench.playback.state.starvations) == (0, 0)
+    bench.pump()
+    assert (bench.playback.state.silence_tail_frames, bench.playback.state.starvations) == (4, 1)
+
+
+def test_each_later_call_writes_one_period() -> None:
+    """Content period by period, then, where it was known to end, silence, and the tail is counted."""
+    bench = Bench()
+    bench.playback.content_ends = True
     bench.pump()
     bench.inlet.write(sound(6))
     bench.pump(3)

@@ -14,7 +14,7 @@ from speakerd.core.backlog import DownlinkGate, Piece
 from speakerd.core.events import Event
 from speakerd.core.jitter import DELAY_MAX_S, MARGIN_S
 from speakerd.core.units import ItemId, ResponseId
-from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm
+from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm, pass_period
 from tests.fakes.ports import FakeTrace
 
 A = ItemId("item_a")
@@ -31,7 +31,8 @@ class Bench:
         self.player = Player(
             gate=self.gate, reference=reference, on_event=self.events.append, now=self.now, trace=FakeTrace()
         )
-        self.output = Output(FakePlaybackPcm(CARD_48K_STEREO), lambda: None, self.now)
+        self.pcm = FakePlaybackPcm(CARD_48K_STEREO)
+        self.output = Output(self.pcm, lambda: None, self.now)
         self.player.begin(self.output)
 
     def now(self) -> float:
@@ -51,7 +52,7 @@ class Bench:
         for _ in range(round(seconds / 0.02)):
             self.now_s += 0.02
             if periods:
-                self.output.playback.pump_once()
+                pass_period(self.pcm, self.output.playback)
             self.player.advance()
 
     def shaky(self) -> None:
@@ -79,7 +80,7 @@ async def test_a_crumb_on_a_resting_card_begins_by_the_timer() -> None:
     bench.delta(10)
     assert bench.player.mix.reply_frames
     assert bench.due_s() == pytest.approx(START_PATIENCE_S, abs=0.01)
-    bench.now_s += START_PATIENCE_S
+    bench.now_s += START_PATIENCE_S + 0.001
     bench.player.advance()
     assert not bench.player.mix.reply_frames
     assert not bench.output.resting
@@ -111,7 +112,7 @@ async def test_a_learned_wait_ends_by_the_timer() -> None:
     bench.delta(100, "next")
     assert bench.player.mix.reply_frames == 2400
     assert bench.due_s() == pytest.approx(bench.player.delay_s, abs=0.01)
-    bench.pass_s(0.12)
+    bench.pass_s(0.16)
     assert bench.player.mix.reply_frames == 2400
     bench.pass_s(0.02)
     assert bench.player.mix.reply_frames < 2400
@@ -131,6 +132,30 @@ async def test_much_audio_begins_at_once_whatever_was_learned() -> None:
     gate.complete = True
     bench.delta(30, "short")
     assert not bench.player.mix.reply_frames
+
+
+@pytest.mark.parametrize("resting", [True, False])
+async def test_a_second_delta_that_is_late_leaves_no_hole(resting: bool) -> None:
+    """Until the card itself has hardly anything left the reply is neither faded nor followed by silence."""
+    bench = Bench()
+    bench.pass_s(REST_AFTER_S + 0.1 if resting else 0.2, periods=not resting)
+    bench.delta(100)
+    bench.pass_s(0.1 if resting else 0.08)
+    bench.delta(300)
+    bench.pass_s(0.8)
+    assert bench.output.playback.state.starvations == 1  # its end was not announced
+    loud = np.flatnonzero(np.frombuffer(bytes(bench.pcm.heard), np.int16)[::2] > 4500)
+    assert loud[-1] - loud[0] + 1 == len(loud)
+
+
+async def test_a_reply_paced_in_real_time_has_no_hole_even_at_first() -> None:
+    """Patience is as long as it takes for the second delta to find some of the first in the card."""
+    bench = Bench()
+    bench.pass_s(REST_AFTER_S + 0.1, periods=False)
+    for _ in range(10):
+        bench.delta(100)
+        bench.pass_s(0.1)
+    assert bench.output.playback.state.starvations == 0
 
 
 async def test_what_comes_in_time_is_not_faded_apart() -> None:

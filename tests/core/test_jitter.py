@@ -28,7 +28,7 @@ def test_a_burst_never_waits() -> None:
 
 
 def test_audio_that_comes_just_in_time_is_given_the_margin() -> None:
-    """Real-time pacing without any jitter would run dry by a hair: two periods make it safe."""
+    """Real-time pacing without any jitter would run dry by a hair; so much earlier makes it safe."""
     delay = PlayoutDelay()
     reply(delay, "r", [(0.0, 0.1)] + [(0.1, 0.1)] * 20)
     assert abs(delay.delay_s - MARGIN_S) < 1e-9

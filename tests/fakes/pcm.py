@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from speakerd.audio.pcm_types import PcmFormat
+from speakerd.audio.playback import Playback
 from speakerd.core.errors import DeviceError, Remedy
 
 CARD_48K_STEREO = PcmFormat(rate_hz=48_000, channels=2, sample_format="S16_LE", period_frames=960, buffer_frames=3840)
@@ -126,3 +127,13 @@ class FakePlaybackPcm(_FakePcm):
         self._check_plugged()
         self.drops += 1
         self.queued.clear()
+
+
+def pass_period(pcm: FakePlaybackPcm, playback: Playback) -> None:
+    """Let a period's time pass, and the playback thread do what is due then."""
+    period = pcm.format.period_frames
+    pcm.play(period)
+    while not playback.spare_s:
+        playback.pump_once()
+        if playback.resting or pcm.queued_frames() + period > pcm.format.buffer_frames:
+            break
