@@ -158,22 +158,26 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "echo: replies with the wake word in them, in a room whose echo is as loud as a user, and nobody speaks: what "
         "is taken for speech or for the wake word all the same; half as long again as the minutes of replies. "
         "guess: what connecting while the wake word is still being said saves, by the link alone; about a minute. "
+        "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
+        "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
+        "and start; about twelve minutes; needs PortAudio (libportaudio2). "
         "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu", "evening", "echo", "guess"),
+        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers"),
         default="latency",
-        help="latency (default), embedded, cpu, evening, echo or guess",
+        help="latency (default), embedded, cpu, evening, echo, guess or peers",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
         "--turns",
         metavar="N",
         type=_positive,
-        help="conversations (default: 5), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries (guess: 7)",
+        help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries "
+        "(guess: 7)",
     )
     bench.add_argument("--seed", metavar="N", type=int, help="which evening is played (default: always the same)")
     bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS = "latency", "embedded", "cpu", "evening", "echo", "guess"
-TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS)
+PEERS = "peers"
+TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS, PEERS)
 """What can be measured."""
 
-_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7}
+_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7, PEERS: 6}
 """How many conversations, questions or turns unless told otherwise."""
 
 _MINUTES = 5.0
@@ -43,22 +45,10 @@ def bench(
 
         return echo.measure(out, minutes or _MINUTES, say)
     count = turns or _TURNS[topic]
-    if topic == EMBEDDED:
-        from speakerd.bench import embedded
-
-        return embedded.measure(out, count, say)
-    if topic == CPU:
-        from speakerd.bench import cpu
-
-        return cpu.measure(out, count, say)
     if topic == EVENING:
         from speakerd.bench import evening
 
         return evening.measure(out, count, say, seed=evening.SEED if seed is None else seed)
-    if topic == GUESS:
-        from speakerd.bench import guess
-
-        return guess.measure(out, count, say)
-    from speakerd.bench import latency
-
-    return latency.measure(out, count, say)
+    # The others are called alike, and each is a module of its topic's name.
+    worked: bool = importlib.import_module(f"speakerd.bench.{topic}").measure(out, count, say)
+    return worked

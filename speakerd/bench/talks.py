@@ -66,7 +66,7 @@ async def with_daemon(stage: Stage, tap: WireTap, count: int, noted: Callable[[]
     talks = []
     for number in range(count):
         begun_s = stage.room.now_s()
-        talk = await _hold(stage, tap, stage.daemon, pause_s=PAUSE_S if number % 2 else 0.0)
+        talk = await hold(stage, tap, stage.daemon, pause_s=PAUSE_S if number % 2 else 0.0)
         await stage.wait_for("state", after_s=talk.interruption.end_s, after="idle", timeout_s=_ANSWER_S)
         talk.marks = stage.marks(after_s=begun_s)
         talks.append(talk)
@@ -88,7 +88,7 @@ async def with_bare(stage: Stage, tap: WireTap, count: int, noted: Callable[[], 
     async with bare.running(stage, "bare-conversation", bare.CONVERSE, url, session) as child:
         for _ in range(count):
             await stage.until(stage.room.now_s() + _REST_S)
-            talks.append(await _hold(stage, tap, child, pause_s=None))
+            talks.append(await hold(stage, tap, child, pause_s=None))
             noted()
     return talks
 
@@ -99,8 +99,18 @@ def rehearse(stage: Stage) -> None:
         stage.prepare(words)
 
 
-async def _hold(stage: Stage, tap: WireTap, client: Child, pause_s: float | None) -> Talk:
-    """Hold one conversation; with no pause at all there is no wake word either."""
+async def hold(stage: Stage, tap: WireTap, client: Child, pause_s: float | None) -> Talk:
+    """Hold one conversation with any program whose line the tap is on.
+
+    Args:
+        stage: With the program in its room.
+        tap: On its line; what it noted before is forgotten.
+        client: The program, which must stay alive.
+        pause_s: Behind the wake word; None: there is none, the session is open.
+
+    Raises:
+        StageError: something that must happen did not.
+    """
     tap.messages.clear()
     at_s = stage.room.now_s() + _LEAD_S
     word_end_s = None

@@ -154,16 +154,17 @@ class Stage:
         """End the embedded service and return its exit code."""
         return await self.service.stop(number)
 
-    async def start_daemon(self, *, until_ready: bool = True) -> None:
+    async def start_daemon(self, *, until_ready: bool = True, config: Mapping[str, Any] | None = None) -> None:
         """Write the configuration and start the daemon on it.
 
         Args:
             until_ready: Return when microphone, loudspeaker and wake word are ready.
+            config: What differs from the stage's configuration this time, as nested keys.
 
         Raises:
             StageError: it ends, or is not ready in time.
         """
-        self._write_config()
+        self._write_config(config or {})
         self._diary.begin()
         begun_s = self.room.now_s()
         environment = {
@@ -282,7 +283,7 @@ class Stage:
             self.directory, self.room.path, self._plugin, card=self.card, playback_card=playback_card
         )
 
-    def _write_config(self) -> None:
+    def _write_config(self, differs: Mapping[str, Any]) -> None:
         config: dict[str, Any] = {
             "service": {"provider": "embedded", "endpoint": self.url or "ws://127.0.0.1:9"},
             "auth": {"method": "none"},
@@ -290,7 +291,7 @@ class Stage:
             "conversation": {"barge_in": "speech"},
         }
         # JSON is YAML, too.
-        text = json.dumps(merged(config, self._config), indent=2, ensure_ascii=False)
+        text = json.dumps(merged(merged(config, self._config), differs), indent=2, ensure_ascii=False)
         self.config_path.write_text(text + "\n", encoding="utf-8")
 
     @contextlib.asynccontextmanager
