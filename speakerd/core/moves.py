@@ -93,6 +93,8 @@ def listen(state: State, *, deadline: float, turn: int, user_speaking: bool) -> 
         response_id=None,
         response_done=False,
         calls_answered=False,
+        broke_off=False,
+        overtaken=False,
         leaving=False,
         audible=False,
         turn=turn,
@@ -125,20 +127,26 @@ def hear_over_reply(state: State, limits: Limits) -> tuple[Action, ...]:
 
 
 def after_reply(state: State, now: float, limits: Limits) -> Answer:
-    """Go on after the loudspeaker has become quiet: listen on, or end."""
+    """Go on after the loudspeaker has become quiet: say what went wrong, listen on, or end."""
     if state.link is LinkState.DOWN:
         return fail(state, notice_of(state.trouble), now)
     if state.over_budget:
         return fail(state, Notice.OVER_BUDGET, now)
+    told, sounds = tell(state, notice_of(state.trouble), now) if state.broke_off else (state, ())
     if state.leaving or is_deaf(state) or limits.follow_up_s <= 0 or state.turn >= limits.max_turns:
-        return end(state, PlayEarcon(Earcon.END))
-    after = replace(state, phase=Phase.FOLLOW_UP, audible=False, response_id=None, deadline=now + limits.follow_up_s)
+        return end(told, *(sounds or (PlayEarcon(Earcon.END),)))
+    after = replace(
+        told,
+        phase=Phase.FOLLOW_UP,
+        audible=False,
+        response_id=None,
+        calls_answered=False,
+        broke_off=False,
+        deadline=now + limits.follow_up_s,
+    )
+    after, renewing = renew(after) if state.expiring else (after, ())
     # Open already, unless the service was to hear silence, or the user was muted or the microphone away for a while.
-    listening = (OpenUplink(None),)
-    if not state.expiring:
-        return after, listening
-    renewed, actions = renew(after)
-    return renewed, (*actions, *listening)
+    return after, (*renewing, OpenUplink(None), *sounds)
 
 
 def renew(state: State) -> Answer:

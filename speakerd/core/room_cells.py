@@ -41,6 +41,7 @@ from speakerd.core.moves import (
     barge_in,
     end,
     fail,
+    fail_with,
     first_frame,
     hear_over_reply,
     hush,
@@ -48,7 +49,7 @@ from speakerd.core.moves import (
     listen,
     tell,
 )
-from speakerd.core.notices import Notice
+from speakerd.core.notices import SERVICE_SILENT, Notice
 from speakerd.core.state import Limits, LinkState, Phase, State
 
 
@@ -113,8 +114,10 @@ def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits)
         after, opening = wake_idle(ended, event, now, limits)
         return after, (*hushed, *closing, *opening)
     uplink = OpenUplink(first_frame(event, limits))
-    after = listen(state, deadline=now + limits.no_speech_s, turn=state.turn + 1, user_speaking=False)
-    return after, (*hushed, uplink)
+    # In a session that is still coming up they are heard later: its end, not theirs, is waited for.
+    patience_s = limits.no_speech_s if state.link is LinkState.UP else limits.utterance_s
+    after = listen(state, deadline=now + patience_s, turn=state.turn + 1, user_speaking=False)
+    return replace(after, overtaken=state.phase is Phase.THINKING), (*hushed, uplink)
 
 
 def microphone_silent(state: State, event: MicrophoneSilent, now: float, limits: Limits) -> Answer:
@@ -205,5 +208,7 @@ def device_lost_answering(state: State, event: DeviceLost, now: float, limits: L
 
 
 def late_listening(state: State, event: DeadlinePassed, now: float, limits: Limits) -> Answer:
-    """Stop listening: nothing was said."""
+    """Stop listening: nothing was said, or there was nobody to hear it."""
+    if state.link is LinkState.CONNECTING:
+        return fail_with(state, SERVICE_SILENT, now)
     return end(state, PlayEarcon(Earcon.END))

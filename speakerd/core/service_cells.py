@@ -10,11 +10,11 @@ from dataclasses import replace
 from speakerd.core.actions import (
     AcceptAudio,
     AnswerCall,
+    CancelResponse,
     CloseUplink,
     Earcon,
     PlayEarcon,
     RequestResponse,
-    Say,
     SilenceUplink,
 )
 from speakerd.core.echo_path import BargeIn
@@ -39,14 +39,14 @@ from speakerd.core.moves import (
     after_reply,
     barge_in,
     end,
+    fail,
     fail_with,
     hush,
     is_deaf,
     listen,
     renew,
-    tell,
 )
-from speakerd.core.notices import SERVICE_SILENT, notice_of
+from speakerd.core.notices import SERVICE_SILENT, Notice
 from speakerd.core.state import SESSION_REDUCED, Limits, LinkState, Phase, State
 
 
@@ -94,8 +94,8 @@ def expiring(state: State, event: SessionExpiring, now: float, limits: Limits) -
 
 
 def expiring_follow_up(state: State, event: SessionExpiring, now: float, limits: Limits) -> Answer:
-    """Change sessions at once: nobody speaks."""
-    return renew(state)
+    """Change sessions at once: nobody speaks. Without money for another one this is the end."""
+    return fail(state, Notice.OVER_BUDGET, now) if state.over_budget else renew(state)
 
 
 def budget(state: State, event: BudgetChanged, now: float, limits: Limits) -> Answer:
@@ -109,10 +109,13 @@ def speech_listening(state: State, event: SpeechStarted, now: float, limits: Lim
 
 
 def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) -> Answer:
-    """Barge-in: the service has interrupted itself; we fall silent and say what was heard."""
+    """Barge-in: the service has interrupted itself; we fall silent and say what was heard.
+
+    Where it is not to do that, a user who goes on before the answer is audible has us stop it.
+    """
     if state.phase is Phase.SPEAKING and barge_in(state, limits) is not BargeIn.SPEECH:
         return state, ()
-    hushed = hush(state, event.unheard, cancel=False)
+    hushed = hush(state, event.unheard, cancel=barge_in(state, limits) is not BargeIn.SPEECH)
     if is_deaf(state):  # said just before they went unheard: the service will never hear the end of it
         ended, closing = end(state, PlayEarcon(Earcon.END))
         return ended, (*hushed, *closing)
@@ -127,9 +130,9 @@ def speech_stopped(state: State, event: SpeechStopped, now: float, limits: Limit
 
 
 def response_listening(state: State, event: ResponseCreated, now: float, limits: Limits) -> Answer:
-    """Keep the gate shut while the user speaks: this response answers what was said before."""
-    if state.user_speaking:
-        return state, ()
+    """Stop what answers something that was said before; else the service would make no answer to what is said now."""
+    if state.user_speaking or state.overtaken:
+        return replace(state, overtaken=False), (CancelResponse(event.response_id),)
     return response_open(state, event, now, limits)
 
 
@@ -182,24 +185,21 @@ def done_thinking(state: State, event: ResponseDone, now: float, limits: Limits)
         return state, ()
     if event.status == "completed" and state.calls_answered:
         return replace(state, calls_answered=False, deadline=now + limits.reply_s), (RequestResponse(),)
-    after, actions = after_reply(replace(state, response_done=True), now, limits)
-    if event.status == "completed":
-        return after, actions
-    code = event.code or "response-failed"
-    told, sounds = tell(replace(after, trouble=code), notice_of(code), now)
-    silent = tuple(action for action in actions if not isinstance(action, PlayEarcon | Say))
-    return told, (*silent, *sounds)
+    failed = event.status != "completed"
+    trouble = (event.code or "response-failed") if failed else state.trouble
+    return after_reply(replace(state, response_done=True, broke_off=failed, trouble=trouble), now, limits)
 
 
 def done_speaking(state: State, event: ResponseDone, now: float, limits: Limits) -> Answer:
-    """Let what was received be heard to its end."""
+    """Let what was received be heard to its end; one that failed is told of then."""
     if event.response_id != state.response_id:
         return state, ()
     if event.status == "completed" and state.calls_answered:
         deadline = None if state.audible else now + limits.stall_s
         return replace(state, calls_answered=False, deadline=deadline), (RequestResponse(),)
-    trouble = (event.code or "response-failed") if event.status == "failed" else state.trouble
-    after = replace(state, response_done=True, trouble=trouble)
+    failed = event.status == "failed"  # one that is incomplete has reached its greatest length
+    trouble = (event.code or "response-failed") if failed else state.trouble
+    after = replace(state, response_done=True, broke_off=failed, trouble=trouble)
     return (after, ()) if state.audible else after_reply(after, now, limits)
 
 

@@ -123,6 +123,12 @@ class State:
     calls_answered: bool = False
     """The response has called functions, and the service is to go on with what they gave."""
 
+    broke_off: bool = False
+    """The response failed, and the user has not been told yet."""
+
+    overtaken: bool = False
+    """The user has taken the word again before the answer began: what begins now answers nothing they still want."""
+
     leaving: bool = False
     """The user, says the service, wants the conversation to end with this reply."""
 

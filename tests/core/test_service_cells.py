@@ -41,6 +41,7 @@ from speakerd.core.events import (
     SessionExpiring,
     SessionReduced,
     SpeechStarted,
+    SpeechStopped,
     StopRequested,
 )
 from speakerd.core.functions import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WAIT_FOR_USER
@@ -101,9 +102,15 @@ class TestTurns:
         assert actions == (FlushPlayback(), RejectAudio(R1))
 
     def test_user_goes_on_before_the_response_is_known(self):
-        """A response that is announced while the user speaks stays unheard."""
+        """A response that is announced while the user speaks stays unheard, and out of the next one's way."""
         state, actions = play(*THINKING, SpeechStarted(), ResponseCreated(R1))
-        assert (state.phase, actions) == (Phase.LISTENING, ())
+        assert (state.phase, actions) == (Phase.LISTENING, (CancelResponse(R1),))
+
+    def test_user_takes_the_word_before_the_response_is_known(self):
+        """What answers the question before a second wake word is stopped; what comes unasked behind it is heard."""
+        state, actions = play(*THINKING, WAKE, ResponseCreated(R1))
+        assert (state.phase, actions) == (Phase.LISTENING, (CancelResponse(R1),))
+        assert play(ResponseCreated(R2), state=state)[1] == (AcceptAudio(R2),)
 
     def test_response_without_speech_events(self):
         """A response that comes while we wait for speech is accepted."""
@@ -180,6 +187,12 @@ class TestInterruptions:
         assert (state.phase, state.user_speaking, state.turn) == (Phase.LISTENING, True, 2)
         assert actions[:3] == (FlushPlayback(), RejectAudio(R1), TruncateItem(HEARD.item_id, HEARD.heard_ms))
         assert CancelResponse not in kinds(actions)
+
+    def test_a_user_who_goes_on_stops_a_service_that_does_not_interrupt_itself(self):
+        """Else it would go on with an answer that nobody hears, and make none to what is said now."""
+        _, actions = play(*ANSWERED, SpeechStarted(), limits=HALF_DUPLEX)
+        assert actions[:3] == (FlushPlayback(), RejectAudio(R1), CancelResponse(R1))
+        assert CancelResponse not in kinds(play(*ANSWERED, SpeechStarted())[1])
 
     def test_speech_during_a_reply_without_barge_in(self):
         """Half duplex: what the service takes for speech during a reply does not matter."""
@@ -285,6 +298,12 @@ class TestFunctions:
         state, actions = play(*called, ResponseDone(R1, "completed"))
         assert (state.phase, state.deadline, actions) == (Phase.SPEAKING, deadline, (RequestResponse(),))
 
+    def test_a_call_of_a_response_that_broke_off_is_forgotten(self):
+        """A response that the service makes unasked later is not followed by another."""
+        story = (*SPEAKING, FunctionCalled(R1, "call_1", "fly", "{}"), ResponseDone(R1, "incomplete"))
+        story = (*story, PlaybackDrained(), ResponseCreated(R2), AudioStarted(R2), ResponseDone(R2, "completed"))
+        assert play(*story)[1] == ()
+
     def test_a_late_call_of_another_response_is_left_alone(self):
         """What a cut response still asks for does not matter."""
         before, _ = play(*ANSWERED)
@@ -310,6 +329,23 @@ class TestSessions:
         state, actions = play(*SPEAKING, SessionExpiring(), ResponseDone(R1, "completed"), PlaybackDrained())
         assert (state.link, state.expiring) == (LinkState.CONNECTING, False)
         assert actions == (RenewLink(), OpenUplink(None))
+
+    def test_a_renewal_that_hangs_is_told_at_the_end_of_the_window(self):
+        """Whoever spoke into it was not heard: that is no end as it should be."""
+        state, actions = play(*FOLLOW_UP, SessionExpiring(), DeadlinePassed())
+        assert (state.phase, state.trouble) == (Phase.IDLE, "link-timeout")
+        assert Say(Notice.OFFLINE) in actions
+
+    def test_a_wake_word_meanwhile_has_the_patience_of_the_first(self):
+        """The window for the first word begins when the new session can hear it."""
+        state, _ = play(*FOLLOW_UP, SessionExpiring(), WAKE)
+        assert state.deadline == 100.0 + LIMITS.utterance_s
+
+    def test_without_money_no_session_takes_the_old_ones_place(self):
+        """The conversation ends, and the owner is told."""
+        state, actions = play(*FOLLOW_UP, BudgetChanged(spent=True), SessionExpiring())
+        assert state.phase is Phase.IDLE
+        assert Say(Notice.OVER_BUDGET) in actions
 
     def test_a_wake_word_meanwhile_is_served_by_the_new_session(self):
         """The word opens the uplink; the link is on its way already."""
@@ -359,6 +395,22 @@ class TestSentences:
 
     def test_a_reply_that_failed_halfway_leaves_its_code(self):
         """What came is heard; the status keeps the trouble."""
-        state, _ = play(*SPEAKING, ResponseDone(R1, "failed", "server_error"), PlaybackDrained())
+        state, actions = play(*SPEAKING, ResponseDone(R1, "failed", "server_error"), PlaybackDrained())
         assert (state.phase, state.trouble) == (Phase.FOLLOW_UP, "server_error")
+        assert actions == (OpenUplink(None), Say(Notice.REFUSED))
         assert play(*SPEAKING, ResponseDone(R1, "failed"))[0].trouble == "response-failed"
+
+    def test_a_reply_that_failed_halfway_is_told_once(self):
+        """Not again behind the next reply, nor when the user had cut it; in the place of the end's sound."""
+        failed = (*SPEAKING, ResponseDone(R1, "failed"))
+        again = (SpeechStarted(), SpeechStopped(), ResponseCreated(R2), AudioStarted(R2))
+        ended = (ResponseDone(R2, "completed"), PlaybackDrained())
+        for story in ((*failed, PlaybackDrained(), *again, *ended), (*failed, *again, *ended)):
+            assert play(*story)[1] == (OpenUplink(None),)
+        _, actions = play(*failed, PlaybackDrained(), limits=replace(LIMITS, follow_up_s=0))
+        assert [a for a in actions if isinstance(a, PlayEarcon | Say)] == [Say(Notice.REFUSED)]
+
+    def test_a_reply_that_breaks_off_for_its_length_is_heard_as_far_as_it_goes(self):
+        """Nothing is wrong with the service: the user may ask it to go on."""
+        state, actions = play(*SPEAKING, ResponseDone(R1, "incomplete"), PlaybackDrained())
+        assert (state.phase, state.trouble, actions) == (Phase.FOLLOW_UP, None, (OpenUplink(None),))

@@ -70,6 +70,7 @@ class Outside:
         self.uplink = self.link = "closed"
         self.prepared = self.muted = self.playing = False
         self.declines_guesses = False
+        self.untold = False
         self.guess_dropped_s = float("-inf")
         self.lost = set(Device)
         self.accepted: set[ResponseId] = set()
@@ -138,7 +139,10 @@ class Outside:
                 self.accepted.add(response_id)
             case ("reject", response_id):
                 self.accepted.discard(response_id)
+            case ("earcon", _):
+                self.untold = False
             case ("flush",):
+                self.untold = False
                 self.playing, self.loudspeaker.unheard_items = False, ()
             case ("truncate", _, heard_ms):
                 assert not self.playing, "truncated while it still plays"
@@ -149,6 +153,7 @@ class Outside:
             case ("ask",):
                 self.service.owes = self.link == "up"
             case ("say", notice, _):
+                self.untold = False
                 self.check_said(notice)
 
     def check_said(self, notice: object) -> None:
@@ -172,7 +177,9 @@ class Outside:
         if "truncate" in names:
             assert "flush" in names[: names.index("truncate")], "truncated before it was silent"
         if isinstance(event, SpeechStarted):
-            assert "cancel" not in names, "a cancel after the service's own interruption"
+            assert not (self.interrupts and "cancel" in names), "a cancel after the service's own interruption"
+        if self.phase in (Phase.IDLE, Phase.FOLLOW_UP):
+            assert not self.untold, "a reply broke off, and nobody was told"
 
     # --- what the parts do -------------------------------------------------------------------------------------------
 
@@ -201,6 +208,9 @@ class Outside:
 
     def end_speech(self) -> None:
         self.service.hears_speech, self.service.owes = False, self.service.answering is None
+        assert self.service.owes or self.phase is not Phase.LISTENING, (
+            "an answer in the way of the one to what was said"
+        )
         self.post(SpeechStopped())
 
     def begin_answer(self) -> None:
@@ -225,6 +235,7 @@ class Outside:
     def end_answer(self, status: str) -> None:
         response_id, self.service.answering = self.service.answering, None
         code = "insufficient_quota" if status == "failed" else None
+        self.untold = status == "failed" and response_id in self.accepted
         self.post(ResponseDone(response_id, status, code))
 
     def cut_answer(self, response_id: ResponseId) -> None:
