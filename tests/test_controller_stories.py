@@ -22,11 +22,10 @@ from speakerd.core.events import (
     SpeechStopped,
     StopRequested,
     WakeWordApproached,
-    WakeWordDetected,
 )
 from speakerd.core.functions import END_CONVERSATION, WAIT_FOR_USER
 from speakerd.core.state import Limits, LinkState, Phase
-from speakerd.core.units import Frames, ResponseId
+from speakerd.core.units import ResponseId
 from tests.fakes.outside import LONGEST_S, Outside
 
 CODES = ["link-lost", "link-refused", "link-closed-1001", "link-http-401", "link-http-429", "session-expired"]
@@ -34,7 +33,7 @@ AT_REST_WITHIN_S = max(LONGEST_S.values())
 
 
 def hear_wake_word(outside: Outside, model: str = "hey_jarvis") -> None:
-    outside.post(WakeWordDetected(model, 0.9, Frames(480_000)))
+    outside.hear_wake_word(model)
 
 
 STORY = (

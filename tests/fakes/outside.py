@@ -10,6 +10,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from speakerd.controller import Controller
+from speakerd.core.actions import Earcon
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import (
     AudioStarted,
@@ -28,11 +29,12 @@ from speakerd.core.events import (
     SessionExpiring,
     SpeechStarted,
     SpeechStopped,
+    WakeWordDetected,
 )
 from speakerd.core.guess import GUESS_DECLINED
 from speakerd.core.notices import AGAIN_AFTER_S
 from speakerd.core.state import Limits, Phase
-from speakerd.core.units import ItemId, Ms, ResponseId
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink, FakeVoice
 
 LONGEST_S = {Phase.IDLE: 0.0, Phase.LISTENING: 60.0, Phase.THINKING: 20.0, Phase.SPEAKING: 10.0, Phase.FOLLOW_UP: 8.0}
@@ -51,6 +53,9 @@ class Service:
 
     owes: bool = False
     """A response is to be made: the user has ended, or it was asked to."""
+
+    overtaken: bool = False
+    """The user has taken the word again before that response began, and has not spoken since."""
 
     unfinished: list[ResponseId] = field(default_factory=list)
     """Responses that were cut and whose end is still to be told."""
@@ -127,9 +132,11 @@ class Outside:
                 self.prepared, self.guess_dropped_s = False, self.clock.now()
             case ("link.open",):
                 assert self.link == "closed", "a second session"
+                assert not self.controller.state.over_budget
                 self.link, self.prepared, self.service = "connecting", False, Service()
             case ("link.renew",):
                 assert self.link == "up", "there is nothing to renew"
+                assert not self.controller.state.over_budget
                 self.link, self.service = "connecting", Service()
             case ("link.close",):
                 self.link, self.prepared, self.service = "closed", False, Service()
@@ -199,7 +206,7 @@ class Outside:
 
     def begin_speech(self) -> None:
         """The service hears the user, and interrupts itself if it may."""
-        self.service.hears_speech, self.service.owes = True, False
+        self.service.hears_speech, self.service.owes, self.service.overtaken = True, False, False
         answering = self.service.answering
         if answering is not None and self.interrupts:
             self.cut_by_itself.add(answering)
@@ -215,8 +222,16 @@ class Outside:
 
     def begin_answer(self) -> None:
         response_id = ResponseId(f"resp_{next(self.numbers)}")
-        self.service.answering, self.service.owes = response_id, False
+        service = self.service
+        overtaken, service.overtaken = service.overtaken, False
+        service.answering, service.owes = response_id, False
         self.post(ResponseCreated(response_id))
+        assert not (overtaken and response_id in self.accepted), "it answers what was asked before the wake word"
+
+    def hear_wake_word(self, model: str) -> None:
+        if self.phase is Phase.THINKING and not self.muted and Device.MICROPHONE not in self.lost:
+            self.service.overtaken = self.service.owes
+        self.post(WakeWordDetected(model, 0.9, Frames(480_000)))
 
     def send_audio(self, heard_ms: int) -> None:
         """Sound of the answer comes in; behind a closed gate it is dropped."""
@@ -272,7 +287,9 @@ class Outside:
         end_s = self.clock.time_s + span_s
         while (timer := self.clock.armed) is not None and timer.when <= end_s:
             self.calls = []
+            unheard = self.link == "connecting"
             self.clock.advance(max(0.0, timer.when - self.clock.time_s))
+            assert not (unheard and ("earcon", Earcon.END) in self.calls), "a good end, and nobody could hear the user"
         self.clock.time_s = end_s
 
     def fall_silent(self) -> float:
