@@ -177,6 +177,7 @@ class Worker:
                             patience.reschedule(_loop_time_s() + answer.expires_in_s + self._code_grace_s)
                         case Granted():
                             granted = self._token(answer)
+                            patience.reschedule(_loop_time_s() + self._timeout_s)  # to write it down
                         case Kept():
                             self._note(answer)
                         case Fault():

@@ -1,0 +1,41 @@
+"""Signing handshakes with a token of Microsoft Entra ID. Where the tokens come from is the keeper's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from speakerd.auth.keeper import TokenKeeper
+
+PATIENCE_S = 0.7
+"""How long a handshake waits where there is no token: who has said the wake word hears within a second how it stands
+(required)."""
+
+
+class EntraCredentials:
+    """Credentials as the link wants them. Thread: event loop.
+
+    Args:
+        keeper: Has the token.
+        patience_s: How long to wait where it has none.
+    """
+
+    def __init__(self, keeper: TokenKeeper, *, patience_s: float = PATIENCE_S) -> None:
+        self._keeper = keeper
+        self._patience_s = patience_s
+        self._last: str | None = None
+
+    async def headers(self) -> Mapping[str, str]:
+        """Return the header that carries the token.
+
+        Raises:
+            AuthError: there is none; its code and remedy are those of the state of the sign-in.
+        """
+        token = self._keeper.current() or await self._keeper.wait(self._patience_s)
+        self._last = token.secret
+        return {"Authorization": f"Bearer {token.secret}"}
+
+    def rejected(self) -> None:
+        """Say that the service has refused what ``headers`` gave last."""
+        if self._last is not None:
+            self._keeper.rejected(self._last)
+            self._last = None
