@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler
 _PATIENCE_S = 5.0
 """How long a thread may take to end (guess)."""
 
-NO_PROXY = {name: "localhost,127.0.0.1" for name in ("NO_PROXY", "no_proxy")}
+NO_PROXY = dict.fromkeys(("NO_PROXY", "no_proxy"), "localhost,127.0.0.1")
 """What keeps a process from asking a proxy for us; the lower one wins where both are set."""
 
 Serve = Callable[[socket.socket], None]
