@@ -34,6 +34,9 @@ FETCH_TIMEOUT_S = 40.0
 CODE_GRACE_S = 10.0
 """How long after the end of a code the worker may take to say so (guess)."""
 
+SUPERSEDED = "superseded"
+"""Why a worker keeps nothing where a newer sign-in lies there, or somebody has signed out: nothing is amiss."""
+
 _COMMAND = (sys.executable, "-I", "-m", "speakerd.auth.worker")
 """Isolated: nothing of the environment or of the working directory is imported."""
 
@@ -214,6 +217,8 @@ class Worker:
 
     def _note(self, kept: Kept) -> None:
         """Say that the sign-in cannot be kept, once until it can be again."""
+        if kept.failure == SUPERSEDED:
+            return
         if kept.failure is not None and kept.failure != self._not_kept:
             _log.warning("the sign-in could not be written down, a restart may lose it: %s", kept.failure)
         self._not_kept = kept.failure

@@ -251,6 +251,12 @@ async def test_a_sign_in_that_cannot_be_kept_is_told_once(caplog: pytest.LogCapt
     assert "ENOSPC" in caplog.text
 
 
+async def test_a_sign_in_that_a_newer_one_has_replaced_is_no_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    """What lies there is better."""
+    await Program(says(TOKEN, {"event": "not_saved", "reason": "superseded"})).worker().fetch()
+    assert caplog.records == []
+
+
 async def test_nothing_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Not even where a worker talks nonsense, and not at the finest level."""
     caplog.set_level(logging.DEBUG)
