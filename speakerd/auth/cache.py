@@ -49,6 +49,11 @@ class Account:
         theirs = str((self.record or {}).get("clientId", "")).lower()
         return self if theirs == (client or "").strip().lower() else Account()
 
+    def is_as(self, other: Account) -> bool:
+        """Return whether both say the same; the library writes its JSON in another way than we do."""
+        ours, theirs = ({name: json.loads(text) for name, text in one.cache.items()} for one in (self, other))
+        return self.record == other.record and ours == theirs
+
     def without_old_tokens(self, now: float, *, force: bool) -> Account:
         """Return this without the access tokens that will not do any more; refresh tokens stay.
 

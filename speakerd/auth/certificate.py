@@ -12,23 +12,13 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from speakerd.auth.checks import MissingError
+
 CREDENTIAL = "certificate"
 """The systemd credential that may hold it (contract)."""
 
 MAX_BYTES = 65_536
 """A key and a chain of certificates have a few thousand (guess)."""
-
-
-class CertificateError(Exception):
-    """It cannot be used.
-
-    Attributes:
-        key: Why, as a key of ``MISSING``.
-    """
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
 
 
 def read_certificate(certificate_file: str | None, environment: Mapping[str, str], now: dt.datetime) -> bytes:
@@ -40,18 +30,18 @@ def read_certificate(certificate_file: str | None, environment: Mapping[str, str
         now: With a time zone.
 
     Raises:
-        CertificateError: it is not there, not private, malformed, of another kind than RSA, or not valid now.
+        MissingError: it is not there, not private, malformed, of another kind than RSA, or not valid now.
     """
     directory = environment.get("CREDENTIALS_DIRECTORY")
     if certificate_file is None and not directory:
-        raise CertificateError("certificate-missing")
+        raise MissingError("certificate-missing")
     path = Path(certificate_file) if certificate_file else Path(str(directory)) / CREDENTIAL
     try:
         pem = _read_private(path)
     except FileNotFoundError as error:
-        raise CertificateError("certificate-missing") from error
+        raise MissingError("certificate-missing") from error
     except OSError as error:
-        raise CertificateError("certificate-unreadable") from error
+        raise MissingError("certificate-unreadable") from error
     _check(pem, now)
     return pem
 
@@ -61,7 +51,7 @@ def _read_private(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor whose rights are looked at, not the name again
         if os.fstat(descriptor).st_mode & (stat.S_IROTH | stat.S_IWOTH):
-            raise CertificateError("certificate-exposed")
+            raise MissingError("certificate-exposed")
         return file.read(MAX_BYTES + 1)
 
 
@@ -73,17 +63,17 @@ def _check(pem: bytes, now: dt.datetime) -> None:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if len(pem) > MAX_BYTES:
-        raise CertificateError("certificate-malformed")
+        raise MissingError("certificate-malformed")
     try:
         certificate = x509.load_pem_x509_certificate(pem)
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: the key has a password
-        raise CertificateError("certificate-malformed") from error
+        raise MissingError("certificate-malformed") from error
     if not isinstance(key, rsa.RSAPrivateKey):
-        raise CertificateError("certificate-key")
+        raise MissingError("certificate-key")
     if key.public_key() != certificate.public_key():
-        raise CertificateError("certificate-malformed")
+        raise MissingError("certificate-malformed")
     if now < certificate.not_valid_before_utc:
-        raise CertificateError("certificate-early")
+        raise MissingError("certificate-early")
     if now >= certificate.not_valid_after_utc:
-        raise CertificateError("certificate-expired")
+        raise MissingError("certificate-expired")

@@ -32,6 +32,18 @@ ARC_ENVIRONMENT = {
 """Where the Azure Arc agent listens (specified); services inherit it from the service manager."""
 
 
+class MissingError(Exception):
+    """An attempt cannot work.
+
+    Attributes:
+        key: Why, as a key of ``MISSING``.
+    """
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
 @dataclass(frozen=True, slots=True)
 class ArcAgent:
     """Where the Azure Arc agent's files lie."""

@@ -244,6 +244,7 @@ _UNREACHED = {
     "ServiceRequestTimeoutError",
     "ServiceResponseError",
     "ServiceResponseTimeoutError",
+    "IncompleteReadError",
     "ConnectionError",
     "ConnectTimeout",
     "ReadTimeout",

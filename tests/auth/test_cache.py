@@ -213,6 +213,15 @@ def test_an_account_belongs_to_the_app_it_was_signed_in_with() -> None:
     assert account(1).of_client(None) == Account()
 
 
+def test_the_same_sign_in_written_in_another_way_is_no_change() -> None:
+    """A card is not worn out by commas."""
+    spread = Account(RECORD, {name: json.dumps(json.loads(text), indent=8) for name, text in account(1).cache.items()})
+    assert spread != account(1)
+    assert spread.is_as(account(1))
+    assert not account(2).is_as(account(1))
+    assert not Account(None, account(1).cache).is_as(account(1))
+
+
 def entry(came: float, ends: float) -> dict[str, str]:
     """Return a kept access token, times in the library's way."""
     return {"secret": "a", "cached_at": str(came), "expires_on": str(ends)}

@@ -10,7 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from speakerd.auth.certificate import CREDENTIAL, MAX_BYTES, CertificateError, read_certificate
+from speakerd.auth.certificate import CREDENTIAL, MAX_BYTES, read_certificate
+from speakerd.auth.checks import MissingError
 from speakerd.core.sign_in import MISSING
 from tests.fakes.authority_ca import app_certificate
 from tests.fakes.other_user import without_rights
@@ -34,7 +35,7 @@ def written(tmp_path: Path, content: bytes, mode: int = 0o600) -> Path:
 
 def refusal(path: Path | str | None, environment: dict[str, str] | None = None, now: dt.datetime = NOW) -> str:
     """Return why a file is refused."""
-    with pytest.raises(CertificateError) as caught:
+    with pytest.raises(MissingError) as caught:
         read_certificate(None if path is None else str(path), environment or {}, now)
     assert caught.value.key in MISSING
     assert "PRIVATE" not in str(caught.value)

@@ -56,6 +56,11 @@ SITUATIONS = {
         "no_network",
         "auth-no-network",
     ),
+    "half an answer": (
+        Fault(AUTH, ("IncompleteReadError", "ChunkedEncodingError", "ProtocolError")),
+        "no_network",
+        "auth-no-network",
+    ),
     "clock behind": (Fault(AUTH, ("ServiceRequestError", "SSLError"), tls_verify_code=9), "clock", "auth-clock"),
     "clock ahead": (Fault(AUTH, ("ServiceRequestError", "SSLError"), tls_verify_code=10), "clock", "auth-clock"),
     "unknown authority": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=20), "misconfigured", "auth-ca"),

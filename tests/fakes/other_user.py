@@ -6,7 +6,8 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-_NOBODY = 65_534
+NOBODY = 65_534
+"""The user who owns nothing."""
 
 
 @contextlib.contextmanager
@@ -15,7 +16,7 @@ def without_rights() -> Iterator[None]:
     if os.geteuid() != 0:
         yield
         return
-    os.seteuid(_NOBODY)
+    os.seteuid(NOBODY)
     try:
         yield
     finally:

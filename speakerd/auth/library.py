@@ -1,0 +1,290 @@
+"""azure-identity, and only here: builds the credential of each method, uses it once, and turns failures into facts.
+
+A credential is used for one attempt, since the library answers from memory for a minute after a failure (observed). It
+runs in a process of its own (``worker.py``). What is missing before an attempt is found in ``checks.py``; what a fault
+means is decided in ``core/sign_in.py``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import errno
+import json
+import re
+import ssl
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from speakerd.auth.checks import has_arc
+from speakerd.auth.request import Request
+from speakerd.core.sign_in import Fault, SignInState, classify
+
+if TYPE_CHECKING:
+    from azure.core.credentials import SupportsTokenInfo
+    from azure.identity import DeviceCodeCredential
+
+CACHE_NAME = "speakerd"
+"""Of the library's cache files below HOME."""
+
+_TIMES = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 0}
+"""Seconds, and how often a request is tried again. The library's own are 300, 300 and 3: an attempt without network
+hangs for minutes (measured). Whoever wants a token tries again later by itself."""
+
+_LOGIN_RETRIES = 3
+"""While a person types, a network that is gone for a moment must not end it (guess)."""
+
+_WORD = re.compile(r"[\w.-]{1,80}", re.ASCII)
+"""What may be an error's name or an id: no sentence, and nothing as long as a token."""
+
+_AADSTS = re.compile(r"AADSTS(\d{5,8})")
+"""Entra's error numbers, where az passes on its answer."""
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+_MOST_CAUSES = 16
+"""A chain of exceptions is no longer (the longest seen has 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token, its times counted from now."""
+
+    secret: str = field(repr=False)
+    """The token."""
+
+    expires_in_s: float
+    """How long it is good for."""
+
+    refresh_in_s: float | None
+    """When the next one is to be fetched; None: the issuer says nothing."""
+
+    account: str | None
+    """Who is signed in, as people know them; None: no person."""
+
+
+@dataclass
+class _Witness:
+    """The last answer, since an exception often does not carry it. Sees requests and answers, keeps no secret."""
+
+    status: int | None = None
+    oauth_error: str | None = None
+    aadsts: tuple[int, ...] = ()
+    correlation_id: str | None = None
+    retry_after_s: float | None = None
+
+    def asked(self, _request: object) -> None:
+        """Forget the answer before."""
+        self.__init__()  # type: ignore[misc]  # back to the start, whatever fields there are
+
+    def answered(self, response: Any) -> None:
+        """Note what a refusal says in numbers and names."""
+        answer = response.http_response
+        self.status = int(answer.status_code)
+        wait = str(answer.headers.get("Retry-After", ""))
+        self.retry_after_s = float(wait) if wait.isdecimal() and len(wait) < 6 else None  # noqa: PLR2004 - a day at most
+        with contextlib.suppress(ValueError):
+            self._read(json.loads(answer.text()))
+
+    def _read(self, content: object) -> None:
+        if isinstance(content, dict):
+            self.oauth_error = _word(content.get("error"))
+            codes = content.get("error_codes")
+            self.aadsts = tuple(code for code in codes if isinstance(code, int)) if isinstance(codes, list) else ()
+            self.correlation_id = _word(content.get("correlation_id"))
+
+
+class Attempt:
+    """One attempt to sign in; not to be used again after a failure.
+
+    Args:
+        request: What is wanted.
+        environment: The environment's variables.
+        record: Who was signed in with a code before; None: nobody.
+        certificate: Certificate and key as PEM, for that method.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        environment: Mapping[str, str],
+        *,
+        record: Mapping[str, Any] | None = None,
+        certificate: bytes | None = None,
+    ) -> None:
+        self._request, self._environment = request, environment
+        self._record, self._certificate = record, certificate
+        self._witness = _Witness()
+
+    def fetch(self) -> Grant:
+        """Return a token without asking any person.
+
+        Raises:
+            Exception: of many classes; ``fault`` says what it means.
+        """
+        with self._credential() as credential:
+            found = credential.get_token_info(self._request.scope)
+        now = time.time()
+        refresh_in_s = None if found.refresh_on is None else found.refresh_on - now
+        name = (self._record or {}).get("username")
+        return Grant(found.token, found.expires_on - now, refresh_in_s, name if isinstance(name, str) else None)
+
+    def login(self, on_code: Callable[[str, str, float], None]) -> dict[str, Any]:
+        """Let a person sign in with a code; return the record of who it was. ``fetch`` has a token then.
+
+        Args:
+            on_code: Told the code, where to enter it, and for how many seconds it is accepted.
+
+        Raises:
+            Exception: of many classes; ``fault`` says what it means.
+        """
+
+        def prompt(verification_uri: str, user_code: str, expires_on: dt.datetime) -> None:
+            on_code(user_code, verification_uri, (expires_on - dt.datetime.now(dt.UTC)).total_seconds())
+
+        # A credential that knows an account would return it without asking anybody.
+        with self._device_code(None, prompt_callback=prompt, retry_total=_LOGIN_RETRIES) as credential:
+            self._record = json.loads(credential.authenticate(scopes=[self._request.scope]).serialize())
+        return dict(self._record or {})
+
+    def fault(self, error: Exception) -> Fault:
+        """Return what is known of a failure, without its text."""
+        chain = list(_chain(error))
+        refused = next((one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None)
+        az = next((one for one in chain if isinstance(one, subprocess.CalledProcessError)), None)
+        witness = self._witness
+        known = Fault(
+            error=type(error).__name__,
+            causes=tuple(type(one).__name__ for one in chain[1:]),
+            http_status=witness.status,
+            oauth_error=witness.oauth_error,
+            aadsts=witness.aadsts or _numbers(az),
+            tls_verify_code=None if refused is None else refused.verify_code,
+            correlation_id=witness.correlation_id,
+            retry_after_s=witness.retry_after_s,
+        )
+        missing = self._missing(chain, known)
+        return known if missing is None else Fault(known.error, known.causes, missing)
+
+    def _missing(self, chain: list[BaseException], known: Fault) -> str | None:
+        """Return what an attempt has shown to be missing, as a key of ``MISSING``."""
+        if any(isinstance(one, OSError) and one.errno in _NO_ROOM for one in chain):
+            return "state-full"
+        if self._request.method == "managed_identity" and self._request.client:
+            # An older agent gives the machine's own identity in place of the one that was asked for.
+            another = known.http_status == 200 and "ManagedIdentityError" in known.causes  # noqa: PLR2004 - HTTP's OK
+            return "arc-identity" if another or known.http_status in (400, 403, 404) else None
+        if self._request.method == "azure_cli" and "CalledProcessError" in known.causes:
+            wants_person = classify(known).state is SignInState.SIGN_IN_REQUIRED
+            return "az-signed-out" if known.error == "CredentialUnavailableError" or wants_person else None
+        return None
+
+    def _credential(self) -> SupportsTokenInfo:
+        request = self._request
+        match request.method:
+            case "managed_identity":
+                return self._managed_identity()
+            case "device_code":
+                return self._device_code(self._record)
+            case "certificate":
+                from azure.identity import CertificateCredential
+
+                assert request.tenant is not None
+                assert request.client is not None
+                return CertificateCredential(
+                    request.tenant, request.client, certificate_data=self._certificate, **self._options()
+                )
+            case "azure_cli":
+                from azure.identity import AzureCliCredential
+
+                return AzureCliCredential(tenant_id=request.tenant or "")
+        return self._default()
+
+    def _managed_identity(self) -> SupportsTokenInfo:
+        from azure.identity import ManagedIdentityCredential
+
+        return ManagedIdentityCredential(client_id=self._request.client or None, **self._options())
+
+    def _default(self) -> SupportsTokenInfo:
+        from azure.identity import DefaultAzureCredential
+
+        return DefaultAzureCredential(
+            # Where there is no agent the library would ask an address that nobody has.
+            exclude_managed_identity_credential=not has_arc(self._environment),
+            managed_identity_client_id=self._request.client or None,
+            **self._options(),
+        )
+
+    def _device_code(self, record: Mapping[str, Any] | None, **more: Any) -> DeviceCodeCredential:
+        from azure.identity import AuthenticationRecord, DeviceCodeCredential, TokenCachePersistenceOptions
+
+        sys.modules.setdefault("gi", None)  # type: ignore[arg-type]  # no keyring: the cache is the file we keep
+        known = None
+        if record is not None:
+            # The record has lost scheme and port of the authority.
+            known = AuthenticationRecord.deserialize(json.dumps({**record, "authority": self._authority()}))
+        assert self._request.client is not None
+        return DeviceCodeCredential(
+            self._request.client,
+            tenant_id=self._request.tenant,
+            authentication_record=known,
+            disable_automatic_authentication=True,
+            cache_persistence_options=TokenCachePersistenceOptions(name=CACHE_NAME, allow_unencrypted_storage=True),
+            **self._options() | more,
+        )
+
+    def _authority(self) -> str:
+        from azure.identity import AzureAuthorityHosts
+
+        named = self._environment.get("AZURE_AUTHORITY_HOST") or AzureAuthorityHosts.AZURE_PUBLIC_CLOUD
+        return named if "://" in named else f"https://{named}"
+
+    def _options(self) -> dict[str, Any]:
+        """Return what holds for every credential."""
+        from azure.identity import AzureAuthorityHosts
+
+        hosts = {getattr(AzureAuthorityHosts, name) for name in dir(AzureAuthorityHosts) if name.isupper()}
+        host = self._authority().partition("://")[2].strip("/").lower()
+        return {
+            **_TIMES,
+            "raw_request_hook": self._ask,
+            "raw_response_hook": self._witness.answered,
+            # Of an authority of one's own Microsoft knows nothing.
+            "disable_instance_discovery": host not in hosts,
+        }
+
+    def _ask(self, request: Any) -> None:
+        """See a request before it is sent."""
+        self._witness.asked(request)
+        if self._request.force and self._request.method == "managed_identity":
+            asked = request.http_request
+            # The agent keeps tokens too; it heeds this from its version 1.66 on (its documentation).
+            asked.url += ("&" if "?" in asked.url else "?") + "bypass_cache=true"
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _numbers(az: subprocess.CalledProcessError | None) -> tuple[int, ...]:
+    said = "" if az is None else str(az.stderr or "")
+    return tuple(dict.fromkeys(int(number) for number in _AADSTS.findall(said)))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it, the nearest first. Each library ties them in its own way."""
+    waiting, seen = deque([error]), set[int]()
+    while waiting and len(seen) < _MOST_CAUSES:
+        one = waiting.popleft()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        before = (one.__cause__, None if one.__suppress_context__ else one.__context__)
+        inner = (getattr(one, "inner_exception", None), getattr(one, "reason", None), *one.args)
+        waiting.extend(each for each in (*before, *inner) if isinstance(each, BaseException))

@@ -1,0 +1,396 @@
+"""The real azure-identity against a fake authority: each method gets a token, each failure becomes facts."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from speakerd.auth.library import Attempt, Grant
+from speakerd.auth.request import Request
+from speakerd.core.sign_in import Fault, classify
+from tests.fakes import entra_answers
+from tests.fakes.arc import Arc, why_not_here
+from tests.fakes.authority_ca import Health, app_certificate
+from tests.fakes.azure_cli import AzureCli
+from tests.fakes.entra import Entra
+from tests.fakes.entra_directory import ACCOUNT, CLIENT, SCOPE, TENANT
+from tests.fakes.full_disk import full_disk
+
+needs_arc = pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """The worker silences the library; here it is done for it."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def entra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Entra]:
+    """An authority that the library trusts and reaches, and a HOME for its cache."""
+    with Entra(tmp_path / "authority") as authority:
+        for name, value in {**authority.environment, "HOME": str(tmp_path)}.items():
+            monkeypatch.setenv(name, value)
+        yield authority
+
+
+@pytest.fixture
+def arc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Arc]:
+    """An Arc agent on this machine."""
+    with Arc() as agent:
+        for name, value in agent.environment.items():
+            monkeypatch.setenv(name, value)
+        yield agent
+
+
+WISH = Request("device_code", SCOPE, Path("/nowhere"), tenant=TENANT, client=CLIENT)
+
+
+def sign_in(entra: Entra, answer: Callable[[str], object] | None = None) -> Attempt:
+    """Sign a person in; return the attempt, which knows them now."""
+    attempt = Attempt(WISH, entra.environment)
+    attempt.login(lambda code, uri, life_s: (answer or entra.directory.approve)(code))
+    return attempt
+
+
+def failure(attempt: Attempt, act: Callable[[], object] | None = None) -> Fault:
+    """Return what is known of a failure."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of whatever class: that is the point
+        (act or attempt.fetch)()
+    return attempt.fault(caught.value)
+
+
+def test_a_person_signs_in_with_a_code(entra: Entra, capfd: pytest.CaptureFixture[str]) -> None:
+    """The code goes to us alone, the record says who it was, and then there is a token."""
+    told = []
+
+    def on_code(code: str, uri: str, life_s: float) -> None:
+        told.append((uri, round(life_s)))
+        entra.directory.approve(code)
+
+    attempt = Attempt(WISH, entra.environment)
+    record = attempt.login(on_code)
+    grant = attempt.fetch()
+    assert told == [(f"{entra.url}/device", 900)]
+    assert (record["username"], record["clientId"]) == (ACCOUNT, CLIENT)
+    assert entra.directory.judge(grant.secret) == "ok"
+    assert grant.account == ACCOUNT
+    assert 3590 < grant.expires_in_s <= 3600
+    assert grant.refresh_in_s is None
+    assert grant.secret not in repr(grant)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_issuers_suggestion_is_passed_on(entra: Entra) -> None:
+    """In seconds from now."""
+    entra.directory.refresh_in_s = 1200
+    grant = sign_in(entra).fetch()
+    assert grant.refresh_in_s is not None
+    assert 1190 < grant.refresh_in_s <= 1200
+
+
+def test_somebody_who_is_known_gets_tokens_silently(entra: Entra) -> None:
+    """A new process with the record and the cache asks nobody, whatever authority and port the record has lost."""
+    record = sign_in(entra)._record
+    assert record is not None
+    assert "https" not in record["authority"]
+    entra.journal.clear()
+    grant = Attempt(WISH, entra.environment, record=record).fetch()
+    assert entra.directory.judge(grant.secret) == "ok"
+    assert entra.journal.count("devicecode") == 0
+
+
+def test_a_login_asks_even_when_somebody_is_known(entra: Entra) -> None:
+    """The library would return the old account in silence."""
+    sign_in(entra)
+    sign_in(entra)
+    assert entra.journal.count("devicecode") == 2
+
+
+def test_nobody_is_asked_for_a_code_by_a_fetch(entra: Entra) -> None:
+    """Without an account it fails at once, without a request."""
+    fault = failure(Attempt(WISH, entra.environment))
+    assert classify(fault).code == "auth-signed-out"
+    assert entra.journal.count() == 0
+
+
+def test_a_network_that_is_gone_for_a_moment_does_not_end_a_login(entra: Entra) -> None:
+    """Somebody is typing."""
+    entra.fail("poll", "reset", 2)
+    assert sign_in(entra).fetch().account == ACCOUNT
+
+
+# (endpoint, fault): what it means. Each is a fault of the fake authority, seen through the real library.
+REFRESH = {
+    ("refresh", "revoked"): "auth-signed-out",
+    ("refresh", "expired"): "auth-signed-out",
+    ("refresh", "sign-in-frequency"): "auth-signed-out",
+    ("refresh", "mfa"): "auth-mfa",
+    ("refresh", "interaction"): "auth-mfa",
+    ("refresh", "blocked"): "auth-blocked",
+    ("refresh", "app-disabled"): "auth-app",
+    ("refresh", "no-app"): "auth-app",
+    ("refresh", "not-public"): "auth-public-client",
+    ("refresh", "consent"): "auth-consent",
+    ("refresh", "throttled"): "auth-busy",
+    ("refresh", "throttled-7"): "auth-busy",
+    ("refresh", "unavailable"): "auth-busy",
+    ("refresh", "unavailable-json"): "auth-busy",
+    ("refresh", "error-html"): "auth-busy",
+    ("refresh", "reset"): "auth-no-network",
+    ("discovery", "reset"): "auth-no-network",
+    ("discovery", "unavailable"): "auth-busy",
+    ("discovery", "no-tenant"): "auth-tenant",
+    ("connection", "reset"): "auth-no-network",
+    ("refresh", "portal"): "auth-failed",
+}
+
+
+@pytest.mark.parametrize(("where", "code"), REFRESH.items(), ids=map("-".join, REFRESH))
+def test_a_refresh_that_fails_is_known_by_its_cause(entra: Entra, where: tuple[str, str], code: str) -> None:
+    """And nothing of a server's sentences is in what is known."""
+    record = sign_in(entra)._record
+    forget_tokens(Path(entra.ca.trust).parent.parent)
+    entra.fail(*where)
+    fault = failure(Attempt(WISH, entra.environment, record=record))
+    assert classify(fault).code == code, fault
+    assert " " not in "".join(str(one) for one in (fault.error, *fault.causes, fault.oauth_error))
+    assert fault.retry_after_s == (7 if where[1] == "throttled-7" else None)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_half_an_answer_is_no_answer(entra: Entra) -> None:
+    """The connection broke; the library leaves its socket to the garbage collector."""
+    record = sign_in(entra)._record
+    forget_tokens(Path(entra.ca.trust).parent.parent)
+    entra.fail("refresh", "half")
+    fault = failure(Attempt(WISH, entra.environment, record=record))
+    assert classify(fault).code == "auth-no-network", fault
+    gc.collect()
+
+
+def forget_tokens(home: Path) -> None:
+    """Take the access tokens out of the library's cache."""
+    cache = home / ".IdentityService" / "speakerd.nocae"
+    cache.write_text(cache.read_text().replace('"AccessToken"', '"Elsewhere"'))
+
+
+LOGIN = {
+    ("devicecode", "no-app"): "auth-app",
+    ("devicecode", "no-tenant"): "auth-tenant",
+    ("devicecode", "not-public"): "auth-public-client",
+    ("poll", "blocked"): "auth-blocked",
+    ("poll", "mfa"): "auth-mfa",
+    ("poll", "declined"): "auth-declined",
+    ("poll", "denied"): "auth-declined",
+    ("poll", "code-expired"): "auth-code-expired",
+    ("poll", "consent"): "auth-consent",
+}
+
+
+@pytest.mark.parametrize(("where", "code"), LOGIN.items(), ids=map("-".join, LOGIN))
+def test_a_login_that_fails_is_known_by_its_cause(entra: Entra, where: tuple[str, str], code: str) -> None:
+    """What people meet on their first day."""
+    entra.fail(*where)
+    attempt = Attempt(WISH, entra.environment)
+    assert classify(failure(attempt, lambda: attempt.login(lambda *_: None))).code == code
+
+
+def test_a_person_may_say_no(entra: Entra) -> None:
+    """On their own device, after the code."""
+    attempt = Attempt(WISH, entra.environment)
+    fault = failure(attempt, lambda: attempt.login(lambda code, *_: entra.directory.decline(code)))
+    assert classify(fault).code == "auth-declined"
+
+
+def test_a_code_that_nobody_enters_runs_out(entra: Entra) -> None:
+    """And the login ends with it."""
+    entra.directory.code_life_s = 1
+    attempt = Attempt(WISH, entra.environment)
+    assert classify(failure(attempt, lambda: attempt.login(lambda *_: None))).code == "auth-code-expired"
+
+
+CERTIFICATES = {
+    Health.EARLY: (9, "auth-clock"),
+    Health.EXPIRED: (10, "auth-clock"),
+    Health.OTHER_ISSUER: (20, "auth-ca"),
+    Health.OTHER_HOST: (62, "auth-tls"),
+}
+
+
+@pytest.mark.parametrize(("health", "expected"), CERTIFICATES.items())
+def test_a_wrong_clock_is_told_from_a_wrong_certificate(
+    entra: Entra, health: Health, expected: tuple[int, str]
+) -> None:
+    """By OpenSSL's own number, which the exceptions carry; their class is the same for all."""
+    record = sign_in(entra)._record
+    entra.wear(health)
+    fault = failure(Attempt(WISH, entra.environment, record=record))
+    assert (fault.tls_verify_code, classify(fault).code) == expected
+
+
+def test_an_authority_that_is_not_there_is_no_network(entra: Entra, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused, or a name that nobody knows."""
+    record = sign_in(entra)._record
+    entra.down()
+    assert classify(failure(Attempt(WISH, entra.environment, record=record))).code == "auth-no-network"
+    nowhere = {"AZURE_AUTHORITY_HOST": "https://nowhere.invalid"}
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", nowhere["AZURE_AUTHORITY_HOST"])
+    assert classify(failure(Attempt(WISH, nowhere, record=record))).code == "auth-no-network"
+
+
+def test_a_fresh_attempt_is_not_told_of_the_last_ones_failure(entra: Entra) -> None:
+    """The library repeats a failure for a minute, to the credential that met it."""
+    record = sign_in(entra)._record
+    forget_tokens(Path(entra.ca.trust).parent.parent)
+    entra.fail("refresh", "unavailable", 1)
+    failure(Attempt(WISH, entra.environment, record=record))
+    assert Attempt(WISH, entra.environment, record=record).fetch().account == ACCOUNT
+
+
+def test_a_cache_that_cannot_be_written_is_a_full_disk(entra: Entra) -> None:
+    """Not a failure that nobody knows."""
+    record = sign_in(entra)._record
+    forget_tokens(Path(entra.ca.trust).parent.parent)
+    attempt = Attempt(WISH, entra.environment, record=record)
+    with full_disk(100):
+        assert classify(failure(attempt)).code == "auth-state-full"
+
+
+def app(tmp_path: Path) -> tuple[Request, bytes]:
+    """Return what is wanted with a certificate, and the certificate."""
+    return replace(WISH, method="certificate"), app_certificate(tmp_path / "app.pem").read_bytes()
+
+
+def test_a_certificate_gets_a_token(entra: Entra, tmp_path: Path) -> None:
+    """Nobody is signed in then: it is the device itself."""
+    wish, pem = app(tmp_path)
+    entra.directory.certificates.register(tmp_path / "app.pem")
+    grant = Attempt(wish, entra.environment, certificate=pem).fetch()
+    assert entra.directory.judge(grant.secret) == "ok"
+    assert grant.account is None
+
+
+def test_a_certificate_that_was_not_uploaded_is_named(entra: Entra, tmp_path: Path) -> None:
+    """The exception has no answer; the answer was seen on its way."""
+    wish, pem = app(tmp_path)
+    fault = failure(Attempt(wish, entra.environment, certificate=pem))
+    assert classify(fault).code == "auth-certificate-unknown"
+    assert fault.correlation_id is not None
+
+
+def machine(client: str | None = None, *, force: bool = False) -> Request:
+    """Return what a machine with an identity wants."""
+    return Request("managed_identity", SCOPE, Path("/nowhere"), client=client, force=force)
+
+
+@needs_arc
+def test_a_machine_of_azure_arc_gets_a_token(arc: Arc) -> None:
+    """Its own identity; the agent's hint of half the life is passed on."""
+    grant = Attempt(machine(), arc.environment).fetch()
+    assert arc.directory.judge(grant.secret) == "ok"
+    assert grant.account is None
+    assert grant.refresh_in_s == pytest.approx(43_200, abs=5)
+
+
+@needs_arc
+def test_the_agents_own_cache_is_passed_by_when_a_token_was_refused(arc: Arc) -> None:
+    """The agent keeps tokens for a day."""
+    Attempt(machine(), arc.environment).fetch()
+    Attempt(machine(force=True), arc.environment).fetch()
+    asked = [visit.form.get("bypass_cache") for visit in arc.journal.visits()]
+    assert asked == [None, None, "true", "true"]
+
+
+@needs_arc
+def test_an_identity_of_ones_own_is_asked_for_by_its_client_id(arc: Arc) -> None:
+    """And named when the machine does not have it, or its agent knows of none."""
+    arc.assigned.add("my-identity")
+    assert arc.directory.judge(Attempt(machine("my-identity"), arc.environment).fetch().secret) == "ok"
+    other = failure(Attempt(machine("another"), arc.environment))
+    assert classify(other).code == "auth-arc-identity"
+    arc.echoes = False
+    assert classify(failure(Attempt(machine("my-identity"), arc.environment))).code == "auth-arc-identity"
+
+
+ARC = {
+    ("token", "unavailable"): "auth-busy",
+    ("challenge", "unavailable"): "auth-busy",
+    ("token", "throttled"): "auth-busy",
+    ("connection", "reset"): "auth-no-network",
+}
+
+
+@needs_arc
+@pytest.mark.parametrize(("where", "code"), ARC.items(), ids=map("-".join, ARC))
+def test_an_agent_that_fails_is_known_by_its_cause(arc: Arc, where: tuple[str, str], code: str) -> None:
+    """The library calls all of it an unavailable credential."""
+    arc.fail(*where)
+    assert classify(failure(Attempt(machine("any"), arc.environment))).code == code
+
+
+@needs_arc
+@pytest.mark.parametrize("challenge", ["none", "garbled", "too-large", "missing"])
+def test_a_challenge_nobody_understands_is_a_failure_like_others(arc: Arc, challenge: str) -> None:
+    """Retried; there is nothing to do about it here."""
+    arc.challenge = challenge
+    assert classify(failure(Attempt(machine(), arc.environment))).code == "auth-failed"
+
+
+@needs_arc
+def test_an_agent_that_is_not_running_is_not_reached(arc: Arc) -> None:
+    """As long as it starts."""
+    arc.down()
+    assert classify(failure(Attempt(machine(), arc.environment))).code == "auth-no-network"
+
+
+@pytest.fixture
+def az(tmp_path: Path, entra: Entra, monkeypatch: pytest.MonkeyPatch) -> AzureCli:
+    """An Azure CLI on this machine."""
+    cli = AzureCli(tmp_path / "bin", entra.directory)
+    monkeypatch.setenv("PATH", cli.environment["PATH"])
+    return cli
+
+
+def test_the_azure_cli_gives_its_token(az: AzureCli, entra: Entra) -> None:
+    """Or says that nobody is signed in."""
+    attempt = Attempt(replace(WISH, method="azure_cli"), entra.environment)
+    assert classify(failure(attempt)).code == "auth-az-signed-out"
+    secret = az.sign_in()
+    assert attempt.fetch().secret == secret
+
+
+def test_the_azure_clis_lost_sign_in_is_its_own(az: AzureCli, entra: Entra, tmp_path: Path) -> None:
+    """``speakerd login`` would not help; other failures of it are named by Entra's number."""
+    attempt = Attempt(replace(WISH, method="azure_cli"), entra.environment)
+    (tmp_path / "bin" / "stderr").write_text("ERROR: AADSTS700082: The refresh token has expired.\n")
+    assert classify(failure(attempt)).code == "auth-az-signed-out"
+    (tmp_path / "bin" / "stderr").write_text("ERROR: AADSTS90002: Tenant not found.\n")
+    assert classify(failure(attempt)).code == "auth-tenant"
+    (tmp_path / "bin" / "stderr").write_text("ERROR: something else\n")
+    assert classify(failure(attempt)).code == "auth-failed"
+
+
+def test_the_default_chain_takes_what_is_there(az: AzureCli, entra: Entra) -> None:
+    """On a laptop that is the Azure CLI; no address that nobody has is asked before."""
+    secret = az.sign_in()
+    begun = time.monotonic()
+    wish = replace(WISH, method="default", client=None, tenant=None)
+    grant: Grant = Attempt(wish, entra.environment).fetch()
+    assert grant.secret == secret
+    assert time.monotonic() - begun < 10
+
+
+def test_the_fakes_faults_are_all_told_apart() -> None:
+    """Whoever adds a fault to the authority says here what it means, or why it is left out."""
+    seen = {fault for _, fault in (*REFRESH, *LOGIN, *ARC)} | {"half"}
+    elsewhere = {"slow", "dead", "invalid-client", "pending", "slow-down"}  # worker, certificate, login's own polling
+    assert seen | elsewhere >= set(entra_answers.FAULTS)
