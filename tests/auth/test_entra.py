@@ -1,0 +1,73 @@
+"""Handshakes signed with a token."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from speakerd.auth.entra import PATIENCE_S, EntraCredentials
+from speakerd.core.errors import AuthError, Remedy
+from tests.fakes.sign_in import REVOKED, Stage, settle
+
+
+async def test_a_token_is_a_bearer_token() -> None:
+    """The header that every service of Azure's knows; the loop is not left for it."""
+    async with Stage() as stage:
+        token = await stage.give()
+        with pytest.raises(StopIteration) as ended:
+            EntraCredentials(stage.keeper).headers().send(None)
+        assert ended.value.value == {"Authorization": f"Bearer {token.secret}"}
+
+
+async def test_a_handshake_waits_for_the_first_token() -> None:
+    """For less than the second in which the person hears how it stands."""
+    async with Stage() as stage:
+        credentials = EntraCredentials(stage.keeper)
+        headers = asyncio.create_task(credentials.headers())
+        await stage.pass_time(PATIENCE_S - 0.1)
+        token = await stage.give()
+        assert await headers == {"Authorization": f"Bearer {token.secret}"}
+
+
+async def test_a_handshake_without_a_token_says_why() -> None:
+    """With the code and the remedy of the state."""
+    async with Stage() as stage:
+        headers = asyncio.create_task(EntraCredentials(stage.keeper).headers())
+        await settle()
+        await stage.fail(REVOKED)
+        with pytest.raises(AuthError) as caught:
+            await headers
+        assert (caught.value.code, caught.value.remedy) == ("auth-signed-out", Remedy.REAUTHENTICATE)
+
+
+async def test_what_the_service_has_refused_is_not_given_again() -> None:
+    """Another token is fetched; a second refusal of the same handshake changes nothing."""
+    async with Stage() as stage:
+        credentials = EntraCredentials(stage.keeper)
+        await stage.give()
+        await credentials.headers()
+        credentials.rejected()
+        credentials.rejected()
+        headers = asyncio.create_task(credentials.headers())
+        await settle()
+        token = await stage.give()
+        assert await headers == {"Authorization": f"Bearer {token.secret}"}
+        assert [force for _, force in stage.attempts.begun] == [False, True]
+
+
+async def test_a_refusal_of_what_was_not_given_is_left_alone() -> None:
+    """There is nothing to drop."""
+    async with Stage() as stage:
+        token = await stage.give()
+        EntraCredentials(stage.keeper).rejected()
+        assert stage.keeper.current() is token
+
+
+async def test_the_token_is_not_in_the_repr() -> None:
+    """What may land in a log does not hold it."""
+    async with Stage() as stage:
+        token = await stage.give()
+        credentials = EntraCredentials(stage.keeper)
+        await credentials.headers()
+        assert token.secret not in repr(credentials)
