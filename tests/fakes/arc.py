@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
@@ -19,7 +20,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,6 +47,7 @@ answers then is not known."""
 
 _LIFE_S = 86_400
 _PATH = "/metadata/identity/oauth2/token"
+_PATIENCE_S = 60.0
 _KEY_BYTES = 64
 _TOO_LARGE_BYTES = 4097
 _SELECTORS = ("client_id", "object_id", "msi_res_id")
@@ -53,6 +55,8 @@ _SELECTORS = ("client_id", "object_id", "msi_res_id")
 
 class Arc:
     """The agent; a context manager that listens, and keeps its challenge files, from beginning to end.
+
+    There is one at a time on a machine, unless it has a folder of its own; others wait.
 
     Args:
         directory: Who makes the tokens; None: one of its own.
@@ -78,6 +82,7 @@ class Arc:
         self.challenge = "ok"
         self.assigned: set[str] = set()
         self.echoes = True
+        self._exits = contextlib.ExitStack()
         self._plans = Plans(ENDPOINTS)
         self._tokens, self._group = tokens, group
         self._keys: dict[str, Path] = {}
@@ -85,6 +90,8 @@ class Arc:
         self.url = f"http://localhost:{self._door.port}"
 
     def __enter__(self) -> Self:
+        if self._tokens == TOKENS:
+            self._exits.enter_context(_alone())
         self._tokens.mkdir(parents=True, exist_ok=True)
         if self._group is not None:
             os.chown(self._tokens, -1, self._group)
@@ -98,9 +105,10 @@ class Arc:
         self._door.close()
         for path in self._keys.values():
             path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # another one may be in use there, or it was there before us
+        with contextlib.suppress(OSError):  # something else may be in there
             for folder in (self._tokens, self._tokens.parent):
                 folder.rmdir()
+        self._exits.close()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -208,6 +216,22 @@ class Arc:
             "token_type": "Bearer",
             **selected,
         }
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Wait until no other fake agent of this machine uses ``TOKENS``: tests may run side by side."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    with (Path(tempfile.gettempdir()) / "speakerd-fake-arc.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                assert time.monotonic() < deadline_s, f"another fake agent uses {TOKENS}"
+                time.sleep(0.05)
+            else:
+                break
+        yield
 
 
 class _Handler(QuietHandler):
