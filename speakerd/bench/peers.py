@@ -13,7 +13,7 @@ from pathlib import Path
 
 from speakerd.bench import peers_install
 from speakerd.bench.figures import format_table, holds, machine
-from speakerd.bench.peers_acts import Acts
+from speakerd.bench.peers_acts import Acts, Plan
 from speakerd.bench.peers_install import PEERS, Peer, PeerError
 from speakerd.bench.peers_table import OURS, PUBLISHED, format_programs, judged
 from speakerd.core.errors import SpeakerdError
@@ -22,7 +22,7 @@ from speakerd.demo.props import cache_dir
 Say = Callable[[str], None]
 
 
-def measure(out: Path, turns: int, say: Say, *, peers: Sequence[Peer] = PEERS) -> bool:
+def measure(out: Path, turns: int, say: Say, *, peers: Sequence[Peer] = PEERS, plan: Plan | None = None) -> bool:
     """Measure the programs side by side.
 
     Args:
@@ -30,6 +30,7 @@ def measure(out: Path, turns: int, say: Say, *, peers: Sequence[Peer] = PEERS) -
         turns: Conversations to hold with each program.
         say: Told what happens.
         peers: Which are wanted besides the bare program.
+        plan: How long each program is looked at; None: long enough to be trusted.
 
     Returns:
         Whether every conversation worked and no target was missed. A peer that cannot be had is no failure.
@@ -38,7 +39,7 @@ def measure(out: Path, turns: int, say: Say, *, peers: Sequence[Peer] = PEERS) -
     logs.mkdir(parents=True, exist_ok=True)
     interpreters, missing = _prepare(peers, say)
     before = machine()
-    acts = Acts(logs, turns, interpreters, say)
+    acts = Acts(logs, turns, interpreters, say, plan or Plan())
     try:
         asyncio.run(acts.run())
     except SpeakerdError as error:

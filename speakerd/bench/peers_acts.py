@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,18 +36,11 @@ from speakerd.realtime.spec import SessionSpec
 STARTS = 3
 """How often each program is started, turns permitting (chosen)."""
 
-_SETTLE_S = 10.0
-"""Between the first append and the first conversation: what is imported late is there by then (guessed)."""
-
 _REST_S = 1.0
 """Between two conversations of a session that stays open (chosen)."""
 
-_QUESTIONS, _TURN_S = 2, 10.0
-"""How many questions the CPU time of a start is measured over, and how far they are apart; an answer takes five seconds
-of it (chosen: a clock tick of 10 ms is half a millisecond a second then)."""
-
 _LEAD_S = 0.5
-"""Before the first of them: a session opens in much less (measured)."""
+"""Before the first question: a session opens in much less (measured)."""
 
 _START_S = 60.0
 """How long a program may take until it listens: six seconds with cold disks (measured), a Pi is slower (guessed)."""
@@ -60,13 +54,28 @@ _POLL_S = 0.02
 _ROOM_S, _ROOM_S_PER_TURN = 200.0, 30.0
 """How long the room lasts: for each start of a program, and for each of its turns."""
 
-_WEIGHED: Mapping[str, Any] = {"audio": {"echo_cancellation": "on"}, "conversation": {"follow_up_s": _TURN_S}}
+_WEIGHED: Mapping[str, Any] = {"audio": {"echo_cancellation": "on"}, "conversation": {"follow_up_s": 8.0}}
 """The daemon's configuration while its CPU time and memory are measured: the canceller works although there is nothing
 to cancel, for it belongs to what the daemon costs. It is off in the other conversations, as on the bench of the
 latencies: without any echo to learn from, it takes a voice over the scripted hum for the hum itself (measured)."""
 
 Act = Callable[[int], Awaitable[None]]
 """What a program does in a round, with so many conversations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long each program is looked at."""
+
+    settle_s: float = 10.0
+    """Between the first append and the first conversation: what is imported late is there by then (guessed)."""
+
+    questions: int = 2
+    """How many the CPU time of one start is measured over."""
+
+    turn_s: float = 10.0
+    """How far these are apart; an answer takes five seconds of it, the daemon listens on for eight (chosen: a clock
+    tick of 10 ms is half a millisecond a second over two of them)."""
 
 
 class Acts:
@@ -79,13 +88,17 @@ class Acts:
         turns: Conversations to hold with each program.
         interpreters: The peers, each with what runs it.
         say: Told what happens.
+        plan: How long each program is looked at.
     """
 
-    def __init__(self, logs: Path, turns: int, interpreters: Mapping[Peer, Path], say: Callable[[str], None]) -> None:
+    def __init__(
+        self, logs: Path, turns: int, interpreters: Mapping[Peer, Path], say: Callable[[str], None], plan: Plan
+    ) -> None:
         self._logs = logs.resolve()
         self._turns = turns
         self._interpreters = interpreters
         self._say = say
+        self._plan = plan
         self.programs: Programs = {name: Costs() for name in (BARE, OURS, *(peer.package for peer in interpreters))}
         """What was measured so far."""
 
@@ -109,8 +122,23 @@ class Acts:
                 turns = self._turns // rounds + (number < self._turns % rounds)
                 first = number % len(acts)
                 for name, act in (*acts[first:], *acts[:first]):
-                    await act(turns)
-                    self._say(f"{name}: start {number + 1} of {rounds}, {turns} conversations held")
+                    await self._turn(name, act, turns, f"start {number + 1} of {rounds}")
+
+    async def _turn(self, name: str, act: Act, turns: int, which: str) -> None:
+        """Let one program act; a peer that does not hold its conversation is passed over and counted.
+
+        Raises:
+            StageError: the daemon or the bare program did not: then there is nothing to compare.
+        """
+        try:
+            await act(turns)
+        except StageError as error:
+            if name in (BARE, OURS):
+                raise
+            self.programs[name].failures.append(str(error))
+            self._say(f"{name}: {which} failed: {error}")
+        else:
+            self._say(f"{name}: {which}, {turns} conversations held")
 
     def _set(self, room_s: float) -> Stage:
         config = merged(talks.CONFIG, {"service": {"endpoint": self._tap.url}})
@@ -142,11 +170,11 @@ class Acts:
             stopped_s = time.monotonic()
             await stage.tell("stop")
             await stage.wait_for("state", after_s=stopped_s, timeout_s=_IDLE_S, after="idle")
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(self._plan.settle_s)
             self._note_talks(OURS, await talks.with_daemon(stage, self._tap, turns, lambda: None))
             await stage.stop_daemon()
             await stage.start_daemon(config=_WEIGHED)
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(self._plan.settle_s)
             self._note_memory(self.programs[OURS].ready_mb, stage.daemon)
             await stage.tell("wake")
             await self._ask(OURS, stage.daemon)
@@ -182,7 +210,7 @@ class Acts:
             whole = {**clean_environment(), **environment, "ALSA_CONFIG_PATH": str(card)}
             await child.start(command, env=whole, cwd=folder)
             await self._note_start(name, child, begun_s)
-            await asyncio.sleep(_SETTLE_S)
+            await asyncio.sleep(self._plan.settle_s)
             self._note_memory(self.programs[name].ready_mb, child)
             held = []
             for _ in range(turns):
@@ -198,16 +226,16 @@ class Acts:
     async def _ask(self, name: str, child: Child) -> None:
         """Ask without interrupting, and note what the answers cost; nothing where one did not come whole."""
         at_s = begun_s = self._stage.room.now_s() + _LEAD_S
-        for _ in range(_QUESTIONS):
+        for _ in range(self._plan.questions):
             self._stage.say(QUESTION, at_s=at_s)
-            at_s += _TURN_S
-        spent = await self._spent(child, begun_s - self._stage.room.now_s() + _QUESTIONS * _TURN_S)
+            at_s += self._plan.turn_s
+        spent = await self._spent(child, at_s - self._stage.room.now_s())
         done = self._tap.since(begun_s, "response.done")
         ended = [each.fields["response"]["status"] for each in done]
-        if ended == ["completed"] * _QUESTIONS:
+        if ended == ["completed"] * self._plan.questions:
             self.programs[name].cpu_ms_per_s.append(spent)
         else:
-            self._say(f"{name}: CPU time not measured, {_QUESTIONS} questions ended as {ended}")
+            self._say(f"{name}: CPU time not measured, {self._plan.questions} questions ended as {ended}")
         self._note_memory(self.programs[name].after_mb, child)
 
     async def _spent(self, child: Child, span_s: float) -> float:

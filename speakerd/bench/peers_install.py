@@ -111,7 +111,7 @@ AGENTS = Peer(
     program="agents_talk.py",
     imports="import sounddevice, agents.realtime",
     download_mb=31,
-    disk_mb=195,
+    disk_mb=175,
     query="?model=gpt-realtime",
     about="our program on its SDK and sounddevice, in the style of its command line demo (pieces of 40 ms); "
     "unlike the demo it keeps the microphone open while it plays",
@@ -122,7 +122,7 @@ PIPECAT = Peer(
     program="pipecat_talk.py",
     imports="import pyaudio, pipecat.transports.local.audio, pipecat.services.openai.realtime.llm",
     download_mb=139,
-    disk_mb=525,
+    disk_mb=500,
     query="",
     about="our program on its LocalAudioTransport and its OpenAI Realtime service, sizes as they come; "
     "an adapter on sounddevice stands in for PyAudio, which must be compiled",
@@ -176,14 +176,21 @@ def prepare(peer: Peer, cache: Path, say: Callable[[str], None], *, environment:
 
 def _install(peer: Peer, lock: Path, python: Path, say: Callable[[str], None], environment: Mapping[str, str]) -> None:
     """Make the environment, by hash and with nothing that the lock file does not name."""
-    makes = [sys.executable, "-m", "venv", "--clear", str(python.parents[1])]
+    makes = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(python.parents[1])]
     if (said := _run(makes, environment, lambda _: None)) is not None:
         raise PeerError(f"{peer.package}: no virtual environment can be made here: {_reason(said)}")
     text = lock.read_text(encoding="utf-8").splitlines()
     progress = _Progress(peer.package, sum("==" in line and not line.startswith("#") for line in text), say)
     how = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--retries", "1", "--timeout", "30"]
     which = ["--require-hashes", "--no-deps", "-r", str(lock)]
-    said = _run([str(python), "-m", "pip", "install", *how, *which], environment, progress.note)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+    ]  # ours: a copy of its own would cost every peer seconds
+    said = _run([*pip, "install", *how, *which], environment, progress.note)
     if said is None:
         return
     if any(sign in line for sign in _LOCK_IS_WRONG for line in said):

@@ -47,6 +47,9 @@ class Costs:
     first_append_s: list[float] = field(default_factory=list)
     """From each start of its process to the first sound of the microphone on the line."""
 
+    failures: list[str] = field(default_factory=list)
+    """Why a start of it came to nothing."""
+
     def plain(self) -> dict[str, Any]:
         """Return all of it for programs, summed up and one by one."""
         rows = {
@@ -56,7 +59,7 @@ class Costs:
             "resident memory, ready to talk, MB": self.ready_mb,
             "resident memory, after the conversations, MB": self.after_mb,
         }
-        plain = {
+        plain: dict[str, Any] = {
             name: {**summary(each), "values": [round(one, 1) for one in each]} for name, each in rows.items() if each
         }
         if self.first_append_s:
@@ -65,6 +68,8 @@ class Costs:
                 "median": round(median(self.first_append_s), 3),
                 "values": [round(one, 3) for one in self.first_append_s],
             }
+        if self.failures:
+            plain["failed starts"] = self.failures
         return plain
 
 
@@ -120,6 +125,7 @@ ROWS = (
     Row("resident memory, ready to talk, MB", lambda each: _middle(each.ready_mb)),
     Row("  after the conversations", lambda each: _middle(each.after_mb)),
     Row("process start -> first append, s", lambda each: _middle(each.first_append_s), digits=2),
+    Row("starts that came to nothing", lambda each: float(len(each.failures)), is_ratio=False),
 )
 """Everything that every program has."""
 
