@@ -42,6 +42,9 @@ class PlayState:
     heard_frames: int = 0
     """Frames of content that the card had played by then, exactly; never goes back."""
 
+    reference_refused_bytes: int = 0
+    """What was written to the card, but found no room in the echo canceller's reference."""
+
 
 class PlayCount:
     """Counts frames on their way through a card. Thread: playback. Units: the card's frames.
@@ -49,6 +52,7 @@ class PlayCount:
     Attributes:
         xruns: See ``PlayState``.
         starvations: See ``PlayState``.
+        reference_refused_bytes: See ``PlayState``.
     """
 
     def __init__(self) -> None:
@@ -60,6 +64,7 @@ class PlayCount:
         self._dropped_frames = 0
         self.xruns = 0
         self.starvations = 0
+        self.reference_refused_bytes = 0
 
     @property
     def content_queued(self) -> bool:
@@ -100,6 +105,7 @@ class PlayCount:
             starvations=self.starvations,
             dropped_frames=self._dropped_frames,
             heard_frames=self._content_frames - self._dropped_frames - self._unheard_frames(queued_frames),
+            reference_refused_bytes=self.reference_refused_bytes,
         )
 
     def _unheard_frames(self, queued_frames: int) -> int:

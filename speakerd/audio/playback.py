@@ -47,7 +47,6 @@ class Playback:
         state: What was known right after the last write.
         flushed: The newest flush that has been completed.
         progress: Grows with every call that returned; standing still means that the card hangs.
-        reference_refused_bytes: What the reference ring had no room for.
         content_ends: Set by the loop when nothing follows what is in the ring, so that running dry is no starvation.
     """
 
@@ -83,7 +82,6 @@ class Playback:
         self.resting = False
         self.flushed = 0
         self.progress = 0
-        self.reference_refused_bytes = 0
         self.content_ends = False
         self.state = self._count.state(0, now())
 
@@ -241,7 +239,7 @@ class Playback:
         if self._reference.free_bytes >= len(block):
             self._reference.write(block)
         else:
-            self.reference_refused_bytes += len(block)
+            self._count.reference_refused_bytes += len(block)
 
     def _publish(self, queued_frames: int) -> None:
         self.state = self._count.state(queued_frames, self._now())

@@ -2,7 +2,8 @@
 
 The playback thread leaves every block it wrote in a ring. Here they become wire frames, and every near-end frame takes
 one of them: by count, since both ends are clocked by sound cards while arrival times jitter. The count is set anew
-when it cannot be right any more: after a rest, a flush, an xrun, or when the queue has moved by itself.
+when it cannot be right any more: after a rest, a flush, an xrun, a block that found no room in the ring, or when the
+queue has moved by itself.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class EchoReference:
         self._moved_frames = 0  # by whoever knows better than the count
         self._owed_frames = 0  # given as silence before the thread had written them
         self._counting = False  # the count was right at the last look
-        self._xruns = 0
+        self._losses = 0
         self.realignments = 0
 
     def attach(self, ring: Consumer, pcm_format: PcmFormat, state: Callable[[], PlayState]) -> None:
@@ -84,7 +85,7 @@ class EchoReference:
             state: What the playback thread last published.
         """
         self._source = _Source(ring, pcm_format, state)
-        self._xruns = state().xruns
+        self._losses = _losses(state())
         self.realign()
 
     def detach(self) -> None:
@@ -142,8 +143,8 @@ class EchoReference:
 
     def _check_count(self, source: _Source, frames: int) -> None:
         state = source.state()
-        if state.xruns != self._xruns:
-            self._xruns = state.xruns
+        if _losses(state) != self._losses:
+            self._losses = _losses(state)
             self.realign()
         queued = source.queued_frames(self._now())
         self._counting = queued > 0 and self._realign_after_s is None
@@ -160,3 +161,8 @@ class EchoReference:
             self._moved_frames = self._owed_frames = 0
             lead = np.zeros(max(0, -surplus), np.int16)
             self._waiting = np.concatenate((lead, self._waiting[max(0, surplus) :]))
+
+
+def _losses(state: PlayState) -> int:
+    """Return a number that changes whenever a frame was played that nobody counts, or time passed without one."""
+    return state.xruns + state.reference_refused_bytes

@@ -21,7 +21,7 @@ from speakerd.core.fades import FADE_FRAMES, faded
 from speakerd.core.pcm import Resampler
 from speakerd.core.units import ItemId, Ms, ResponseId
 from tests.fakes.cards import PacedPlaybackPcm
-from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm, pass_period
+from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm, pass_frames
 from tests.fakes.ports import FakeTrace
 
 R, S = ResponseId("resp_r"), ResponseId("resp_s")
@@ -66,13 +66,13 @@ class Bench:
         self.body = self.speaker._begin(self.pcm)
 
     async def periods(self, count: int) -> None:
-        """Let time pass, a period at once."""
+        """Let time pass; the card is looked at every half period."""
         if self.body is None:
             self.plug()
             assert self.body is not None
-        for _ in range(count):
-            self.now_s += PERIOD_S
-            pass_period(self.pcm, self.body)
+        for _ in range(2 * count):  # the player's timers are finer than a period
+            self.now_s += PERIOD_S / 2
+            pass_frames(self.pcm, self.body, self.pcm.format.period_frames // 2)
             await asyncio.sleep(0)
             self.speaker._player.advance()  # the timers of the loop know another clock
 
@@ -194,13 +194,13 @@ async def test_heard_is_counted_per_item_in_what_was_really_played() -> None:
     bench.reply(200, A)
     bench.reply(200, B)
     assert bench.speaker.unheard() == (Heard(A, Ms(0)), Heard(B, Ms(0)))
-    await bench.periods(2 + 5)  # the queue of silence, then 100 ms
-    assert bench.speaker.unheard() == (Heard(A, Ms(100)), Heard(B, Ms(0)))
+    await bench.periods(7)  # 50 ms of silence, then 90 ms, rounded down
+    assert bench.speaker.unheard() == (Heard(A, Ms(89)), Heard(B, Ms(0)))
     bench.now_s += 0.0135
-    assert bench.speaker.unheard() == (Heard(A, Ms(113)), Heard(B, Ms(0)))
+    assert bench.speaker.unheard() == (Heard(A, Ms(103)), Heard(B, Ms(0)))
     bench.now_s -= 0.0135
     await bench.periods(10)
-    assert bench.speaker.unheard() == (Heard(B, Ms(100)),)
+    assert bench.speaker.unheard() == (Heard(B, Ms(89)),)
     await bench.periods(10)
     assert bench.speaker.unheard() == ()
 
@@ -315,8 +315,8 @@ async def test_an_earcon_over_a_reply_moves_nothing_of_it() -> None:
     await bench.periods(3)
     bench.reply(1000)
     bench.speaker.play_earcon(Earcon.ERROR)
-    await bench.periods(2 + 25)
-    assert bench.speaker.unheard() == (Heard(A, Ms(500)),)
+    await bench.periods(27)
+    assert bench.speaker.unheard() == (Heard(A, Ms(489)),)
     await bench.periods(60)
     alone, error = faded(ramp(1000), until_end=24_000), earcon_pcm(Earcon.ERROR)
     lead = len(bench.heard) - len(np.trim_zeros(alone))
@@ -341,7 +341,7 @@ async def test_a_notice_interrupts_a_reply_which_goes_on_behind_it() -> None:
     bench.reply(1000)
     bench.speaker.play_notice(notice, "lost")
     bench.speaker.play_notice(notice[:0], "empty")
-    await bench.periods(2 + 25)
+    await bench.periods(27)
     (heard,) = bench.speaker.unheard()
     assert heard.heard_ms < 320
     await bench.periods(60)

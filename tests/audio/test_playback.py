@@ -120,7 +120,7 @@ def test_a_full_reference_refuses_whole_blocks() -> None:
     bench = Bench(reference_bytes=BUFFER + 1)
     bench.pump(3)
     assert bench.reference.read(4096) == bytes(BUFFER)
-    assert bench.playback.reference_refused_bytes == 2 * PERIOD
+    assert bench.playback.state.reference_refused_bytes == 2 * PERIOD
 
 
 def test_nobody_needs_to_cancel() -> None:

@@ -14,7 +14,7 @@ from speakerd.core.backlog import DownlinkGate, Piece
 from speakerd.core.events import Event
 from speakerd.core.jitter import DELAY_MAX_S, MARGIN_S
 from speakerd.core.units import ItemId, ResponseId
-from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm, pass_period
+from tests.fakes.pcm import CARD_48K_STEREO, FakePlaybackPcm, pass_frames
 from tests.fakes.ports import FakeTrace
 
 A = ItemId("item_a")
@@ -48,11 +48,11 @@ class Bench:
         self.player.advance()
 
     def pass_s(self, seconds: float, *, periods: bool = True) -> None:
-        """Let time pass, in periods where the card plays."""
-        for _ in range(round(seconds / 0.02)):
-            self.now_s += 0.02
+        """Let time pass, on a card that plays or not."""
+        for _ in range(round(seconds / 0.01)):
+            self.now_s += 0.01
             if periods:
-                pass_period(self.pcm, self.output.playback)
+                pass_frames(self.pcm, self.output.playback, 480)
             self.player.advance()
 
     def shaky(self) -> None:

@@ -22,6 +22,7 @@ class Card:
         self.written = 0
         self.played = 0
         self.xruns = 0
+        self.refused = 0
         self.producer, consumer = make_ring(96_000)
         self.state = PlayState(0, 0, 0, self.now_s, 0, 0)
         self.reference = EchoReference(lambda: self.now_s)
@@ -32,7 +33,12 @@ class Card:
         sound = np.zeros(frames) if silent else np.arange(self.written + 1, self.written + 1 + frames)
         self.producer.write(encode(sound.astype(np.int16), 2, "S16_LE"))
         self.written += frames
-        self.state = PlayState(self.written, 0, self.written - self.played, self.now_s, self.xruns, 0)
+        self.state = self.known()
+
+    def known(self) -> PlayState:
+        """Return what the playback thread knows."""
+        queued = self.written - self.played
+        return PlayState(self.written, 0, queued, self.now_s, self.xruns, 0, reference_refused_bytes=self.refused)
 
     def pass_frames(self, frames: int) -> None:
         """Let time pass."""
@@ -209,3 +215,17 @@ def test_what_was_not_written_yet_is_left_out_when_it_comes(card: Card) -> None:
     assert far is not None
     assert far[0] == last + 480 + 1700
     assert card.reference.realignments == before
+
+
+def test_is_set_anew_after_a_block_found_no_room(card: Card) -> None:
+    """A frame that was played and never came here puts all that follow in a wrong place, by less than is noticed."""
+    card.run(4)
+    before = card.reference.realignments
+    card.pass_frames(480)
+    card.written += 480  # by the thread, to the card alone
+    card.refused += 480 * 4
+    card.state = card.known()
+    card.reference.take(480)
+    firsts = card.run(6)  # until what was in the card has been played
+    assert card.reference.realignments == before + 1
+    assert firsts[-1] + 480 - 1 == card.played + MARGIN_FRAMES

@@ -129,11 +129,11 @@ class FakePlaybackPcm(_FakePcm):
         self.queued.clear()
 
 
-def pass_period(pcm: FakePlaybackPcm, playback: Playback) -> None:
-    """Let a period's time pass, and the playback thread do what is due then."""
-    period = pcm.format.period_frames
-    pcm.play(period)
-    while not playback.spare_s:
+def pass_frames(pcm: FakePlaybackPcm, playback: Playback, frames: int) -> None:
+    """Let so much time pass, and the playback thread do what is due then."""
+    pcm.play(frames)
+    # A thread that waits for room hears of nothing meanwhile.
+    while not playback.spare_s and pcm.queued_frames() + pcm.format.period_frames <= pcm.format.buffer_frames:
         playback.pump_once()
-        if playback.resting or pcm.queued_frames() + period > pcm.format.buffer_frames:
+        if playback.resting:
             break
