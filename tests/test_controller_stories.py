@@ -178,9 +178,10 @@ class Evening(RuleBasedStateMachine):
     def refuse_the_session(self):
         self.outside.post(SessionReduced("session-refused"))
 
-    @precondition(lambda self: self.outside.link == "up" and not self.outside.service.hears_speech)
+    @precondition(lambda self: self.outside.link != "closed" and not self.outside.service.hears_speech)
     @rule()
     def begin_to_speak(self):
+        """A service may hear before it confirms the session."""
         self.outside.begin_speech()
 
     @precondition(lambda self: self.outside.service.hears_speech)
@@ -261,6 +262,7 @@ class Evening(RuleBasedStateMachine):
         if hasattr(self, "outside"):
             state = self.outside.controller.state
             assert (state.link is LinkState.DOWN) == (self.outside.link == "closed")
+            assert (state.link is LinkState.UP) == (self.outside.link == "up")
             assert state.prepared == self.outside.prepared
 
     @invariant()

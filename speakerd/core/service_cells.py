@@ -60,6 +60,11 @@ def link_up_follow_up(state: State, event: LinkUp, now: float, limits: Limits) -
     return replace(state, link=LinkState.UP, said=None, deadline=now + limits.follow_up_s), ()
 
 
+def link_up_answering(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:
+    """Take note: a service that was late to confirm the session has heard the user all the same."""
+    return replace(state, link=LinkState.UP, said=None), ()
+
+
 def link_lost(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
     """End the conversation: the answer will not come."""
     hushed = hush(state, (), cancel=False)

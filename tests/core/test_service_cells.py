@@ -222,6 +222,14 @@ class TestLosses:
         assert Say(Notice.OFFLINE) in actions
         assert status_line(state, LIMITS).endswith("the service failed last time: link-refused")
 
+    def test_a_session_that_is_confirmed_behind_the_user_is_up(self):
+        """A service that hears before it confirms, as one that refused the configuration does, is no lost one."""
+        for story in ((*LISTENING, SpeechStarted(), SpeechStopped()), (*LISTENING, SpeechStopped(), *SPEAKING[-2:])):
+            before, _ = play(*story)
+            assert before.link is LinkState.CONNECTING
+            state, actions = play(LinkUp(), state=before)
+            assert (state, actions) == (replace(before, link=LinkState.UP), ())
+
     def test_trouble_ends_when_the_link_is_up(self):
         """The next conversation that opens clears the trouble."""
         state, _ = play(*LISTENING, LinkLost("link-refused"), WAKE, LinkUp())

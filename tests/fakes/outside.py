@@ -192,9 +192,7 @@ class Outside:
 
     def come_up(self) -> None:
         self.link = "up"
-        # Only a conversation that waits for it hears of it as such.
-        if self.phase in (Phase.LISTENING, Phase.FOLLOW_UP):
-            self.last_said = None
+        self.last_said = None
         self.post(LinkUp())
 
     def lose_link(self, code: str) -> None:
