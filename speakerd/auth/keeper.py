@@ -17,9 +17,10 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Protocol
 
+from speakerd.auth.journal import write_down
 from speakerd.auth.process import SignInFailed
 from speakerd.core.errors import AuthError
-from speakerd.core.sign_in import REFUSED, SIGNED_OUT, STARTING, Fault, SignIn, SignInState, Verdict, classify
+from speakerd.core.sign_in import REFUSED, SIGNED_OUT, STARTING, Fault, SignIn, SignInState, classify
 from speakerd.core.token_life import LONGEST_RETRY_S, Token, refresh_at_s, retry_after_s
 
 ATTEMPT_GAP_S = 2.0
@@ -307,7 +308,7 @@ class TokenKeeper:
         before, self._sign_in = self._sign_in, sign_in
         if sign_in.verdict != before.verdict:
             self._since_s = self._now()
-            _write_down(sign_in.verdict, fault)
+            write_down(sign_in.verdict, fault)
         if sign_in != before:
             self._on_change(sign_in)
 
@@ -320,19 +321,3 @@ def _resolve(news: asyncio.Future[bool], *, in_time: bool) -> None:
 def _digest(secret: str) -> bytes:
     """Return what a token is known again by; it need not be kept for that."""
     return sha256(secret.encode()).digest()
-
-
-def _write_down(verdict: Verdict | None, fault: Fault | None) -> None:
-    """Log a change: facts only, nobody's name and no server's text."""
-    if verdict is None:
-        _log.info("sign-in: ok")
-        return
-    facts = {
-        "error": fault and fault.error,
-        "cause": fault and " ".join(fault.causes),
-        "http": fault and fault.http_status,
-        "AADSTS": fault and " ".join(map(str, fault.aadsts)),
-        "correlation": fault and fault.correlation_id,
-    }
-    known = "".join(f", {name} {value}" for name, value in facts.items() if value)
-    _log.warning("sign-in: %s, %s%s", verdict.state.value, verdict.code, known)

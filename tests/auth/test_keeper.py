@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from speakerd.auth.keeper import ATTEMPT_GAP_S
+from speakerd.auth.keeper import ATTEMPT_GAP_S, REFRESH_GAP_S
 from speakerd.core.errors import AuthError, Remedy
 from speakerd.core.sign_in import Fault, SignInState
 from speakerd.core.token_life import LONGEST_RETRY_S, Token
@@ -92,6 +92,13 @@ async def test_tokens_that_live_for_seconds_work(life_s: int) -> None:
             await stage.pass_time(0.3)
             assert stage.keeper.current() is not None
             await stage.give(life_s)
+
+
+async def test_an_issuer_in_a_hurry_is_asked_once_a_second() -> None:
+    """Whatever it suggests."""
+    async with Stage() as stage:
+        await stage.give(3600, refresh_s=0)
+        assert stage.next_in_s == REFRESH_GAP_S
 
 
 async def test_a_token_that_is_over_when_it_comes_is_a_failure() -> None:
@@ -449,6 +456,15 @@ async def test_a_logout_takes_the_token_and_what_was_to_come() -> None:
         assert (await refusal(waiter)).code == "auth-signed-out"
         assert (stage.attempts.cancelled, stage.attempts.flights) == (1, [])
         assert stage.next_in_s == LONGEST_RETRY_S
+
+
+async def test_a_good_token_is_gone_with_the_sign_in() -> None:
+    """From that moment on, and in five minutes we look whether somebody has signed in."""
+    async with Stage() as stage:
+        await stage.give()
+        stage.keeper.forget()
+        assert stage.keeper.current() is None
+        assert (stage.code, stage.next_in_s) == ("auth-signed-out", LONGEST_RETRY_S)
 
 
 async def test_an_attempt_that_is_slow_to_end_is_still_the_only_one() -> None:

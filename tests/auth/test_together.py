@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,15 +111,3 @@ async def test_the_keeper_goes_through_the_life_of_a_sign_in(
         await running
     for secret in authority.directory.secrets():
         assert secret not in caplog.text
-
-
-async def test_a_worker_that_is_given_up_leaves_no_thread_of_ours(authority: Entra, tmp_path: Path) -> None:
-    """Whatever it was doing."""
-    worker = worker_of(authority, tmp_path)
-    before = threading.active_count()
-    fetch = asyncio.create_task(worker.fetch())
-    await asyncio.sleep(0)
-    fetch.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await fetch
-    assert threading.active_count() <= before + 1

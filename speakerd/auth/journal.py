@@ -1,0 +1,30 @@
+"""What the journal says of signing in: facts, never a name, a token or a server's text."""
+
+from __future__ import annotations
+
+import logging
+
+from speakerd.core.sign_in import Fault, Verdict
+
+_log = logging.getLogger("speakerd.auth")
+
+
+def write_down(verdict: Verdict | None, fault: Fault | None) -> None:
+    """Log a change of how it stands.
+
+    Args:
+        verdict: How it stands now; None: all is well.
+        fault: What has led to it, where that was an attempt.
+    """
+    if verdict is None:
+        _log.info("sign-in: ok")
+        return
+    facts = {
+        "error": fault and fault.error,
+        "cause": fault and " ".join(fault.causes),
+        "http": fault and fault.http_status,
+        "AADSTS": fault and " ".join(map(str, fault.aadsts)),
+        "correlation": fault and fault.correlation_id,
+    }
+    known = "".join(f", {name} {value}" for name, value in facts.items() if value)
+    _log.warning("sign-in: %s, %s%s", verdict.state.value, verdict.code, known)
