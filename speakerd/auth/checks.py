@@ -8,6 +8,7 @@ app that is not ours. The certificate's own checks are in ``certificate.py``; th
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ FOREIGN_CLIENTS = frozenset(
     }
 )
 """Microsoft's own apps that everybody can sign in with (specified)."""
+
+_TENANT = re.compile(r"[A-Za-z0-9.-]+")
+"""An id or a domain (specified)."""
 
 ARC_ENVIRONMENT = {
     "IDENTITY_ENDPOINT": "http://localhost:40342/metadata/identity/oauth2/token",
@@ -82,7 +86,9 @@ def _app(request: Request) -> str | None:
         return "client"
     if request.client.strip().lower() in FOREIGN_CLIENTS:
         return "client-foreign"
-    return None if request.tenant else "tenant"
+    if request.tenant is None and request.method == "device_code":
+        return None  # whoever signs in brings theirs
+    return None if _TENANT.fullmatch(request.tenant or "") else "tenant"
 
 
 def _arc(environment: Mapping[str, str], agent: ArcAgent) -> str | None:

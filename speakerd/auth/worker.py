@@ -14,6 +14,7 @@ Exit code 0 after a token, 1 after a fault. Secrets are in its memory and on tha
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import datetime as dt
 import errno
@@ -179,7 +180,8 @@ def _private_output() -> Say:
 def _harden() -> None:
     """Leave no memory behind in a crash, let nobody look in, write for nobody else, and do not outlive who asked."""
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and has its own limit then
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

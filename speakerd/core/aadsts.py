@@ -1,6 +1,7 @@
 """What Entra's error codes mean for a speaker, and what to do about each that its owner may meet.
 
-The codes are Entra's; the numbers that a real sign-in was not seen to give are marked so in the tests' names, not here.
+The numbers and what they stand for are Entra's (its reference of error codes; a few are known from reports only). It
+may change them: what is not here is judged by OAuth's own error, in ``sign_in.py``.
 """
 
 from __future__ import annotations
@@ -58,6 +59,15 @@ _SCOPE = Meaning(_WRONG, "scope", "auth.scope names something that this tenant d
 CODE_OVER = Meaning(_SIGN_IN, "code-expired", "the code was not entered in time: run speakerd login again")
 CODE_DECLINED = Meaning(_SIGN_IN, "declined", "the sign-in was declined: run speakerd login again")
 _CLOCK = Meaning("clock", "clock", "this machine's clock is wrong: timedatectl says more")
+_FOREIGN = Meaning(_WRONG, "client-foreign", "auth.client is an app of Microsoft's own: register an app of your own")
+_PUBLIC = Meaning(
+    _WRONG,
+    "public-client",
+    "the app is a public client, which signs in without certificate: set 'Allow public client flows' to no",
+)
+_CLOUD = Meaning(
+    _WRONG, "cloud", "the tenant belongs to another of Microsoft's clouds: set AZURE_AUTHORITY_HOST for the service"
+)
 _BUSY = Meaning(_LATER, "busy", "Microsoft's sign-in is busy; it is tried again by itself")
 
 MEANINGS = {
@@ -65,6 +75,7 @@ MEANINGS = {
     50132: _CHANGED,
     50055: _CHANGED,
     50144: _CHANGED,
+    50135: _CHANGED,
     50133: _CHANGED,
     70008: _ENDED,
     700082: _ENDED,
@@ -73,11 +84,14 @@ MEANINGS = {
     70043: _ENDED,
     50085: _ENDED,
     50089: _ENDED,
+    50139: _ENDED,
+    70000: _ENDED,
     50078: _AGAIN,
     50076: _AGAIN,
     50079: _AGAIN,
     50074: _AGAIN,
     50072: _AGAIN,
+    53004: _AGAIN,
     50158: _AGAIN,
     53000: _BLOCKED,
     53001: _BLOCKED,
@@ -89,42 +103,68 @@ MEANINGS = {
     50097: _BLOCKED,
     50129: _BLOCKED,
     50131: _BLOCKED,
+    50155: _BLOCKED,
     65001: _CONSENT,
+    650056: _CONSENT,
+    65002: _FOREIGN,
     65004: CODE_DECLINED,
     90094: _CONSENT,
     90095: _CONSENT,
     700016: _NO_APP,
+    700011: _NO_APP,
     70001: _NO_APP,
     7000229: _NO_APP,
     7000218: _NOT_PUBLIC,
     70002: _NOT_PUBLIC,
+    700025: _PUBLIC,
     7000112: _DISABLED,
     90002: _TENANT,
     900023: _TENANT,
     50059: _TENANT,
     50128: _TENANT,
     90019: _TENANT,
+    90038: _CLOUD,
     50194: _ONE_TENANT,
+    90124: _ONE_TENANT,
+    90130: _ONE_TENANT,
+    9001023: _ONE_TENANT,
     50020: _OTHER_TENANT,
     50034: _OTHER_TENANT,
+    51004: _OTHER_TENANT,
+    16000: _OTHER_TENANT,
+    500208: _OTHER_TENANT,
     90072: _OTHER_TENANT,
     50053: _NO_ACCOUNT,
+    53011: _NO_ACCOUNT,
     50057: _NO_ACCOUNT,
     50105: _NO_ACCOUNT,
     50012: _CERTIFICATE,
     700024: _CLOCK,
     700027: _CERTIFICATE,
+    700030: _CERTIFICATE,
     7000215: _CERTIFICATE,
     7000222: _CERTIFICATE,
     50001: _SCOPE,
     500011: _SCOPE,
+    28002: _SCOPE,
+    28003: _SCOPE,
+    650052: _SCOPE,
+    650054: _SCOPE,
+    65005: _SCOPE,
     70011: _SCOPE,
     650057: _SCOPE,
+    1002012: _SCOPE,
     70016: CODE_OVER,
     70019: CODE_OVER,
     70020: CODE_OVER,
     50196: _BUSY,
     90033: _BUSY,
+    50033: _BUSY,
+    50087: _BUSY,
+    90006: _BUSY,
+    90012: _BUSY,
+    90024: _BUSY,
+    90090: _BUSY,
     90055: _BUSY,
 }
 """By code, for those that people with a device meet (specified by Entra's list of errors; the advice is ours)."""

@@ -174,7 +174,7 @@ MISSING = {
         "auth.client is an app of Microsoft's own, such as the Azure CLI's: a token stolen from this speaker would "
         "open all of Azure; register an app of your own",
     ),
-    "tenant": _misconfigured("tenant", "auth.tenant is not set: put the directory (tenant) id there"),
+    "tenant": _misconfigured("tenant", "auth.tenant is not set, or is no tenant: put the directory (tenant) id there"),
     "arc-absent": _misconfigured(
         "arc-absent",
         "this machine has no managed identity: it is not connected to Azure Arc (no IDENTITY_ENDPOINT, and no agent "
@@ -259,6 +259,7 @@ _OF_A_CODE = {
     "authorization_pending": CODE_EXPIRED,
     "expired_token": CODE_EXPIRED,
     "code_expired": CODE_EXPIRED,
+    "bad_verification_code": CODE_EXPIRED,
     "authorization_declined": DECLINED,
     "access_denied": DECLINED,
 }

@@ -29,12 +29,18 @@ def agent(tmp_path: Path, *, program: bool = False, tokens: bool = False) -> Arc
 
 
 @pytest.mark.parametrize("method", ["device_code", "certificate"])
-def test_an_app_of_ones_own_and_its_tenant_are_wanted(method: str) -> None:
-    """Without them the library would sign in with somebody else's app, or into any tenant."""
+def test_an_app_of_ones_own_is_wanted(method: str) -> None:
+    """Without the app's id the library would sign in with somebody else's."""
     assert find_missing(wish(method), {}) is None
     assert find_missing(wish(method, client=None), {}) == "client"
     assert find_missing(wish(method, client=""), {}) == "client"
-    assert find_missing(wish(method, tenant=None), {}) == "tenant"
+    assert find_missing(wish(method, tenant="my company"), {}) == "tenant"
+
+
+def test_a_certificate_needs_a_tenant_and_a_person_brings_theirs() -> None:
+    """An app for any organisation's people works without one."""
+    assert find_missing(wish("certificate", tenant=None), {}) == "tenant"
+    assert find_missing(wish("device_code", tenant=None), {}) is None
 
 
 @pytest.mark.parametrize("client", sorted(FOREIGN_CLIENTS))

@@ -162,6 +162,12 @@ def test_an_old_token_is_replaced_at_half_its_life(signed_in: Speaker) -> None:
     assert signed_in.token().secret != first.secret
 
 
+def test_whoever_signs_in_may_bring_their_tenant(speaker: Speaker) -> None:
+    """Where the app is for several."""
+    assert speaker.token(do="login", tenant=None).account == ACCOUNT
+    assert speaker.token(force=True, tenant=None).account == ACCOUNT
+
+
 def test_without_a_sign_in_nothing_is_asked(speaker: Speaker) -> None:
     """Neither the authority nor the library, nor a person."""
     assert speaker.refusal() == "auth-signed-out"
