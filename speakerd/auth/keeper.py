@@ -175,7 +175,7 @@ class TokenKeeper:
         self._spread_news()
 
     def status(self) -> dict[str, object]:
-        """Return how it stands, as plain data; never the token."""
+        """Return how it stands, as plain data; never the token. Failures are those in a row."""
         now_s, token, verdict = self._now(), self.current(), self._sign_in.verdict
         return {
             "state": self._sign_in.state.value,
@@ -185,7 +185,7 @@ class TokenKeeper:
             "since_s": round(now_s - self._since_s, 1),
             "token_valid_for_s": round(token.expires_at_s - now_s, 1) if token else None,
             "fetches": self._fetches,
-            "failures_in_a_row": self._failures,
+            "failures": self._failures,
             "next_in_s": None if self._flight is not None else round(max(0.0, self._due_s - now_s), 1),
         }
 

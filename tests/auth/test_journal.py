@@ -25,10 +25,9 @@ def test_a_verdict_without_an_attempt_stands_alone(caplog: pytest.LogCaptureFixt
 
 def test_what_is_known_of_an_attempt_is_written_down(caplog: pytest.LogCaptureFixture) -> None:
     """What is not known is left out."""
-    write_down(NO_NETWORK, Fault("ClientAuthenticationError", ("ServiceRequestError", "NewConnectionError")))
+    write_down(NO_NETWORK, Fault("ClientAuthenticationError", ("ServiceRequestError", "NewError")))
     write_down(SIGNED_OUT, Fault("X", aadsts=(50076, 50079), http_status=400, correlation_id="c-1"))
     assert caplog.messages == [
-        "sign-in: no_network, auth-no-network, error ClientAuthenticationError, cause ServiceRequestError "
-        "NewConnectionError",
+        "sign-in: no_network, auth-no-network, error ClientAuthenticationError, cause ServiceRequestError NewError",
         "sign-in: sign_in_required, auth-signed-out, error X, http 400, AADSTS 50076 50079, correlation c-1",
     ]

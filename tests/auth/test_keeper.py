@@ -556,7 +556,7 @@ async def test_the_status_says_how_it_stands() -> None:
             "since_s": 0.0,
             "token_valid_for_s": None,
             "fetches": 1,
-            "failures_in_a_row": 0,
+            "failures": 0,
             "next_in_s": None,
         }
         token = await stage.give()
@@ -569,7 +569,7 @@ async def test_the_status_says_how_it_stands() -> None:
             "since_s": 100.0,
             "token_valid_for_s": 3500.0,
             "fetches": 1,
-            "failures_in_a_row": 0,
+            "failures": 0,
             "next_in_s": 1700.0,
         }
         assert token.secret not in f"{stage.keeper.status()} {vars(stage.keeper)} {stage.told}"
