@@ -21,7 +21,7 @@ from tests.fakes.authority_ca import Health
 from tests.fakes.entra import Entra
 from tests.fakes.entra_answers import FAULTS, Fault
 from tests.fakes.entra_directory import ACCOUNT, CLIENT, REFRESH_LIFE_S, SCOPE, TENANT
-from tests.fakes.library import Device, ask, causes, refusal
+from tests.fakes.library import Device, ask, causes, forget_connections, refusal
 
 TOKEN_PATH = f"/{TENANT}/oauth2/v2.0/token"
 
@@ -47,6 +47,7 @@ def new(entra: Entra) -> Iterator[Callable[..., Device]]:
             return device
 
         yield make
+    forget_connections()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes
 from tests.fakes.authority_ca import app_certificate
 from tests.fakes.entra import Entra
 from tests.fakes.entra_directory import CLIENT, SCOPE, TENANT
-from tests.fakes.library import causes, refusal, towards
+from tests.fakes.library import causes, forget_connections, refusal, towards
 
 
 @pytest.fixture
@@ -28,6 +28,7 @@ def entra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Entra]:
         for name, value in authority.environment.items():
             monkeypatch.setenv(name, value)
         yield authority
+    forget_connections()
 
 
 @pytest.fixture

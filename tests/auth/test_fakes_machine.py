@@ -18,7 +18,7 @@ from azure.identity import AzureCliCredential, CredentialUnavailableError, Manag
 from tests.fakes.arc import TOKENS, Arc, in_private_folder, why_not_here, why_not_private
 from tests.fakes.azure_cli import AzureCli
 from tests.fakes.entra_directory import RESOURCE, SCOPE, Directory
-from tests.fakes.library import ONCE
+from tests.fakes.library import ONCE, forget_connections
 
 IDENTITY = "12121212-3434-5656-7878-909090909090"
 
@@ -54,6 +54,7 @@ def arc(monkeypatch: pytest.MonkeyPatch) -> Iterator[Arc]:
         for name, value in agent.environment.items():
             monkeypatch.setenv(name, value)
         yield agent
+    forget_connections()
 
 
 def fetch(**options: Any) -> str:

@@ -146,7 +146,7 @@ class Arc:
         fault = self._plans.take("connection")
         if fault is not None and fault.breaks is not None:
             break_off(caller, fault.breaks)
-        _Handler(caller, ("", 0), self)  # type: ignore[arg-type] - the fake is the server here
+        _Handler(caller, ("", 0), self)  # type: ignore[arg-type] # the fake is the server
 
     def answer(self, handler: _Handler) -> None:
         """Answer one request, or let it meet its fault."""
@@ -237,7 +237,7 @@ def _alone() -> Iterator[None]:
 class _Handler(QuietHandler):
     """One connection; its server is the agent."""
 
-    server: Arc  # type: ignore[assignment] - it is only passed through
+    server: Arc  # type: ignore[assignment] # it is only passed through
 
     def do_GET(self) -> None:  # noqa: N802 - the base class calls it so
         self.server.answer(self)

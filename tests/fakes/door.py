@@ -71,16 +71,19 @@ class Door:
         """End for good."""
         self.closing.set()
         self.shut()
+        with self._lock:
+            threads = list(self._callers)
+        for thread in threads:
+            thread.join(_PATIENCE_S)
         self._place.close()
 
     def hang_up(self) -> None:
-        """End every connection but the one that asks for it, and wait until their threads have ended."""
+        """End every connection but the one that asks for it."""
         with self._lock:
-            callers = {thread: caller for thread, caller in self._callers.items() if thread is not _this()}
-        for thread, caller in callers.items():
+            callers = [caller for thread, caller in self._callers.items() if thread is not _this()]
+        for caller in callers:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(caller, socket.SHUT_RDWR)  # without a farewell of TLS, which could wait
-            thread.join(_PATIENCE_S)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

@@ -59,13 +59,14 @@ class Entra:
         self, folder: Path, *, port: int = 0, clock: Callable[[], float] = time.time, keep_secrets: bool = False
     ) -> None:
         self.ca = PrivateCa(folder)
-        self.directory = Directory(clock)
+        self.directory: Directory = Directory(clock)
         self.journal = Journal()
         self.verification_uri: str | None = None
         self._plans = Plans()
         self._keep_secrets = keep_secrets
         self._door = Door(self._serve, port=port, context=self.ca.server().context())
-        self.url = self.directory.issuer = f"https://localhost:{self._door.port}"
+        self.url = f"https://localhost:{self._door.port}"
+        self.directory.issuer = self.url
 
     def __enter__(self) -> Self:
         self._door.open()
@@ -121,7 +122,7 @@ class Entra:
             self._door.closing.wait(fault.delay_s)
             if fault.breaks is not None:
                 break_off(caller, fault.breaks)
-        _Handler(self._door.secure(caller), ("", 0), self)  # type: ignore[arg-type] - the fake is the server here
+        _Handler(self._door.secure(caller), ("", 0), self)  # type: ignore[arg-type] # the fake is the server
 
     def answer(self, handler: _Handler, form: dict[str, str]) -> None:
         """Answer one request, or let it meet its fault."""
@@ -204,7 +205,7 @@ class Entra:
 class _Handler(QuietHandler):
     """One connection; its server is the authority."""
 
-    server: Entra  # type: ignore[assignment] - it is only passed through
+    server: Entra  # type: ignore[assignment] # it is only passed through
 
     def do_GET(self) -> None:  # noqa: N802 - the base class calls it so
         self.server.answer(self, {})

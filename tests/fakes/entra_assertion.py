@@ -5,7 +5,6 @@ What it gets for that is in ``entra_directory.py``.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -15,6 +14,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from tests.fakes.entra_jwt import from_base64, to_base64
 
 _SKEW_S = 300
 """By how much a client's clock may be wrong (guessed)."""
@@ -72,10 +73,10 @@ class Certificates:
         """Return the certificate that an assertion is really signed with, and what it claims."""
         signed, _, signature = assertion.rpartition(".")
         try:
-            header, claims = (json.loads(_from_base64(part)) for part in signed.split("."))
+            header, claims = (json.loads(from_base64(part)) for part in signed.split("."))
             thumbprint = header.get("x5t#S256") or header["x5t"]
             certificate = self._known[thumbprint.rstrip("=")]
-            _verify(certificate, header["alg"], signed.encode(), _from_base64(signature))
+            _verify(certificate, header["alg"], signed.encode(), from_base64(signature))
         except (ValueError, KeyError, InvalidSignature) as error:
             raise RefusedError(700027) from error
         return certificate, claims
@@ -92,12 +93,3 @@ def _verify(certificate: x509.Certificate, algorithm: str, signed: bytes, signat
         key.verify(signature, signed, salt, hashes.SHA256())
     else:
         raise InvalidSignature
-
-
-def to_base64(data: bytes) -> str:
-    """Return base64 as URLs and tokens have it: without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def _from_base64(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))

@@ -5,7 +5,6 @@ No HTTP and no TLS: that is ``entra.py``. Time is the authority's own clock, whi
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import threading
@@ -13,7 +12,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tests.fakes.entra_assertion import Certificates, RefusedError, to_base64
+from tests.fakes.entra_assertion import Certificates, RefusedError
+from tests.fakes.entra_jwt import access_token, id_token, opaque, to_base64
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
@@ -172,7 +172,7 @@ class Directory:
         self._check_client(form)
         scope = self._check_scope(form)
         user_code = "".join(secrets.choice(self.user_code_letters) for _ in range(_CODE_LETTERS))
-        code = DeviceCode(_opaque(160), user_code, scope, self.now_s() + self.code_life_s)
+        code = DeviceCode(opaque(160), user_code, scope, self.now_s() + self.code_life_s)
         with self._lock:
             self._codes[code.device_code] = code
         return code
@@ -251,7 +251,7 @@ class Directory:
 
     def _tokens_for_person(self, scope: str) -> dict[str, object]:
         answer = self._access_token({"sub": self.person_id, "upn": self.account, "idtyp": "user"})
-        refresh_token = f"1.{_opaque(1200)}"
+        refresh_token = f"1.{opaque(1200)}"
         self._refresh[refresh_token] = _Refresh(scope, self.now_s())
         client_info = {"uid": self.person_id, "utid": self.tenant}
         return {
@@ -263,51 +263,24 @@ class Directory:
         }
 
     def _access_token(self, claims: Mapping[str, object]) -> dict[str, object]:
-        """Return a fresh access token: it looks like one, and nobody but the authority can say what it is worth."""
-        now_s = self.now_s()
-        header = {"typ": "JWT", "alg": "RS256", "kid": "fake"}
-        content = {
-            "aud": RESOURCE,
-            "iss": f"{self.issuer}/{self.tenant}/",
-            "iat": int(now_s),
-            "nbf": int(now_s),
-            "exp": int(now_s + self.token_life_s),
-            "appid": self.client,
-            "tid": self.tenant,
-            "uti": secrets.token_urlsafe(16),
-            "ver": "1.0",
-            **claims,
-        }
-        token = f"{_part(header)}.{_part(content)}.{_opaque(342)}"
+        """Return a fresh access token as an answer has it."""
+        now_s, life_s = self.now_s(), self.token_life_s
+        about = {"iss": f"{self.issuer}/{self.tenant}/", "appid": self.client, "tid": self.tenant}
+        token = access_token(now_s, life_s, {"aud": RESOURCE, **about, **claims})
         with self._lock:
-            self._access[token] = _Access(now_s + self.token_life_s)
-        life_s = int(self.token_life_s)
-        answer: dict[str, object] = {"token_type": "Bearer", "expires_in": life_s, "ext_expires_in": life_s}
+            self._access[token] = _Access(now_s + life_s)
+        answer = {"token_type": "Bearer", "expires_in": int(life_s), "ext_expires_in": int(life_s)}
         if self.refresh_in_s is not None:
             answer["refresh_in"] = int(self.refresh_in_s)
         return {**answer, "access_token": token}
 
     def _id_token(self) -> str:
-        now_s = int(self.now_s())
-        content = {
+        about = {
             "aud": self.client,
             "iss": f"{self.issuer}/{self.tenant}/v2.0",
-            "iat": now_s,
-            "nbf": now_s,
-            "exp": now_s + 3600,
             "name": "The owner",
             "oid": self.person_id,
             "preferred_username": self.account,
-            "sub": to_base64(hashlib.sha256(self.person_id.encode()).digest()),
             "tid": self.tenant,
-            "ver": "2.0",
         }
-        return f"{_part({'typ': 'JWT', 'alg': 'none'})}.{_part(content)}."
-
-
-def _opaque(letters: int) -> str:
-    return secrets.token_urlsafe(letters)[:letters]
-
-
-def _part(content: Mapping[str, object]) -> str:
-    return to_base64(json.dumps(content).encode())
+        return id_token(self.now_s(), about)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,14 +50,17 @@ class Device:
         **options: Any,
     ) -> None:
         self.entra = entra
-        enter = at_prompt or entra.directory.approve
+        self._enter = at_prompt or entra.directory.approve
         self.credential = DeviceCodeCredential(
             client,
             tenant_id=tenant,
-            prompt_callback=lambda _uri, user_code, _ends: enter(user_code),
+            prompt_callback=self._prompt,
             disable_automatic_authentication=True,
             **(towards(entra) | options),
         )
+
+    def _prompt(self, _uri: str, user_code: str, _ends: object) -> None:
+        self._enter(user_code)
 
     def sign_in(self, scope: str = SCOPE) -> str:
         """Sign in; return who did."""
@@ -64,6 +69,13 @@ class Device:
     def afresh(self) -> str:
         """Return a token by the refresh token."""
         return self.credential.get_token_info(SCOPE, options=AFRESH).token
+
+
+def forget_connections() -> None:
+    """Collect what the library leaves open after a failure: a leak of its own that Python would complain of later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def refusal(act: Callable[[], object]) -> ClientAuthenticationError:

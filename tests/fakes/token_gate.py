@@ -16,7 +16,7 @@ import time
 import urllib.parse
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -97,7 +97,7 @@ def _bearer(head: bytes) -> str | None:
     return None
 
 
-def _refusal(status: int, content: dict[str, object]) -> bytes:
+def _refusal(status: int, content: Mapping[str, object]) -> bytes:
     body = json.dumps(content).encode()
     lines = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
