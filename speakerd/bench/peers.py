@@ -86,7 +86,7 @@ def _footnotes(interpreters: Mapping[Peer, Path], missing: Mapping[str, str]) ->
     lines = ["bare: a loop of ALSA calls and a socket.", f"{OURS}: {ours}."]
     lines += [f"{peer.package} {peer.version()}: {peer.about}." for peer in interpreters]
     for package, why in missing.items():
-        lines.append(f"{package}: not measured, {why}.")
+        lines.append(f"{package} is not measured: {why}.")
         if package in PUBLISHED:
             lines.append(f"  measured once on another day and another sound path: {PUBLISHED[package]}")
     return lines

@@ -57,7 +57,8 @@ _ROOM_S, _ROOM_S_PER_TURN = 200.0, 30.0
 _WEIGHED: Mapping[str, Any] = {"audio": {"echo_cancellation": "on"}, "conversation": {"follow_up_s": 8.0}}
 """The daemon's configuration while its CPU time and memory are measured: the canceller works although there is nothing
 to cancel, for it belongs to what the daemon costs. It is off in the other conversations, as on the bench of the
-latencies: without any echo to learn from, it takes a voice over the scripted hum for the hum itself (measured)."""
+latencies: without any echo to learn from, it takes the first second of a voice over the scripted hum, or all of it, for
+the hum itself (measured)."""
 
 Act = Callable[[int], Awaitable[None]]
 """What a program does in a round, with so many conversations."""

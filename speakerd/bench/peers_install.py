@@ -111,7 +111,7 @@ AGENTS = Peer(
     program="agents_talk.py",
     imports="import sounddevice, agents.realtime",
     download_mb=31,
-    disk_mb=175,
+    disk_mb=170,
     query="?model=gpt-realtime",
     about="our program on its SDK and sounddevice, in the style of its command line demo (pieces of 40 ms); "
     "unlike the demo it keeps the microphone open while it plays",
@@ -195,8 +195,9 @@ def _install(peer: Peer, lock: Path, python: Path, say: Callable[[str], None], e
         return
     if any(sign in line for sign in _LOCK_IS_WRONG for line in said):
         raise PeerError(f"{peer.package}: the registry has other packages than {lock.name} names: {_reason(said)}")
+    why = "nobody answers" if any("Retrying (" in line for line in said) else _reason(said)
     raise PeerError(
-        f"{peer.package} cannot be installed: {_reason(said)}. It comes from the package registry that pip is set to "
+        f"{peer.package} cannot be installed: {why}. It comes from the package registry that pip is set to "
         f"here (see 'pip config list'; PIP_INDEX_URL chooses another). Once that answers, run this again"
     )
 
