@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 import timeit
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,11 @@ def rss_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
+def spread(figures_ms: Sequence[float]) -> str:
+    """Return best, middle and worst; on a busy machine the best says most."""
+    return f"{min(figures_ms):.1f}, median {statistics.median(figures_ms):.1f}, worst {max(figures_ms):.1f} ms"
+
+
 async def tick() -> None:
     """Be called as often as with sound. Ends: by cancellation."""
     while True:  # noqa: ASYNC110 - the waking is what is wanted
@@ -102,13 +107,11 @@ async def beside_sound(name: str, fetch: Callable[[], Awaitable[object]], count:
     ticking.cancel()
     walls, cpus = zip(*longest, strict=True)
     print(f"{name}: {count} fetches, {statistics.median(took):.2f} s each (median)")
-    print(
-        f"  longest step of the loop, clock: median {statistics.median(walls):.1f}, worst {max(walls):.1f} ms", end=""
-    )
+    print(f"  longest step of the loop, clock: {spread(walls)}", end="")
     print(f" (nothing fetched: {quiet[0]:.1f})")
-    print(f"  longest step of the loop, CPU:   median {statistics.median(cpus):.1f}, worst {max(cpus):.1f} ms", end="")
+    print(f"  longest step of the loop, CPU:   {spread(cpus)}", end="")
     print(f" (nothing fetched: {quiet[1]:.1f})")
-    print(f"  a thread beside it is late by:   median {statistics.median(late):.1f}, worst {max(late):.1f} ms", end="")
+    print(f"  a thread beside it is late by:   {spread(late)}", end="")
     print(f" (nothing fetched: {quiet_late:.1f})")
 
 

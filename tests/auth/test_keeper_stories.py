@@ -110,6 +110,7 @@ class Life(RuleBasedStateMachine):
         self.leaps.append((self.now_s, REFRESH_GAP_S))
         self.run(settle())
         self.check_ok()
+        assert self.stage.attempts.flights == []
 
     @rule()
     def log_out(self) -> None:
@@ -119,6 +120,7 @@ class Life(RuleBasedStateMachine):
         self.stage.keeper.forget()
         assert self.stage.keeper.current() is None
         self.run(settle())
+        assert self.stage.attempts.flights == []
 
     # --- Entra -------------------------------------------------------------------------------------------------------
 
@@ -161,6 +163,7 @@ class Life(RuleBasedStateMachine):
         assert self.stage.keeper.current() is self.good
         assert self.stage.told[-1].state is SignInState.OK
         assert self.stage.keeper.status()["code"] is None
+        assert all(waiter.done() for _, waiter in self.waiters), "somebody was not told"
 
     def check_token(self, token: Token) -> None:
         assert token.secret not in self.dropped
