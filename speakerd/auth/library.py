@@ -7,7 +7,6 @@ means is decided in ``core/sign_in.py``.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import errno
 import json
@@ -47,6 +46,9 @@ _AADSTS = re.compile(r"AADSTS(\d{5,8})")
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+_WAIT_DIGITS = 5
+"""Of a Retry-After in seconds: a day at most; dates are not understood."""
+
 _MOST_CAUSES = 16
 """A chain of exceptions is no longer (the longest seen has 7)."""
 
@@ -68,9 +70,9 @@ class Grant:
     """Who is signed in, as people know them; None: no person."""
 
 
-@dataclass
-class _Witness:
-    """The last answer, since an exception often does not carry it. Sees requests and answers, keeps no secret."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the last answer said in numbers and names; an exception often does not carry it."""
 
     status: int | None = None
     oauth_error: str | None = None
@@ -78,25 +80,23 @@ class _Witness:
     correlation_id: str | None = None
     retry_after_s: float | None = None
 
-    def asked(self, _request: object) -> None:
-        """Forget the answer before."""
-        self.__init__()  # type: ignore[misc]  # back to the start, whatever fields there are
-
-    def answered(self, response: Any) -> None:
-        """Note what a refusal says in numbers and names."""
-        answer = response.http_response
-        self.status = int(answer.status_code)
+    @classmethod
+    def of(cls, answer: Any) -> _Seen:
+        """Read an HTTP answer."""
         wait = str(answer.headers.get("Retry-After", ""))
-        self.retry_after_s = float(wait) if wait.isdecimal() and len(wait) < 6 else None  # noqa: PLR2004 - a day at most
-        with contextlib.suppress(ValueError):
-            self._read(json.loads(answer.text()))
-
-    def _read(self, content: object) -> None:
-        if isinstance(content, dict):
-            self.oauth_error = _word(content.get("error"))
-            codes = content.get("error_codes")
-            self.aadsts = tuple(code for code in codes if isinstance(code, int)) if isinstance(codes, list) else ()
-            self.correlation_id = _word(content.get("correlation_id"))
+        try:
+            content = json.loads(answer.text())
+        except ValueError:
+            content = None
+        said = content if isinstance(content, dict) else {}
+        codes = said.get("error_codes")
+        return cls(
+            int(answer.status_code),
+            _word(said.get("error")),
+            tuple(code for code in codes if isinstance(code, int)) if isinstance(codes, list) else (),
+            _word(said.get("correlation_id")),
+            float(wait) if wait.isdecimal() and len(wait) <= _WAIT_DIGITS else None,
+        )
 
 
 class Attempt:
@@ -119,7 +119,7 @@ class Attempt:
     ) -> None:
         self._request, self._environment = request, environment
         self._record, self._certificate = record, certificate
-        self._witness = _Witness()
+        self._seen = _Seen()
 
     def fetch(self) -> Grant:
         """Return a token without asking any person.
@@ -157,16 +157,16 @@ class Attempt:
         chain = list(_chain(error))
         refused = next((one for one in chain if isinstance(one, ssl.SSLCertVerificationError)), None)
         az = next((one for one in chain if isinstance(one, subprocess.CalledProcessError)), None)
-        witness = self._witness
+        seen = self._seen
         known = Fault(
             error=type(error).__name__,
             causes=tuple(type(one).__name__ for one in chain[1:]),
-            http_status=witness.status,
-            oauth_error=witness.oauth_error,
-            aadsts=witness.aadsts or _numbers(az),
+            http_status=seen.status,
+            oauth_error=seen.oauth_error,
+            aadsts=seen.aadsts or _numbers(az),
             tls_verify_code=None if refused is None else refused.verify_code,
-            correlation_id=witness.correlation_id,
-            retry_after_s=witness.retry_after_s,
+            correlation_id=seen.correlation_id,
+            retry_after_s=seen.retry_after_s,
         )
         missing = self._missing(chain, known)
         return known if missing is None else Fault(known.error, known.causes, missing)
@@ -252,19 +252,23 @@ class Attempt:
         host = self._authority().partition("://")[2].strip("/").lower()
         return {
             **_TIMES,
-            "raw_request_hook": self._ask,
-            "raw_response_hook": self._witness.answered,
+            "raw_request_hook": self._asking,
+            "raw_response_hook": self._answered,
             # Of an authority of one's own Microsoft knows nothing.
             "disable_instance_discovery": host not in hosts,
         }
 
-    def _ask(self, request: Any) -> None:
-        """See a request before it is sent."""
-        self._witness.asked(request)
+    def _asking(self, request: Any) -> None:
+        """Forget the answer before, and see a request before it is sent."""
+        self._seen = _Seen()
         if self._request.force and self._request.method == "managed_identity":
             asked = request.http_request
             # The agent keeps tokens too; it heeds this from its version 1.66 on (its documentation).
             asked.url += ("&" if "?" in asked.url else "?") + "bypass_cache=true"
+
+    def _answered(self, response: Any) -> None:
+        """See an answer before the library does."""
+        self._seen = _Seen.of(response.http_response)
 
 
 def _word(value: object) -> str | None:
