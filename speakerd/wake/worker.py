@@ -55,6 +55,7 @@ class WakeWorker:
         make_detector: Callable[[], Detector],
         trigger: WakeTrigger,
         on_detected: Callable[[str, float, int], None],
+        on_ended: Callable[[int | None], None] | None = None,
         on_approached: Callable[[float], None] = lambda _score: None,
         on_failed: Callable[[str, BaseException], None],
         on_ready: Callable[[], None],
@@ -68,6 +69,8 @@ class WakeWorker:
             make_detector: Makes the engine; may take seconds.
             trigger: Turns scores into detections.
             on_detected: Takes word, score and the position of the end of the chunk that fired.
+            on_ended: Takes the position where a detected word ended, or None when its model cannot tell: after each
+                detection, and after the work of some 8 chunks. None: nobody asks.
             on_approached: Takes a score that may be on its way to a detection.
             on_failed: Takes a stable code and what ended the thread.
             on_ready: Called when the engine is there, before the first score.
@@ -82,6 +85,7 @@ class WakeWorker:
         self._make_detector = make_detector
         self._trigger = trigger
         self._on_detected = on_detected
+        self._on_ended = on_ended
         self._on_approached = on_approached
         self._on_failed = on_failed
         self._on_ready = on_ready
@@ -187,8 +191,14 @@ class WakeWorker:
         detection = self._trigger.process(scores, detector.chunk_frames / WAKE_RATE_HZ, playing, own.words)
         if detection is not None:
             self._on_detected(detection.model, detection.score, self.position_frames)
+            self._tell_end(detector, detection.model)
         elif self._trigger.rising is not None:
             self._on_approached(self._trigger.rising)
+
+    def _tell_end(self, detector: Detector, word: str) -> None:
+        if self._on_ended is not None:
+            ended_before = detector.ended_before(word)
+            self._on_ended(None if ended_before is None else self.position_frames - ended_before)
 
     def _run(self) -> None:
         try:

@@ -8,9 +8,12 @@ import pytest
 from speakerd.core.word_tail import (
     BREATH_LEAD_FRAMES,
     CONTEXT_FRAMES,
+    EARLY_FRAMES,
+    LATE_FRAMES,
     SEARCH_FRAMES,
     Tail,
     pause_lasts,
+    search_begin,
     word_tail,
 )
 
@@ -28,13 +31,18 @@ def scene(*parts: tuple[float, int]) -> np.ndarray:
 def frames(tail: Tail | None) -> int:
     """Return how much of a word is cut where a pause was found."""
     assert tail is not None
-    assert tail.quiet_below_dbfs is not None
-    return tail.frames
+    assert tail.pause == tail.begin
+    return tail.begin
+
+
+def breath(tail: Tail | None) -> int:
+    """Return where the uplink begins in one breath."""
+    assert tail is not None
+    assert tail.pause is None
+    return tail.begin
 
 
 ROOM, WORD = -60.0, -20.0
-
-ONE_BREATH = Tail(-BREATH_LEAD_FRAMES, None)
 
 
 @pytest.mark.parametrize("room_dbfs", [-90.0, -60.0, -40.0])
@@ -48,14 +56,14 @@ def test_a_pause_behind_the_word_is_found_where_it_begins(room_dbfs: float, tail
 def test_a_sentence_in_one_breath_is_sent_from_before_the_search_on() -> None:
     """Speech that goes on is known as soon as a pause could no longer begin in time: 120 ms behind the detection."""
     heard = scene((ROOM, 1500), (WORD, 500), (WORD, 420))
-    assert word_tail(heard, CONTEXT_FRAMES) == ONE_BREATH
+    assert breath(word_tail(heard, CONTEXT_FRAMES)) == -BREATH_LEAD_FRAMES
     assert word_tail(heard[: -10 * MS], CONTEXT_FRAMES) is None
 
 
 def test_a_stop_consonant_is_no_pause() -> None:
     """The silence inside a "t" is shorter."""
     heard = scene((ROOM, 1500), (WORD, 600), (ROOM, 190), (WORD, 600))
-    assert word_tail(heard, CONTEXT_FRAMES) == ONE_BREATH
+    assert breath(word_tail(heard, CONTEXT_FRAMES)) == -BREATH_LEAD_FRAMES
 
 
 @pytest.mark.parametrize("quiet_ms", [0, 20, 190])
@@ -76,6 +84,66 @@ def test_the_wait_ends_310_ms_behind_the_detection() -> None:
 def test_a_pause_at_once_cuts_nothing() -> None:
     """A button pressed in a quiet room: the uplink begins where it was asked to."""
     assert frames(word_tail(scene((ROOM, 3000)), CONTEXT_FRAMES)) == 0
+
+
+ENDED = CONTEXT_FRAMES + 300 * MS
+"""Told for a word that ends 300 ms behind the place of ``search_at``."""
+
+
+def test_a_told_end_bounds_the_search_on_both_sides() -> None:
+    """A pause counts from 250 ms before the told end to 120 ms behind it; later it is one behind a command."""
+    search_at = CONTEXT_FRAMES
+    assert search_begin(search_at, ENDED) == ENDED - EARLY_FRAMES
+    assert search_begin(search_at, None) == search_at
+    for ends_ms, is_found in ((-250, True), (0, True), (110, True), (130, False)):
+        heard = scene((ROOM, 1500), (WORD, 800 + ends_ms), (ROOM, 700))
+        tail = word_tail(heard, search_at, ENDED)
+        assert tail is not None
+        assert (tail.pause is not None) == is_found
+        if is_found:
+            assert tail.pause == (300 + ends_ms) * MS
+
+
+@pytest.mark.parametrize(("ended_ms", "begin_ms"), [(-150, -480), (129, -201), (131, -200), (200, -200)])
+def test_one_breath_begins_before_the_told_end_and_never_later_than_without(ended_ms: int, begin_ms: int) -> None:
+    """However late the word was detected, it stands before the command."""
+    heard = scene((ROOM, 1500), (WORD, 1500))
+    assert breath(word_tail(heard, CONTEXT_FRAMES, CONTEXT_FRAMES + ended_ms * MS)) == begin_ms * MS
+
+
+def test_with_a_told_end_one_breath_is_known_sooner() -> None:
+    """Speech that goes on 120 ms behind the told end goes on for good."""
+    ended = CONTEXT_FRAMES + 200 * MS
+    heard = scene((ROOM, 1500), (WORD, 700 + LATE_FRAMES // MS + 10))
+    assert breath(word_tail(heard, CONTEXT_FRAMES, ended)) == -BREATH_LEAD_FRAMES
+    assert word_tail(heard[: -10 * MS], CONTEXT_FRAMES, ended) is None
+
+
+def test_a_told_end_never_makes_the_wait_longer() -> None:
+    """Who is told an end that is yet to come waits for the pause as long as without."""
+    heard = scene((ROOM, 1500), (WORD, 920))
+    late = CONTEXT_FRAMES + SEARCH_FRAMES
+    assert breath(word_tail(heard, CONTEXT_FRAMES, late)) == -BREATH_LEAD_FRAMES
+    later = late + EARLY_FRAMES
+    longer = scene((ROOM, 1500), (WORD, 1200))
+    assert breath(word_tail(longer, CONTEXT_FRAMES, later)) == -BREATH_LEAD_FRAMES
+
+
+@pytest.mark.parametrize(("early_ms", "begins_ms"), [(-100, 0), (40, 0), (80, 40), (140, 100), (240, 100)])
+def test_the_uplink_begins_where_a_soft_end_has_died_away(early_ms: int, begins_ms: int) -> None:
+    """In a pause that begins before the told end, up to 100 ms further on; the pause itself begins where it does."""
+    ended = CONTEXT_FRAMES + 300 * MS
+    heard = scene((ROOM, 1500), (WORD, 800 - early_ms), (ROOM, 700))
+    tail = word_tail(heard, CONTEXT_FRAMES, ended)
+    assert tail is not None
+    assert tail.pause == (300 - early_ms) * MS
+    assert tail.begin - tail.pause == begins_ms * MS
+
+
+def test_a_word_told_to_end_before_the_microphone_began() -> None:
+    """There is nothing before the first frame."""
+    heard = scene((WORD, 1000))
+    assert breath(word_tail(heard, 300 * MS, 100 * MS)) == -530 * MS
 
 
 @pytest.mark.parametrize("before_ms", [0, 7, 100, 900])

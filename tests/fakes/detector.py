@@ -14,14 +14,20 @@ class FakeDetector:
 
     chunk_frames = 1280
 
-    def __init__(self, scores: Iterable[float] = (), word: str = "hey_jarvis") -> None:
+    def __init__(self, scores: Iterable[float] = (), word: str = "hey_jarvis", ended_before: int | None = None) -> None:
         self.words: tuple[str, ...] = (word,)
         self.heard: list[npt.NDArray[np.int16]] = []
         self._scores = deque(scores)
+        self._ended_before = ended_before
 
     def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
         self.heard.append(chunk)
         return {self.words[0]: self._scores.popleft() if self._scores else 0.0}
+
+    def ended_before(self, word: str) -> int | None:
+        """Return what the test wrote down."""
+        assert word == self.words[0]
+        return self._ended_before
 
     def twin(self) -> FakeDetector:
         """Return a detector that scores what it is told by the audio itself: its first sample, in hundredths."""

@@ -70,6 +70,35 @@ def test_one_breath_is_heard(detector: OpenWakeWord) -> None:
     assert (first + 1) * CHUNK_FRAMES < 1.5 * RATE_HZ + len(said)
 
 
+@pytest.mark.parametrize("sentence", ["hey jarvis", "hey jarvis stop", "hey jarvis what time is it"])
+def test_the_engine_tells_where_the_word_ended(folder: Path, sentence: str) -> None:
+    """As near as was measured, in one breath and before a pause, and its own scores go on as if never asked."""
+    before = 2 * RATE_HZ
+    end = before + np.flatnonzero(np.abs(say("hey jarvis", RATE_HZ).astype(int)) > 300)[-1]
+    said = np.pad(say(sentence, RATE_HZ), (before, RATE_HZ))
+    asked, other = OpenWakeWord.load(["hey_jarvis"]), OpenWakeWord.load(["hey_jarvis"])
+    for at in range(0, len(said) - CHUNK_FRAMES, CHUNK_FRAMES):
+        score = asked.score(said[at : at + CHUNK_FRAMES])["hey_jarvis"]
+        assert score == other.score(said[at : at + CHUNK_FRAMES])["hey_jarvis"]
+        if score >= 0.5:
+            since = asked.ended_before("hey_jarvis")
+            assert since is not None
+            assert (at + CHUNK_FRAMES - since) / RATE_HZ == pytest.approx(end / RATE_HZ, abs=0.25)
+            break
+    else:
+        pytest.fail("it was not heard")
+    following = said[at + CHUNK_FRAMES : at + 2 * CHUNK_FRAMES]
+    assert asked.score(following) == other.score(following)
+
+
+def test_a_word_that_was_not_measured_tells_no_end(folder: Path, tmp_path: Path) -> None:
+    """Neither another that ships nor an own model that happens to bear the name."""
+    own = tmp_path / "hey_jarvis.onnx"
+    own.write_bytes(models.resolve("alexa").read_bytes())
+    detector = OpenWakeWord.load(["hey_mycroft", str(own)])
+    assert [detector.ended_before(word) for word in detector.words] == [None, None]
+
+
 def test_a_word_said_right_at_the_start_is_heard(folder: Path) -> None:
     """The first audio a new engine gets may be the word itself."""
     assert max(scores(OpenWakeWord.load(["hey_jarvis"]), pad(say("hey jarvis", RATE_HZ), RATE_HZ, 0.0, 0.5))) > 0.8

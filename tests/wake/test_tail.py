@@ -194,3 +194,67 @@ def test_a_gate_that_was_shut_gives_no_sign(bench: Bench, end: str) -> None:
     getattr(bench.cut, end)()
     bench.hear(-60, 60)
     assert bench.pauses == 0
+
+
+@pytest.fixture
+def told(bench: Bench) -> Bench:
+    """Return the same bench with a cut that is told where the word ended."""
+    bench.cut = TailCut(bench.gate, bench._on_pause, bench._attend, is_told=True)
+    bench.hear(-60, 50)
+    bench.hear(-20, 30)
+    return bench
+
+
+TOLD_AT = Frames(80 * 480)
+"""Where the told bench was when its word was detected; a new cut counts from its own start."""
+
+
+def test_waits_to_be_told_and_begins_before_the_told_end(told: Bench) -> None:
+    """What an earlier answer would have taken for the word is known to be the command: it is sent."""
+    told.hear(-20, 20)
+    told.hear(-60, 15)  # "hey jarvis, stop": a pause, where the detection comes late
+    detected = Frames(TOLD_AT + 30 * 480)
+    told.cut.open(Frames(detected - LEAD))
+    assert told.gate.told == []
+    told.cut.word_ended(TOLD_AT)
+    assert told.gate.told == [TOLD_AT - 330 * 24]
+    told.hear(-60, 60)
+    assert told.pauses == 0
+
+
+def test_a_pause_at_the_told_end_gets_its_sign(told: Bench) -> None:
+    """The pause counts from its own beginning, not from where the uplink begins in it."""
+    told.cut.open(Frames(TOLD_AT - LEAD))
+    told.cut.word_ended(Frames(TOLD_AT + 80 * 24))
+    told.hear(-60, 19)
+    assert told.gate.told == [TOLD_AT + 40 * 24]
+    assert told.pauses == 0
+    told.hear(-60, 1)
+    assert told.pauses == 1
+
+
+def test_an_engine_that_cannot_tell_is_not_waited_for(told: Bench) -> None:
+    """Then it is as if nobody told."""
+    told.cut.open(Frames(TOLD_AT - LEAD))
+    told.hear(-20, 6)
+    assert told.gate.told == []
+    told.cut.word_ended(None)
+    assert told.gate.told == [TOLD_AT - 500 * 24]
+
+
+def test_an_end_that_is_never_told_is_waited_for_half_a_second(told: Bench) -> None:
+    """A board that is too slow, or an engine that is stuck, keeps nobody from being heard."""
+    told.cut.open(Frames(TOLD_AT - LEAD))
+    told.hear(-20, 25)
+    assert told.gate.told == []
+    told.hear(-20, 1)
+    assert told.gate.told == [TOLD_AT - 500 * 24]
+
+
+def test_an_end_told_for_a_word_that_opened_nothing_is_forgotten(told: Bench) -> None:
+    """The next word waits for its own."""
+    told.cut.word_ended(Frames(TOLD_AT - 480))
+    assert told.gate.told == []
+    told.cut.open(Frames(TOLD_AT - LEAD))
+    told.hear(-60, 10)
+    assert told.gate.told == []

@@ -22,7 +22,9 @@ TIMEOUT_S = 10.0
 class Bench:
     """A worker with a ring before it and a notebook behind it."""
 
-    def __init__(self, scores: Iterable[float] = (), make: Callable[[], Detector] | None = None) -> None:
+    def __init__(
+        self, scores: Iterable[float] = (), make: Callable[[], Detector] | None = None, *, hears_ends: bool = False
+    ) -> None:
         self.detector = FakeDetector(scores)
         self.notes: list[tuple[object, ...]] = []
         self.noted = threading.Condition()
@@ -32,6 +34,7 @@ class Bench:
             make_detector=make or (lambda: self.detector),
             trigger=WakeTrigger(0.5, 2.0),
             on_detected=lambda model, score, at: self.note("detected", model, score, at),
+            on_ended=(lambda at: self.note("ended", at)) if hears_ends else None,
             on_failed=lambda code, error: self.note("failed", code, error),
             on_ready=lambda: self.note("ready"),
         )
@@ -78,6 +81,15 @@ def test_a_detection_tells_word_score_and_end_of_its_chunk() -> None:
     bench.drain()
     assert bench.notes == [("ready",), ("detected", "hey_jarvis", 0.9, 3 * CHUNK)]
     assert bench.worker.position_frames == 4 * CHUNK
+
+
+@pytest.mark.parametrize(("ended_before", "ended"), [(500, 3 * CHUNK - 500), (-500, 3 * CHUNK + 500), (None, None)])
+def test_where_the_word_ended_is_told_behind_its_detection(ended_before: int | None, ended: int | None) -> None:
+    """As a position, once for each detection, also when the engine cannot tell."""
+    bench = Bench(make=lambda: FakeDetector([0.1, 0.2, 0.9, 0.9], ended_before=ended_before), hears_ends=True)
+    bench.put(4 * CHUNK)
+    bench.drain()
+    assert bench.notes[1:] == [("detected", "hey_jarvis", 0.9, 3 * CHUNK), ("ended", ended)]
 
 
 def test_counters_tell_what_was_done() -> None:
