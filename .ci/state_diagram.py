@@ -16,6 +16,7 @@ from speakerd.core import events as e
 from speakerd.core.conversation import step
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.functions import END_CONVERSATION
+from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Limits, Phase, State
 from speakerd.core.units import Frames, ResponseId
 
@@ -42,6 +43,7 @@ EVENTS: tuple[e.Event, ...] = (
     e.AudioStarted(RESPONSE),
     e.ResponseDone(RESPONSE, "completed"),
     e.BudgetChanged(spent=True),
+    e.SignInChanged(SignInState.SIGN_IN_REQUIRED, usable=False),
     e.PlaybackDrained(),
     e.DeviceLost(e.Device.MICROPHONE),
     e.DeviceLost(e.Device.LOUDSPEAKER),

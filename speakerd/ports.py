@@ -54,7 +54,10 @@ class Link(Protocol):
     """The session with the service. Thread: event loop."""
 
     def prepare(self) -> None:
-        """Begin to connect on a guess, as far as an open socket; nothing is sent on it, and no event follows."""
+        """Begin to connect on a guess, as far as an open socket; nothing is sent on it.
+
+        ``LinkLost`` follows only where the guess is declined.
+        """
 
     def abandon(self) -> None:
         """Drop what was prepared."""
@@ -103,6 +106,9 @@ class Credentials(Protocol):
         Raises:
             AuthError: there is no usable credential.
         """
+
+    def rejected(self) -> None:
+        """Take note that the service has refused what ``headers`` gave last."""
 
 
 class Clock(Protocol):

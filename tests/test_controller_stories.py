@@ -19,11 +19,13 @@ from speakerd.core.events import (
     PauseHeard,
     ResponseDone,
     SessionReduced,
+    SignInChanged,
     SpeechStopped,
     StopRequested,
     WakeWordApproached,
 )
 from speakerd.core.functions import END_CONVERSATION, WAIT_FOR_USER
+from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Limits, LinkState, Phase
 from speakerd.core.units import ResponseId
 from tests.fakes.outside import LONGEST_S, Outside
@@ -65,6 +67,7 @@ def check_it_works(outside: Outside) -> None:
     """From rest, with everything in its place, a wake word leads to an answer that is heard to its end."""
     outside.mute(muted=False)
     outside.post(BudgetChanged(spent=False))
+    outside.post(SignInChanged(SignInState.OK, usable=True))
     for device in Device:
         outside.find(device)
     asked = len(outside.ports[3].calls)
@@ -130,7 +133,8 @@ class Evening(RuleBasedStateMachine):
         outside, state = self.outside, self.outside.controller.state
         outside.declines_guesses = declined
         waits = outside.clock.now() < outside.guess_dropped_s + outside.limits.prepare_again_s
-        obstacle = outside.muted or outside.lost or state.over_budget or outside.prepared
+        useless = outside.muted or outside.lost or state.over_budget or not state.can_sign
+        obstacle = useless or outside.prepared
         asked = outside.post(WakeWordApproached(score))
         assert ("link.prepare" in asked) == (state.phase is Phase.IDLE and not waits and not obstacle)
 
@@ -155,6 +159,10 @@ class Evening(RuleBasedStateMachine):
     @rule(spent=st.booleans())
     def spend(self, spent):
         self.outside.post(BudgetChanged(spent=spent))
+
+    @rule(state=st.sampled_from(SignInState), usable=st.booleans())
+    def sign(self, state, usable):
+        self.outside.post(SignInChanged(state, usable or state is SignInState.OK))
 
     # --- the service -------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import enum
 from dataclasses import dataclass
 
 from speakerd.core.echo_path import BargeIn, EchoFigures
+from speakerd.core.sign_in import SignInState
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 
 
@@ -198,6 +199,17 @@ class BudgetChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SignInChanged:
+    """How it stands with signing in has changed."""
+
+    state: SignInState
+    """By what a person can do about it."""
+
+    usable: bool
+    """There is a token that a handshake can begin with, whatever the last attempt brought."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaybackDrained:
     """Everything we had to play has come out of the loudspeaker."""
 
@@ -242,6 +254,7 @@ Event = (
     | AudioStarted
     | ResponseDone
     | BudgetChanged
+    | SignInChanged
     | PlaybackDrained
     | DeviceLost
     | DeviceFound

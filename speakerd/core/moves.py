@@ -39,6 +39,8 @@ def end(state: State, *actions: Action) -> Answer:
         lost=state.lost,
         trouble=state.trouble,
         over_budget=state.over_budget,
+        sign_in=state.sign_in,
+        can_sign=state.can_sign,
         said=state.said,
         prepare_at=state.prepare_at,
         barge_in=state.barge_in,

@@ -25,6 +25,12 @@ class Notice(enum.Enum):
     REFUSED = "refused"
     """The service was reached and does not answer as it should."""
 
+    CLOCK = "clock"
+    """The clock is so wrong that no certificate is valid."""
+
+    MISCONFIGURED = "misconfigured"
+    """Signing in cannot work before somebody changes something."""
+
     OVER_BUDGET = "over-budget"
     """The money for today is spent."""
 
@@ -50,13 +56,37 @@ SERVICE_SILENT = "link-timeout"
 """The code of a service that does not answer, or no longer: noticed seconds after it happened."""
 
 _UNREACHED = ("link-refused", SERVICE_SILENT, "link-dns", "link-tls", "link-lost", "link-closed-", "reply-")
-_UNKNOWN_TO_THEM = ("auth-", "link-http-401", "link-http-403")
+_UNKNOWN_TO_THEM = ("link-http-401", "link-http-403")
+
+SIGN_IN_CODES = "auth-"
+"""How every code of the sign-in begins."""
+
+ABOUT_SIGN_IN = frozenset({Notice.SIGNED_OUT, Notice.CLOCK, Notice.MISCONFIGURED})
+"""Sentences that a sign-in that works makes untrue."""
+
+_OF_SIGN_IN = {
+    "auth-signed-out": Notice.SIGNED_OUT,
+    "auth-mfa": Notice.SIGNED_OUT,
+    "auth-az-signed-out": Notice.SIGNED_OUT,
+    "auth-code-expired": Notice.SIGNED_OUT,
+    "auth-declined": Notice.SIGNED_OUT,
+    "auth-refused": Notice.SIGNED_OUT,
+    "auth-no-network": Notice.OFFLINE,
+    "auth-tls": Notice.OFFLINE,
+    "auth-clock": Notice.CLOCK,
+    "auth-busy": Notice.REFUSED,
+    "auth-failed": Notice.REFUSED,
+    "auth-starting": Notice.REFUSED,
+}
+"""The sentences for the codes of the sign-in; every other of them is for whoever set the speaker up."""
 
 
 def notice_of(code: str | None) -> Notice:
     """Return the sentence for an error's stable code."""
     if code is None or code.startswith(_UNREACHED):
         return Notice.OFFLINE
+    if code.startswith(SIGN_IN_CODES):
+        return _OF_SIGN_IN.get(code, Notice.MISCONFIGURED)
     return Notice.SIGNED_OUT if code.startswith(_UNKNOWN_TO_THEM) else Notice.REFUSED
 
 

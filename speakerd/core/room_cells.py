@@ -55,7 +55,8 @@ from speakerd.core.state import Limits, LinkState, Phase, State
 
 def approached_idle(state: State, event: WakeWordApproached, now: float, limits: Limits) -> Answer:
     """Begin to connect on a guess, unless one was wrong a moment ago."""
-    if state.muted or state.lost or state.over_budget or state.prepared or now < state.prepare_at:
+    useless = state.muted or state.lost or state.over_budget or not state.can_sign
+    if useless or state.prepared or now < state.prepare_at:
         return state, ()
     return replace(state, prepared=True, deadline=now + limits.prepare_s), (PrepareLink(),)
 

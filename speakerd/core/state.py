@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import Device
 from speakerd.core.notices import Said
+from speakerd.core.sign_in import SignInState
 from speakerd.core.units import ResponseId
 
 SESSION_REDUCED = "session-reduced"
@@ -144,6 +145,12 @@ class State:
     over_budget: bool = False
     """The money for today is spent."""
 
+    sign_in: SignInState = SignInState.OK
+    """How it stands with signing in."""
+
+    can_sign: bool = True
+    """There is something to sign a handshake with, or it may come in a moment."""
+
     said: Said | None = None
     """The last sentence that told what is wrong, until the service is reached."""
 
@@ -160,6 +167,16 @@ class State:
     """The stable code of the last error of the service, until the next conversation."""
 
 
+CANNOT_SIGN = {
+    SignInState.DEGRADED: "not signed in yet: Microsoft's sign-in answers with an error, trying again",
+    SignInState.NO_NETWORK: "offline: Microsoft's sign-in cannot be reached, trying again",
+    SignInState.CLOCK: "not signed in yet: this machine's clock is wrong",
+    SignInState.SIGN_IN_REQUIRED: "signed out: run speakerd login",
+    SignInState.MISCONFIGURED: "cannot sign in: speakerd status says what is missing",
+}
+"""What stands in the way of a conversation while there is no token."""
+
+
 def status_line(state: State, limits: Limits) -> str:
     """Return one true sentence about the state, for ``systemctl status``."""
     if state.phase is not Phase.IDLE:
@@ -171,10 +188,14 @@ def status_line(state: State, limits: Limits) -> str:
         "deaf: the microphone delivers nothing; is it switched off?": state.silent,
         "today's budget is spent: no conversation before tomorrow": state.over_budget,
     }
+    if not state.can_sign and state.sign_in in CANNOT_SIGN:
+        obstacles[CANNOT_SIGN[state.sign_in]] = True
     line = next((line for line, stands_in_the_way in obstacles.items() if stands_in_the_way), None)
     if line is not None:
         return line
     words = " or ".join(f'"{word.replace("_", " ")}"' for word in limits.words)
+    if state.sign_in is SignInState.SIGN_IN_REQUIRED:  # the rest of the token's life is used
+        return f"listening for {words}; the sign-in has ended: run speakerd login"
     if state.trouble == SESSION_REDUCED:
         return f"listening for {words}; the service refuses a part of the configuration: the journal says which"
     if state.trouble is not None:

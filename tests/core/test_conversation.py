@@ -45,6 +45,7 @@ from speakerd.core.events import (
     ResponseDone,
     SessionExpiring,
     SessionReduced,
+    SignInChanged,
     SpeechStarted,
     SpeechStopped,
     StopRequested,
@@ -52,6 +53,7 @@ from speakerd.core.events import (
     WakeWordDetected,
 )
 from speakerd.core.functions import END_CONVERSATION, WAIT_FOR_USER
+from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Phase
 from speakerd.core.units import Frames, ItemId, Ms
 from tests.fakes.table import FOLLOW_UP, LIMITS, R1, R2, READY, STORIES, kinds, play
@@ -94,6 +96,7 @@ EVENTS = st.one_of(
     st.builds(AudioStarted, RESPONSES),
     st.builds(ResponseDone, RESPONSES, st.sampled_from(["completed", "cancelled", "failed", "incomplete"])),
     st.builds(BudgetChanged, st.booleans()),
+    st.builds(SignInChanged, st.sampled_from(SignInState), st.booleans()),
     st.just(PlaybackDrained()),
     st.builds(DeviceLost, st.sampled_from(Device)),
     st.builds(DeviceFound, st.sampled_from(Device)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from speakerd.core.aadsts import MEANINGS
 from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_of
 
 
@@ -13,7 +14,12 @@ from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_o
         (None, Notice.OFFLINE),
         ("link-dns", Notice.OFFLINE),
         ("link-closed-1006", Notice.OFFLINE),
-        ("auth-key-missing", Notice.SIGNED_OUT),
+        ("auth-key-missing", Notice.MISCONFIGURED),
+        ("auth-signed-out", Notice.SIGNED_OUT),
+        ("auth-no-network", Notice.OFFLINE),
+        ("auth-clock", Notice.CLOCK),
+        ("auth-busy", Notice.REFUSED),
+        ("auth-blocked", Notice.MISCONFIGURED),
         ("link-http-403", Notice.SIGNED_OUT),
         ("link-http-404", Notice.REFUSED),
         ("insufficient_quota", Notice.REFUSED),
@@ -25,6 +31,14 @@ from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_o
 def test_every_code_has_its_sentence(code, notice):
     """What a person can do about it decides."""
     assert notice_of(code) is notice
+
+
+def test_a_sign_in_that_a_person_must_renew_has_the_sentence_that_says_so():
+    """By Entra's own codes: the sentence is the one of the state the code leads to."""
+    for meaning in MEANINGS.values():
+        notice = notice_of(f"auth-{meaning.code}")
+        assert (notice is Notice.SIGNED_OUT) == (meaning.state == "sign_in_required"), meaning
+        assert (notice is Notice.MISCONFIGURED) == (meaning.state == "misconfigured"), meaning
 
 
 def test_the_last_sentence_is_not_repeated():
