@@ -29,6 +29,9 @@ MAX_BYTES = 1_048_576
 
 _UNFINISHED = "unfinished-"
 
+_ROOM_BYTES = 65_536
+"""So much must be free before somebody is asked to sign in (guess: eight times what is kept)."""
+
 _YOUNG_SHARE = 0.55
 """A kept access token is used again while it has more of its life than this before it. The keeper fetches ahead of need
 at half of it, a twentieth of that earlier at most (token_life), and must then get a new one."""
@@ -131,6 +134,16 @@ class AccountFile:
                 return True
             self._write(self._file, data)
             return True
+
+    def prove_room(self) -> None:
+        """See whether a sign-in could be put there, before a person is troubled for one.
+
+        Raises:
+            OSError: no room, no right or no disk.
+        """
+        self._make_folder()
+        with self._locked():
+            self._unfinished(bytes(_ROOM_BYTES)).unlink()
 
     def remove(self) -> bool:
         """Sign out: leave nothing of it.

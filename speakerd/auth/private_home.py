@@ -85,9 +85,11 @@ def remove_left_behind(folder: Path) -> int:
 
 def _make(folders: Iterable[Path], cache: Mapping[str, str]) -> tuple[Path, int]:
     failure: OSError | None = None
-    for folder in folders:
+    possible = list(folders)
+    for folder in possible:  # a worker that was killed may have had to take another place
+        remove_left_behind(folder)
+    for folder in possible:
         try:
-            remove_left_behind(folder)
             return _fill(*_claim(folder), cache)
         except OSError as error:
             if error.errno not in _NEXT_PLACE:

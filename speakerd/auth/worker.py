@@ -46,10 +46,12 @@ _MAX_REQUEST_CHARS = 65_536
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 """Of prctl (specified)."""
 
+_FULL = "disk-full"
+
 _REASONS = {
-    errno.ENOSPC: "disk-full",
-    errno.EDQUOT: "disk-full",
-    errno.EFBIG: "disk-full",
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
     errno.EROFS: "read-only",
     errno.EACCES: "not-allowed",
     errno.EPERM: "not-allowed",
@@ -112,8 +114,10 @@ def _with_code(request: Request, environment: Mapping[str, str], say: Say) -> Fa
     file = AccountFile(request.state)
     try:
         kept = file.load()
+        if request.do == "login":
+            file.prove_room()
     except OSError as error:
-        raise MissingError("state") from error
+        raise MissingError("state-full" if _reason(error) == _FULL else "state") from error
     account = kept.of_client(request.client) if request.do == "fetch" else Account()
     if request.do == "fetch" and account.record is None:
         return Fault("AuthenticationRequiredError")  # as the library would say, after a second of work
@@ -141,9 +145,13 @@ def _keep(file: AccountFile, new: Account, old: Account | None, say: Say) -> Non
     try:
         saved = file.save(new, instead_of=old)
     except OSError as error:
-        say("not_saved", {"reason": _REASONS.get(error.errno or 0, "input-output")})
+        say("not_saved", {"reason": _reason(error)})
     else:
         say("saved", {}) if saved else say("not_saved", {"reason": "superseded"})
+
+
+def _reason(error: OSError) -> str:
+    return _REASONS.get(error.errno or 0, "input-output")
 
 
 def _say_token(say: Say, grant: Grant) -> None:

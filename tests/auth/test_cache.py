@@ -206,6 +206,15 @@ def test_a_full_disk_leaves_what_was_there(file: AccountFile, folder: Path) -> N
     assert {one.name: one.read_bytes() for one in folder.iterdir()} == before
 
 
+def test_room_is_proven_without_leaving_anything(file: AccountFile, folder: Path) -> None:
+    """Before somebody is asked for a code."""
+    file.prove_room()
+    assert [one.name for one in folder.iterdir()] == ["lock"]
+    with full_disk(20), pytest.raises(OSError, match="large"):
+        file.prove_room()
+    assert [one.name for one in folder.iterdir()] == ["lock"]
+
+
 def test_an_account_belongs_to_the_app_it_was_signed_in_with() -> None:
     """With another app in the configuration nobody is signed in."""
     assert account(1).of_client(" APP ") == account(1)

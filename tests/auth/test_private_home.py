@@ -86,6 +86,13 @@ def test_a_killed_workers_home_is_removed_by_the_next(tmp_path: Path) -> None:
         assert living.is_dir()
 
 
+def test_every_place_is_tidied_up(tmp_path: Path) -> None:
+    """A killed worker may have had to take another one."""
+    (tmp_path / "other" / "speakerd-sign-in-x").mkdir(parents=True)
+    with private_home([tmp_path, tmp_path / "nothing", tmp_path / "other"], CACHE):
+        assert list((tmp_path / "other").iterdir()) == []
+
+
 def test_a_home_that_was_hardly_begun_is_removed_too(tmp_path: Path) -> None:
     """Killed between two names, and with whatever else a name may stand for."""
     (tmp_path / "speakerd-new-x").mkdir()

@@ -223,6 +223,15 @@ def test_without_any_room_nobody_signs_in(signed_in: Speaker) -> None:
         assert signed_in.refusal(force=True) == "auth-state-full"
 
 
+def test_nobody_is_asked_for_a_code_that_could_not_be_kept(speaker: Speaker) -> None:
+    """A full disk is found out before a person has taken out their telephone, and so is a folder without rights."""
+    with full_disk(1000):
+        assert speaker.refusal(do="login") == "auth-state-full"
+    speaker.wish = replace(speaker.wish, state=Path("/proc/none"))
+    assert speaker.refusal(do="login") == "auth-state"
+    assert speaker.entra.journal.count() == 0
+
+
 def test_a_newer_sign_in_is_left_alone(signed_in: Speaker) -> None:
     """Somebody signed in again, or out, while a token was fetched."""
     said = signed_in.ask(force=True, on_token=signed_in.file.remove)
