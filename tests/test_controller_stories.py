@@ -19,7 +19,6 @@ from speakerd.core.events import (
     PauseHeard,
     ResponseDone,
     SessionReduced,
-    SignInChanged,
     SpeechStopped,
     StopRequested,
     WakeWordApproached,
@@ -67,7 +66,7 @@ def check_it_works(outside: Outside) -> None:
     """From rest, with everything in its place, a wake word leads to an answer that is heard to its end."""
     outside.mute(muted=False)
     outside.post(BudgetChanged(spent=False))
-    outside.post(SignInChanged(SignInState.OK, usable=True))
+    outside.sign(SignInState.OK, usable=True)
     for device in Device:
         outside.find(device)
     asked = len(outside.ports[3].calls)
@@ -162,7 +161,7 @@ class Evening(RuleBasedStateMachine):
 
     @rule(state=st.sampled_from(SignInState), usable=st.booleans())
     def sign(self, state, usable):
-        self.outside.post(SignInChanged(state, usable or state is SignInState.OK))
+        self.outside.sign(state, usable=usable)
 
     # --- the service -------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ rather than a surprise at night.
 (time is ``now``), no timer (the state has one ``deadline``; the controller arms it and posts ``DeadlinePassed``) and no
 audio: actions open and shut the gates that audio flows through.
 
-What lives elsewhere: what a cell does (``room_cells``, ``service_cells``, ``sign_in_cells``,
-``moves``), which sentence tells of a trouble (``notices``), which audio of which item was heard (``playhead``), what the
-service may be sent when (``realtime/session``), how actions are performed (``controller``).
+What lives elsewhere: what a cell does (``room_cells``, ``service_cells``, ``sign_in_cells``, ``moves``), which sentence
+tells of a trouble (``notices``), which audio of which item was heard (``playhead``), what the service may be sent when
+(``realtime/session``), how actions are performed (``controller``).
 """
 
 from __future__ import annotations

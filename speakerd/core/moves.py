@@ -50,9 +50,10 @@ def end(state: State, *actions: Action) -> Answer:
 
 def tell(state: State, notice: Notice, now: float, *, asked: bool = True) -> Answer:
     """Let the user hear what is wrong: in words, or by a sound when these words were the last ones."""
-    if not may_say(state.said, notice, now):
+    saying = Said(notice, now, asked)
+    if not may_say(state.said, saying):
         return state, (PlayEarcon(Earcon.ERROR),) if asked else ()
-    return replace(state, said=Said(notice, now)), (Say(notice, asked=asked),)
+    return replace(state, said=saying), (Say(notice, asked=asked),)
 
 
 def fail(state: State, notice: Notice, now: float) -> Answer:

@@ -51,6 +51,9 @@ class Said:
     at_s: float
     """When, on the monotonic clock."""
 
+    asked: bool = True
+    """Somebody had asked for something; else there may have been nobody to hear it."""
+
 
 SERVICE_SILENT = "link-timeout"
 """The code of a service that does not answer, or no longer: noticed seconds after it happened."""
@@ -90,6 +93,7 @@ def notice_of(code: str | None) -> Notice:
     return Notice.SIGNED_OUT if code.startswith(_UNKNOWN_TO_THEM) else Notice.REFUSED
 
 
-def may_say(said: Said | None, notice: Notice, now_s: float) -> bool:
-    """Return whether a sentence is said, or only hinted at by a sound because it was the last one said."""
-    return said is None or said.notice is not notice or now_s - said.at_s >= AGAIN_AFTER_S
+def may_say(said: Said | None, now: Said) -> bool:
+    """Return whether a sentence is said now, or only hinted at by a sound because it was the last one said."""
+    another = said is None or said.notice is not now.notice or now.at_s - said.at_s >= AGAIN_AFTER_S
+    return another or (now.asked and said is not None and not said.asked)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from speakerd.core.actions import Say
 from speakerd.core.events import SignInChanged
-from speakerd.core.moves import Answer
+from speakerd.core.moves import Answer, tell
 from speakerd.core.notices import ABOUT_SIGN_IN, SIGN_IN_CODES, Notice
 from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Limits, State
@@ -37,5 +36,5 @@ def signed_idle(state: State, event: SignInChanged, now: float, limits: Limits) 
     """Say at once what somebody must do; whoever asks later is told again."""
     after, actions = signed(state, event, now, limits)
     if event.state is not state.sign_in and event.state in _FOR_PEOPLE and not state.muted:
-        return after, (*actions, Say(_FOR_PEOPLE[event.state], asked=False))
+        return tell(after, _FOR_PEOPLE[event.state], now, asked=False)
     return after, actions

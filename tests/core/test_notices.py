@@ -43,8 +43,16 @@ def test_a_sign_in_that_a_person_must_renew_has_the_sentence_that_says_so():
 
 def test_the_last_sentence_is_not_repeated():
     """Another one is said at once, the same one only after a while."""
-    assert may_say(None, Notice.OFFLINE, 0.0)
+    assert may_say(None, Said(Notice.OFFLINE, 0.0))
     said = Said(Notice.OFFLINE, 100.0)
-    assert may_say(said, Notice.MUTED, 100.0)
-    assert not may_say(said, Notice.OFFLINE, 100.0 + AGAIN_AFTER_S - 1)
-    assert may_say(said, Notice.OFFLINE, 100.0 + AGAIN_AFTER_S)
+    assert may_say(said, Said(Notice.MUTED, 100.0))
+    assert not may_say(said, Said(Notice.OFFLINE, 100.0 + AGAIN_AFTER_S - 1))
+    assert may_say(said, Said(Notice.OFFLINE, 100.0 + AGAIN_AFTER_S))
+
+
+def test_who_asks_is_told_what_was_said_to_an_empty_room():
+    """Once; and what nobody asked for is not said twice."""
+    unasked = Said(Notice.SIGNED_OUT, 100.0, asked=False)
+    assert may_say(unasked, Said(Notice.SIGNED_OUT, 101.0))
+    assert not may_say(unasked, Said(Notice.SIGNED_OUT, 101.0, asked=False))
+    assert not may_say(Said(Notice.SIGNED_OUT, 101.0), Said(Notice.SIGNED_OUT, 102.0))

@@ -27,12 +27,14 @@ from speakerd.core.events import (
     ResponseCreated,
     ResponseDone,
     SessionExpiring,
+    SignInChanged,
     SpeechStarted,
     SpeechStopped,
     WakeWordDetected,
 )
 from speakerd.core.guess import GUESS_DECLINED
-from speakerd.core.notices import AGAIN_AFTER_S
+from speakerd.core.notices import ABOUT_SIGN_IN, AGAIN_AFTER_S
+from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Limits, Phase
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink, FakeVoice
@@ -159,16 +161,25 @@ class Outside:
                 self.cut_answer(response_id)
             case ("ask",):
                 self.service.owes = self.link == "up"
-            case ("say", notice, _):
+            case ("say", notice, asked):
                 self.untold = False
-                self.check_said(notice)
+                self.check_said(notice, asked)
 
-    def check_said(self, notice: object) -> None:
-        """The same sentence is not said twice in a row, unless the service was reached or a long time has passed."""
+    def sign(self, state: SignInState, *, usable: bool) -> None:
+        """An attempt to sign in ends; what was told of the sign-in is over when it worked."""
+        if state is SignInState.OK and self.last_said is not None and self.last_said[0] in ABOUT_SIGN_IN:
+            self.last_said = None
+        self.post(SignInChanged(state, usable or state is SignInState.OK))
+
+    def check_said(self, notice: object, asked: object) -> None:
+        """The same sentence is not said twice in a row, unless the service was reached or a long time has passed.
+
+        Who asks is told, too, what was said before to nobody in particular.
+        """
         now_s = self.clock.now()
-        if self.last_said is not None and self.last_said[0] is notice:
+        if self.last_said is not None and self.last_said[0] is notice and not (asked and not self.last_said[2]):
             assert now_s - self.last_said[1] >= AGAIN_AFTER_S, f"{notice} was said twice in a row"
-        self.last_said = (notice, now_s)
+        self.last_said = (notice, now_s, asked)
 
     def check(self, event: Event) -> None:
         """Check what holds after every event."""
