@@ -17,6 +17,7 @@ from azure.identity import AzureCliCredential, CredentialUnavailableError, Manag
 
 from tests.fakes.arc import TOKENS, Arc, in_private_folder, why_not_here, why_not_private
 from tests.fakes.azure_cli import AzureCli
+from tests.fakes.entra_answers import Fault
 from tests.fakes.entra_directory import RESOURCE, SCOPE, Directory
 from tests.fakes.library import ONCE, forget_connections
 
@@ -147,6 +148,15 @@ def test_an_agent_that_is_dead_or_down(arc: Arc) -> None:
         fetch()
     arc.up()
     assert arc.directory.judge(fetch()) == "ok"
+
+
+@only_root
+def test_an_agent_that_is_slow(arc: Arc) -> None:
+    """Its token is the right one, only late."""
+    arc.fail("token", Fault("slow", delay_s=0.2))
+    begun_s = time.monotonic()
+    assert arc.directory.judge(fetch()) == "ok"
+    assert time.monotonic() - begun_s >= 0.2
 
 
 @only_root
