@@ -46,6 +46,9 @@ _AADSTS = re.compile(r"AADSTS(\d{5,8})")
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
+_NAME_CHARS = 320
+"""The longest e-mail address (specified)."""
+
 _WAIT_DIGITS = 5
 """Of a Retry-After in seconds: a day at most; dates are not understood."""
 
@@ -93,7 +96,7 @@ class _Seen:
         return cls(
             int(answer.status_code),
             _word(said.get("error")),
-            tuple(code for code in codes if isinstance(code, int)) if isinstance(codes, list) else (),
+            tuple(code for code in codes if type(code) is int) if isinstance(codes, list) else (),
             _word(said.get("correlation_id")),
             float(wait) if wait.isdecimal() and len(wait) <= _WAIT_DIGITS else None,
         )
@@ -131,8 +134,7 @@ class Attempt:
             found = credential.get_token_info(self._request.scope)
         now = time.time()
         refresh_in_s = None if found.refresh_on is None else found.refresh_on - now
-        name = (self._record or {}).get("username")
-        return Grant(found.token, found.expires_on - now, refresh_in_s, name if isinstance(name, str) else None)
+        return Grant(found.token, found.expires_on - now, refresh_in_s, _name((self._record or {}).get("username")))
 
     def login(self, on_code: Callable[[str, str, float], None]) -> dict[str, Any]:
         """Let a person sign in with a code; return the record of who it was. ``fetch`` has a token then.
@@ -273,6 +275,12 @@ class Attempt:
 
 def _word(value: object) -> str | None:
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def _name(value: object) -> str | None:
+    """Return what may be shown as somebody's name."""
+    plain = isinstance(value, str) and value.isprintable() and 0 < len(value) <= _NAME_CHARS
+    return str(value) if plain else None
 
 
 def _numbers(az: subprocess.CalledProcessError | None) -> tuple[int, ...]:

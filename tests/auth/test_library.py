@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import gc
+import json
 import logging
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from speakerd.auth.library import Attempt, Grant
-from speakerd.auth.request import Request
+from speakerd.auth.answers import parse
+from speakerd.auth.library import Attempt, Grant, _name
+from speakerd.auth.request import Request, fault_fields
 from speakerd.core.sign_in import Fault, classify
 from tests.fakes import entra_answers
 from tests.fakes.arc import Arc, why_not_here
@@ -21,6 +25,7 @@ from tests.fakes.azure_cli import AzureCli
 from tests.fakes.entra import Entra
 from tests.fakes.entra_directory import ACCOUNT, CLIENT, SCOPE, TENANT
 from tests.fakes.full_disk import full_disk
+from tests.fakes.library import forget_connections
 
 needs_arc = pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))
 
@@ -31,6 +36,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+    forget_connections()
 
 
 @pytest.fixture
@@ -146,6 +152,7 @@ REFRESH = {
     ("refresh", "unavailable-json"): "auth-busy",
     ("refresh", "error-html"): "auth-busy",
     ("refresh", "reset"): "auth-no-network",
+    ("refresh", "half"): "auth-no-network",
     ("discovery", "reset"): "auth-no-network",
     ("discovery", "unavailable"): "auth-busy",
     ("discovery", "no-tenant"): "auth-tenant",
@@ -164,17 +171,6 @@ def test_a_refresh_that_fails_is_known_by_its_cause(entra: Entra, where: tuple[s
     assert classify(fault).code == code, fault
     assert " " not in "".join(str(one) for one in (fault.error, *fault.causes, fault.oauth_error))
     assert fault.retry_after_s == (7 if where[1] == "throttled-7" else None)
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_half_an_answer_is_no_answer(entra: Entra) -> None:
-    """The connection broke; the library leaves its socket to the garbage collector."""
-    record = sign_in(entra)._record
-    forget_tokens(Path(entra.ca.trust).parent.parent)
-    entra.fail("refresh", "half")
-    fault = failure(Attempt(WISH, entra.environment, record=record))
-    assert classify(fault).code == "auth-no-network", fault
-    gc.collect()
 
 
 def forget_tokens(home: Path) -> None:
@@ -287,6 +283,60 @@ def test_a_certificate_that_was_not_uploaded_is_named(entra: Entra, tmp_path: Pa
     assert fault.correlation_id is not None
 
 
+class Answer:
+    """What a server may send back."""
+
+    def __init__(self, body: str, headers: dict[str, str], status_code: int) -> None:
+        self.body, self.headers, self.status_code = body, headers, status_code
+        self.http_response = self
+
+    def text(self) -> str:
+        return self.body
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=100), lambda inner: st.lists(inner, max_size=3)
+)
+BODIES = st.text(max_size=50) | st.dictionaries(
+    st.sampled_from(["error", "error_codes", "correlation_id", "error_description"]), JSON
+).map(json.dumps)
+ERRORS = st.sampled_from(
+    [ValueError("secret-1"), OSError(5, "secret-1"), subprocess.CalledProcessError(1, "az", stderr="secret-1")]
+)
+
+
+@given(BODIES, st.dictionaries(st.just("Retry-After"), st.text(max_size=8)), st.integers(100, 599), ERRORS)
+def test_whatever_a_server_says_only_numbers_and_names_come_through(
+    body: str, headers: dict[str, str], status: int, error: Exception
+) -> None:
+    """The daemon believes every fault that we send, and none has a sentence in it."""
+    attempt = Attempt(WISH, {})
+    attempt._answered(Answer(body, headers, status))
+    error.__cause__ = KeyError("secret-1")
+    said = json.dumps({"event": "fault", **fault_fields(attempt.fault(error))})
+    assert isinstance(parse(said.encode()), Fault)
+    assert "secret-1" not in said
+    assert " " not in "".join(str(one) for one in json.loads(said).values() if isinstance(one, str))
+
+
+def test_exceptions_that_are_tied_in_a_circle_come_to_an_end() -> None:
+    """Each is named once, and no chain is too long."""
+    first, second = ValueError(), KeyError()
+    first.__cause__, second.__cause__ = second, first
+    assert Attempt(WISH, {}).fault(first).causes == ("KeyError",)
+    long: Exception = ValueError()
+    for _ in range(100):
+        long = ValueError(long)
+    assert len(Attempt(WISH, {}).fault(long).causes) == 15
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "a\nb", "a" * 321, "\x1b[31mada"])
+def test_a_name_that_cannot_be_shown_is_none(name: object) -> None:
+    """It would end up in a terminal and in a log."""
+    assert _name(name) is None
+    assert _name(ACCOUNT) == ACCOUNT
+
+
 def machine(client: str | None = None, *, force: bool = False) -> Request:
     """Return what a machine with an identity wants."""
     return Request("managed_identity", SCOPE, Path("/nowhere"), client=client, force=force)
@@ -391,6 +441,6 @@ def test_the_default_chain_takes_what_is_there(az: AzureCli, entra: Entra) -> No
 
 def test_the_fakes_faults_are_all_told_apart() -> None:
     """Whoever adds a fault to the authority says here what it means, or why it is left out."""
-    seen = {fault for _, fault in (*REFRESH, *LOGIN, *ARC)} | {"half"}
+    seen = {fault for _, fault in (*REFRESH, *LOGIN, *ARC)}
     elsewhere = {"slow", "dead", "invalid-client", "pending", "slow-down"}  # worker, certificate, login's own polling
     assert seen | elsewhere >= set(entra_answers.FAULTS)

@@ -27,6 +27,7 @@ from tests.fakes.authority_ca import app_certificate
 from tests.fakes.entra import Entra
 from tests.fakes.entra_directory import ACCOUNT, CLIENT, SCOPE, TENANT
 from tests.fakes.full_disk import full_disk
+from tests.fakes.library import forget_connections
 
 COMMAND = [sys.executable, "-I", "-m", "speakerd.auth.worker"]
 
@@ -37,6 +38,7 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+    forget_connections()
 
 
 @pytest.fixture
