@@ -64,11 +64,33 @@ def needed_of(environment: Mapping[str, str], method: str, account: pwd.struct_p
     return needed
 
 
+async def _spawn(
+    command: Sequence[str], environment: Mapping[str, str], account: pwd.struct_passwd | None, output: int
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        cwd="/",
+        umask=0o077,
+        start_new_session=True,  # a group to be killed as one; Ctrl-C is for us alone
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=account and os.getgrouplist(account.pw_name, account.pw_gid),
+    )
+
+
 class Child:
     """A worker that runs. It inherits two pipes, and leads a group of processes that ends with it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, output: asyncio.StreamReader, pipe: asyncio.BaseTransport
+    ) -> None:
         self._process = process
+        self._output = output
+        self._pipe = pipe
 
     @classmethod
     async def start(
@@ -84,22 +106,23 @@ class Child:
         Raises:
             OSError: it cannot be started.
         """
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd="/",
-            umask=0o077,
-            start_new_session=True,  # a group to be killed as one; Ctrl-C is for us alone
-            user=account and account.pw_uid,
-            group=account and account.pw_gid,
-            extra_groups=account and os.getgrouplist(account.pw_name, account.pw_gid),
-        )
+        our_end, their_end = os.pipe()
+        output = asyncio.StreamReader()
+        try:
+            # A pipe of our own can be closed, whoever still holds its other end.
+            pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(output), os.fdopen(our_end, "rb", buffering=0)
+            )
+            try:
+                process = await _spawn(command, environment, account, their_end)
+            except BaseException:
+                pipe.close()
+                raise
+        finally:
+            os.close(their_end)
         with suppress(ProcessLookupError):  # it has ended
             os.setpriority(os.PRIO_PROCESS, process.pid, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
-        return cls(process)
+        return cls(process, output, pipe)
 
     @property
     def exit_code(self) -> int | None:
@@ -118,9 +141,8 @@ class Child:
         Raises:
             NonsenseError: it says what was not agreed on, or too much.
         """
-        assert self._process.stdout is not None
         rest, heard_bytes = b"", 0
-        while chunk := await self._process.stdout.read(MAX_OUTPUT_BYTES):
+        while chunk := await self._output.read(MAX_OUTPUT_BYTES):
             heard_bytes += len(chunk)
             if heard_bytes > MAX_OUTPUT_BYTES:
                 raise NonsenseError("too much")
@@ -133,14 +155,12 @@ class Child:
 
     async def end(self) -> None:
         """Kill what still runs of it, and see it gone."""
-        assert self._process.stdout is not None
+        self._pipe.close()
         if self._process.returncode is None:
             with suppress(ProcessLookupError):  # it has just ended
                 os.killpg(self._process.pid, signal.SIGKILL)
         try:
             async with asyncio.timeout(REAP_TIMEOUT_S):
-                while await self._process.stdout.read(MAX_OUTPUT_BYTES):
-                    pass  # what a killed one had to say; its end waits behind it
                 await self._process.wait()
         except TimeoutError:
             _log.warning("the sign-in worker %s was killed and is still there", self._process.pid)

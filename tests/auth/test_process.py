@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import pwd
+import signal
 import sys
 import tempfile
 import uuid
@@ -55,6 +56,10 @@ def command_of(process: Path) -> str:
         return (process / "cmdline").read_text(errors="replace")
     except OSError:  # it ended meanwhile
         return ""
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def says(*events: dict[str, Any]) -> str:
@@ -326,6 +331,19 @@ async def test_what_a_worker_has_started_goes_with_it() -> None:
         await login
     assert len(seen) == 2
     assert program.running() == []
+
+
+async def test_what_has_left_the_group_cannot_hold_us_up() -> None:
+    """Neither by its life nor by the pipe that it has inherited; the token is good."""
+    files = open_files()
+    program = Program(f"if os.fork():\n    {says(TOKEN)}\n    os._exit(0)\nos.setsid(){FOR_EVER}")
+    try:
+        assert (await program.worker(timeout_s=3.0).fetch()).secret == "eyJ.one"
+        await asyncio.sleep(0)
+        assert open_files() == files
+    finally:
+        for process in program.running():
+            os.kill(process, signal.SIGKILL)
 
 
 async def test_a_login_that_is_given_up_leaves_no_process() -> None:
