@@ -245,6 +245,8 @@ class _Handler(QuietHandler):
 
 def why_not_here() -> str | None:
     """Return why the fake cannot make the folder that the library looks into; None: it can."""
+    if Path("/opt/azcmagent").exists():
+        return "a real Azure Arc agent lives here"
     return None if os.geteuid() == 0 else f"only root can make {TOKENS}"
 
 
