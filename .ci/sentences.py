@@ -24,8 +24,8 @@ QUIET = 200
 """Silence behind a sentence is cut where it is quieter than this, -44 dBFS (guess)."""
 
 SMALL_RATE_HZ = 12_000
-"""Rate of what belongs to a sign-in, which is half of all files. The neural tier's ears understand codes at it as well
-as at 24 kHz: 97 of 100 characters of 30 codes each (measured)."""
+"""Rate of what belongs to a sign-in, which would be most of all files at the wire's. The neural tier's ears understand
+as much of a code at it as at the wire's: 97 of 100 characters of the same 30 codes (measured)."""
 
 SMALL = ("login-", "spell-")
 

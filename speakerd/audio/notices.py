@@ -94,12 +94,19 @@ def read_sentence(path: Path) -> npt.NDArray[np.int16]:
         EOFError, wave.Error: it is no WAV file.
         ValueError: it has another format, or is too long.
     """
+    return as_wire_audio(*read_frames(path))
+
+
+def read_frames(path: Path) -> tuple[npt.NDArray[np.int16], int]:
+    """Return a sound file as it is, and its rate in Hz. Raises what ``read_sentence`` does."""
     with wave.open(str(path), "rb") as file:
         if (file.getnchannels(), file.getsampwidth()) != (1, SAMPLE_BYTES):
             raise ValueError(f"{file.getnchannels()} channels, {8 * file.getsampwidth()} bits")
         if file.getnframes() > LONGEST_S * file.getframerate():
             raise ValueError(f"longer than {LONGEST_S:.0f} s")
-        frames = np.frombuffer(file.readframes(file.getnframes()), "<i2")
-        if file.getframerate() != WIRE_RATE_HZ:
-            return Resampler(file.getframerate(), WIRE_RATE_HZ).process(frames)
-        return frames
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2"), file.getframerate()
+
+
+def as_wire_audio(frames: npt.NDArray[np.int16], rate_hz: int) -> npt.NDArray[np.int16]:
+    """Return sound at the wire's rate."""
+    return frames if rate_hz == WIRE_RATE_HZ else Resampler(rate_hz, WIRE_RATE_HZ).process(frames)
