@@ -30,6 +30,9 @@ class Listener(Protocol):
     def on_detected(self, model: str, score: float, position_frames: Frames) -> None:
         """Take a detection: which word, how sure, and where it ended in the microphone's wire frames."""
 
+    def on_word_ended(self, position_frames: Frames | None) -> None:
+        """Take where the word of the last detection ended, in the microphone's wire frames; None: nobody can tell."""
+
     def on_approached(self, score: float) -> None:
         """Take a score that rises towards a detection."""
 
@@ -71,6 +74,7 @@ class Ears:
             make_detector=make_detector,
             trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
             on_detected=self._from_thread(self._detected),
+            on_ended=self._from_thread(self._ended),
             on_approached=self._from_thread(listener.on_approached),
             on_failed=self._from_thread(listener.on_ears_failed),
             on_ready=self._from_thread(listener.on_ears_ready),
@@ -124,6 +128,10 @@ class Ears:
     def _detected(self, model: str, score: float, position_frames: int) -> None:
         log.info('heard "%s", score %.2f', model.replace("_", " "), score)
         self._listener.on_detected(model, score, Frames(position_frames * WIRE_RATE_HZ // WAKE_RATE_HZ))
+
+    def _ended(self, position_frames: int | None) -> None:
+        wire = None if position_frames is None else Frames(position_frames * WIRE_RATE_HZ // WAKE_RATE_HZ)
+        self._listener.on_word_ended(wire)
 
     def _from_thread(self, callback: Callable[..., None]) -> Callable[..., None]:
         def call(*arguments: Any) -> None:

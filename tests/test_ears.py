@@ -22,9 +22,13 @@ class Told:
         self.ready = asyncio.Event()
         self.detected: asyncio.Queue[tuple[str, float, int]] = asyncio.Queue()
         self.approached: list[float] = []
+        self.ended: asyncio.Queue[int | None] = asyncio.Queue()
 
     def on_detected(self, model, score, position_frames):
         self.detected.put_nowait((model, score, position_frames))
+
+    def on_word_ended(self, position_frames):
+        self.ended.put_nowait(position_frames)
 
     def on_approached(self, score):
         self.approached.append(score)

@@ -217,7 +217,7 @@ def test_waits_to_be_told_and_begins_before_the_told_end(told: Bench) -> None:
     told.cut.open(Frames(detected - LEAD))
     assert told.gate.told == []
     told.cut.word_ended(TOLD_AT)
-    assert told.gate.told == [TOLD_AT - 330 * 24]
+    assert told.gate.told == [TOLD_AT - 270 * 24]
     told.hear(-60, 60)
     assert told.pauses == 0
 
