@@ -7,6 +7,7 @@ decisions are in ``core/conversation.py``.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -45,8 +46,9 @@ from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
 from speakerd.host.control import ControlServer
 from speakerd.host.notify import Notifier
-from speakerd.parts import credentials_of, limits_of, service_of, spec_of, voice_of
-from speakerd.ports import Credentials, Trace
+from speakerd.identity import Identity
+from speakerd.parts import limits_of, service_of, spec_of, voice_of
+from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.wake.tail import TailCut
@@ -71,7 +73,6 @@ class Speaker:
     Args:
         settings: The configuration.
         endpoint: Where the service is.
-        credentials: Who we are to it.
         trace: The diary.
         notifier: Where people and systemd look.
         environment: Of the process.
@@ -82,7 +83,6 @@ class Speaker:
         self,
         settings: Settings,
         endpoint: Endpoint,
-        credentials: Credentials,
         trace: Trace,
         notifier: Notifier,
         *,
@@ -110,6 +110,7 @@ class Speaker:
             call_at=self._loop.call_at,
         )
         self._trace = trace = self._accounts.trace
+        self._identity = Identity(settings, environment, on_change=self._post, call_at=self._loop.call_at)
         self._memory = Memory(settings.conversation.memory_minutes)
         self._loudspeaker = Loudspeaker(
             device=settings.audio.playback.device,
@@ -120,8 +121,10 @@ class Speaker:
             earcons=settings.audio.earcons,
         )
         self._microphone = self._make_microphone(settings.audio)
-        self._tail_cut = TailCut(self._microphone, lambda: self._post(PauseHeard()), self._microphone.attend)
-        self._link = self._make_link(endpoint, credentials)
+        self._tail_cut = TailCut(
+            self._microphone, lambda: self._post(PauseHeard()), self._microphone.attend, is_told=True
+        )
+        self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
         self._built = True
         self.controller = Controller(
@@ -170,7 +173,8 @@ class Speaker:
                     group.create_task(self._link.run(), name="link"),
                     group.create_task(control.run(), name="control"),
                     group.create_task(self._accounts.run(), name="accounts"),
-                    group.create_task(self._link.warm(), name="warm"),
+                    group.create_task(self._identity.run(), name="identity"),
+                    group.create_task(self._warm(), name="warm"),
                 ]
                 await self._stop.wait()
                 self._notifier.stopping()
@@ -210,6 +214,7 @@ class Speaker:
             "microphone": self._microphone.status(),
             "loudspeaker": self._loudspeaker.status(),
             "link": self._link.status(),
+            "sign_in": self._identity.status(),
             "wake": self._ears.status(),
         }
 
@@ -232,10 +237,10 @@ class Speaker:
             trace=self._trace,
         )
 
-    def _make_link(self, endpoint: Endpoint, credentials: Credentials) -> RealtimeLink:
+    def _make_link(self, endpoint: Endpoint) -> RealtimeLink:
         return RealtimeLink(
             endpoint=endpoint,
-            credentials=credentials,
+            credentials=self._identity.credentials,
             spec=spec_of(self._settings),
             on_event=self._post,
             on_audio=self._loudspeaker.enqueue,
@@ -260,6 +265,10 @@ class Speaker:
         self._trace.mark("wake", model=model, score=round(score, 3), position_frames=position_frames)
         self._accounts.refresh()  # a day may have ended since the last conversation
         self.controller.post(WakeWordDetected(model, score, position_frames))
+
+    def on_word_ended(self, position_frames: Frames | None) -> None:
+        """Take where the wake word ended."""
+        self._tail_cut.word_ended(position_frames)
 
     def on_approached(self, score: float) -> None:
         """Take a score that rises towards a detection."""
@@ -318,6 +327,19 @@ class Speaker:
         if self._settings.log.transcripts:
             log.info("%s: %s", role, text)
 
+    async def _warm(self) -> None:
+        """Load what the first conversation needs.
+
+        A collection of everything that is loaded holds all threads for some 40 ms (measured), a sentence that plays
+        meanwhile would have a hole: so there is none until then, and what has come by then is never looked at again.
+        """
+        gc.disable()
+        try:
+            await self._link.warm()
+        finally:
+            gc.freeze()
+            gc.enable()
+
     def _wake_by_request(self) -> dict[str, Any]:
         self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames)
         return {"line": self.controller.status_line()}
@@ -353,10 +375,7 @@ async def run(
                 speaker.fail(error)
 
         endpoint = await stack.enter_async_context(service_of(settings, on_ended))
-        credentials = credentials_of(settings, environment)
-        speaker = Speaker(
-            settings, endpoint, credentials, trace, Notifier(), environment=environment, sentences=sentences
-        )
+        speaker = Speaker(settings, endpoint, trace, Notifier(), environment=environment, sentences=sentences)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, speaker.stop)

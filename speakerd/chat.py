@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 from speakerd.accounts import ChatAccounts
 from speakerd.audio.alsa import open_playback, silence_alsa_messages
@@ -18,14 +19,20 @@ from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.core.events import Device, DeviceFound, DeviceLost, Event, PlaybackDrained
 from speakerd.core.settings import Settings
 from speakerd.core.units import ItemId, ResponseId
+from speakerd.host.places import daemons_state_folder, may_use
 from speakerd.host.trace import NoTrace
-from speakerd.parts import credentials_of, service_of, spec_of
+from speakerd.identity import Identity
+from speakerd.parts import service_of, spec_of
 from speakerd.realtime.chat import EXIT_FAILED, chat
 
 _REPLY, _ITEM = ResponseId("chat"), ItemId("chat")
 
 CARD_TIMEOUT_S = 3.0
 """How long to wait for the loudspeaker before going on in silence (guess: opening takes milliseconds)."""
+
+
+SIGN_IN_PATIENCE_S = 45.0
+"""How long to wait for a first token: as long as an attempt may take, and the clock may have to be set (guess)."""
 
 
 class LineReader:
@@ -142,9 +149,18 @@ async def run_chat(settings: Settings, *, environment: Mapping[str, str], audio:
             if not await voice.found():
                 write("no loudspeaker (see: speakerd devices); sizes of the audio are shown instead\n")
                 voice = None
+        identity = Identity(
+            settings,
+            environment,
+            on_change=lambda _: None,
+            call_at=asyncio.get_running_loop().call_at,
+            state=state_of(environment),
+        )
+        stack.push_async_callback(_cancel, asyncio.create_task(identity.run(), name="identity"))
+        await identity.ready(SIGN_IN_PATIENCE_S)
         code = await chat(
             endpoint=endpoint,
-            credentials=credentials_of(settings, environment),
+            credentials=identity.credentials,
             spec=spec_of(settings),
             play=voice.play if voice is not None else None,
             strict=strict,
@@ -156,6 +172,12 @@ async def run_chat(settings: Settings, *, environment: Mapping[str, str], audio:
         if voice is not None:
             await voice.finish()
         return code
+
+
+def state_of(environment: Mapping[str, str]) -> Path | None:
+    """Return where the daemon's sign-in is kept, where this user may use it; None: it must be one's own."""
+    folder = daemons_state_folder(environment)
+    return folder if may_use(folder) else None
 
 
 def _write(text: str) -> None:

@@ -8,18 +8,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.notices import FOLDER, SpokenNotices
-from speakerd.auth.api_key import ApiKey, NoCredentials
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.functions import CONVERSATION_FUNCTIONS
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
-from speakerd.ports import Credentials
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.spec import SessionSpec
 
@@ -33,13 +31,6 @@ def endpoint_of(settings: Settings, embedded_url: str | None = None) -> Endpoint
     """
     service = settings.service
     return Endpoint.from_service(service.provider, service.endpoint or embedded_url, service.model)
-
-
-def credentials_of(settings: Settings, environment: Mapping[str, str]) -> Credentials:
-    """Return who we are to the service, by configuration."""
-    if settings.auth.method == "none":
-        return NoCredentials()
-    return ApiKey.from_settings(settings.auth.api_key_file, environment, azure=settings.service.provider == "azure")
 
 
 def spec_of(settings: Settings) -> SessionSpec:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from speakerd.app import Speaker
-from speakerd.auth.api_key import NoCredentials
 from speakerd.core.errors import Remedy, SpeakerdError, WakeError
 from speakerd.core.settings import Settings
 from speakerd.host import client
@@ -52,7 +51,7 @@ async def speaker(tmp_path: Path):
     )
     board = Board()
     state = {"STATE_DIRECTORY": str(tmp_path / "state")}
-    made = Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), board, environment=state)  # type: ignore[arg-type] # it is all of it that is used
+    made = Speaker(settings, ENDPOINT, NoTrace(), board, environment=state)  # type: ignore[arg-type] # it is all of it that is used
     made.board = board
     made.socket = tmp_path / "control.sock"
     return made
@@ -137,5 +136,5 @@ async def test_a_model_that_is_not_there_is_told_before_anything_starts(tmp_path
     wake_models()
     settings = Settings.model_validate({"wake": {"models": ["/nowhere/hey_you.onnx"]}})
     with pytest.raises(WakeError) as missing:
-        Speaker(settings, ENDPOINT, NoCredentials(), NoTrace(), Board(), environment={"STATE_DIRECTORY": str(tmp_path)})  # type: ignore[arg-type] # as above
+        Speaker(settings, ENDPOINT, NoTrace(), Board(), environment={"STATE_DIRECTORY": str(tmp_path)})  # type: ignore[arg-type] # as above
     assert missing.value.code == "wake-model-missing"

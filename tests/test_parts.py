@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from speakerd.audio.loudspeaker import Loudspeaker
-from speakerd.auth.api_key import NoCredentials
 from speakerd.core.echo_path import BargeIn
-from speakerd.core.errors import AuthError, LinkError
+from speakerd.core.errors import LinkError
 from speakerd.core.notices import Notice
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
 from speakerd.host.trace import NoTrace
-from speakerd.parts import barge_in_of, credentials_of, endpoint_of, limits_of, service_of, spec_of, voice_of
+from speakerd.parts import barge_in_of, endpoint_of, limits_of, service_of, spec_of, voice_of
 
 
 def settings(**sections: dict[str, object]) -> Settings:
@@ -48,27 +47,6 @@ def test_the_embedded_service_that_we_started_is_where_it_says() -> None:
     with pytest.raises(LinkError) as missing:
         endpoint_of(settings())
     assert missing.value.code == "endpoint-invalid"
-
-
-async def test_credentials_by_configuration(tmp_path: Path) -> None:
-    """None for the embedded service; a key from its file, in Azure's header as well where Azure is asked."""
-    assert isinstance(credentials_of(settings(), {}), NoCredentials)
-    key = tmp_path / "key"
-    key.write_text("secret-1")
-    key.chmod(0o600)
-    auth = {"method": "api_key", "api_key_file": str(key)}
-    azure = {"provider": "azure", "endpoint": "https://kitchen.openai.azure.com"}
-    headers = await credentials_of(settings(auth=auth, service=azure), {}).headers()
-    assert headers == {"Authorization": "Bearer secret-1", "api-key": "secret-1"}
-    headers = await credentials_of(settings(auth=auth, service={"provider": "openai"}), {}).headers()
-    assert headers == {"Authorization": "Bearer secret-1"}
-
-
-def test_a_key_that_is_nowhere_is_told() -> None:
-    """Neither a file nor a credential of systemd."""
-    with pytest.raises(AuthError) as missing:
-        credentials_of(settings(auth={"method": "api_key"}, service={"provider": "openai"}), {})
-    assert missing.value.code == "auth-key-missing"
 
 
 def test_a_session_as_configured() -> None:

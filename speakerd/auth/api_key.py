@@ -27,6 +27,9 @@ class NoCredentials:
         """Return no headers."""
         return {}
 
+    def rejected(self) -> None:
+        """Nothing was refused that could be replaced."""
+
 
 class ApiKey:
     """A key in a file that only its owner and group may read."""
@@ -69,6 +72,9 @@ class ApiKey:
         key = self._read()
         headers = {"Authorization": f"Bearer {key}"}
         return headers | {"api-key": key} if self._azure else headers
+
+    def rejected(self) -> None:
+        """Nothing to do: the file is read anew for each handshake."""
 
     def _read(self) -> str:
         try:

@@ -83,6 +83,9 @@ class _Anybody:
         """Return it."""
         return {"Authorization": "Bearer local"}
 
+    def rejected(self) -> None:
+        """It has no other."""
+
 
 def measure(out: Path, turns: int, say: Callable[[str], None], *, handshakes_ms: Sequence[int] = HANDSHAKES_MS) -> bool:
     """Measure sessions with and without a guess, in turn, and print the medians side by side.

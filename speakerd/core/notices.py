@@ -20,7 +20,7 @@ class Notice(enum.Enum):
     """The service cannot be reached, or nothing comes from it any more."""
 
     SIGNED_OUT = "signed-out"
-    """The service, or whoever signs us in, does not know us."""
+    """Whoever signs us in does not know us any more."""
 
     REFUSED = "refused"
     """The service was reached and does not answer as it should."""
@@ -60,6 +60,7 @@ SERVICE_SILENT = "link-timeout"
 
 _UNREACHED = ("link-refused", SERVICE_SILENT, "link-dns", "link-tls", "link-lost", "link-closed-", "reply-")
 _UNKNOWN_TO_THEM = ("link-http-401", "link-http-403")
+"""With a key or a token that is as good as any: the role, the resource or the key is not what it should be."""
 
 SIGN_IN_CODES = "auth-"
 """How every code of the sign-in begins."""
@@ -73,7 +74,6 @@ _OF_SIGN_IN = {
     "auth-az-signed-out": Notice.SIGNED_OUT,
     "auth-code-expired": Notice.SIGNED_OUT,
     "auth-declined": Notice.SIGNED_OUT,
-    "auth-refused": Notice.SIGNED_OUT,
     "auth-no-network": Notice.OFFLINE,
     "auth-tls": Notice.OFFLINE,
     "auth-clock": Notice.CLOCK,
@@ -90,7 +90,7 @@ def notice_of(code: str | None) -> Notice:
         return Notice.OFFLINE
     if code.startswith(SIGN_IN_CODES):
         return _OF_SIGN_IN.get(code, Notice.MISCONFIGURED)
-    return Notice.SIGNED_OUT if code.startswith(_UNKNOWN_TO_THEM) else Notice.REFUSED
+    return Notice.MISCONFIGURED if code.startswith(_UNKNOWN_TO_THEM) else Notice.REFUSED
 
 
 def may_say(said: Said | None, now: Said) -> bool:

@@ -149,8 +149,8 @@ DECLINED = _of_meaning(CODE_DECLINED)
 REFUSED = Verdict(
     SignInState.MISCONFIGURED,
     "auth-refused",
-    "the service refuses every token that Microsoft gives us: is service.endpoint a resource of the tenant of "
-    "auth.tenant, and auth.scope at its default?",
+    "the service refuses every token that Microsoft gives us: does whoever signs in have the role Cognitive Services "
+    "OpenAI User on the resource, is it one of the tenant of auth.tenant, and auth.scope at its default?",
 )
 FAILED = Verdict(
     SignInState.DEGRADED, "auth-failed", "signing in failed for a reason we do not know: the journal names it"

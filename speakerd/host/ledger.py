@@ -17,6 +17,7 @@ from typing import Any
 
 from speakerd.core.spend import Rate, Spend, Usage, estimate, total
 from speakerd.host.ledger_file import add_up, read, save, version_of
+from speakerd.host.places import SYSTEM_FOLDER, daemons_state_folder, state_folder
 
 FILE_NAME = "usage.json"
 """In the state directory."""
@@ -24,30 +25,22 @@ FILE_NAME = "usage.json"
 SPANS_DAYS = (1, 7, 30)
 """What ``speakerd usage`` shows (contract)."""
 
-SYSTEM_DIRECTORY = Path("/var/lib/speakerd")
-"""The unit's StateDirectory (contract)."""
-
 log = logging.getLogger("speakerd.ledger")
 
 
 def ledger_path(environment: Mapping[str, str]) -> Path:
     """Return where the ledger stands: in the unit's state directory, else in the user's."""
-    if state := environment.get("STATE_DIRECTORY"):
-        return Path(state.split(":")[0]) / FILE_NAME
-    home = environment.get("XDG_STATE_HOME") or Path(environment.get("HOME") or Path.home()) / ".local/state"
-    return Path(home) / "speakerd" / FILE_NAME
+    return state_folder(environment) / FILE_NAME
 
 
-def daemons_ledger_path(environment: Mapping[str, str], system: Path = SYSTEM_DIRECTORY) -> Path:
+def daemons_ledger_path(environment: Mapping[str, str], system: Path = SYSTEM_FOLDER) -> Path:
     """Return where the ledger of this machine's daemon stands, for another process: an installed one's, else as above.
 
     Args:
         environment: Of the process.
         system: The state directory of an installed daemon.
     """
-    if "STATE_DIRECTORY" not in environment and system.is_dir():
-        return system / FILE_NAME
-    return ledger_path(environment)
+    return daemons_state_folder(environment, system) / FILE_NAME
 
 
 def is_ours(path: Path) -> bool:

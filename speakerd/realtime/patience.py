@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from speakerd.core.errors import LinkError, Remedy, SpeakerdError
+from speakerd.core.errors import AuthError, LinkError, Remedy, SpeakerdError
 
 BUDGET_S = 10.0
 """How long a user who has just spoken is kept waiting before hearing that there is no service (guessed)."""
@@ -48,6 +48,8 @@ class Patience:
         await self._sleep(delay_s)
 
     def _delay_after(self, error: SpeakerdError) -> float | None:
+        if isinstance(error, AuthError):
+            return None  # there was nothing to knock with; who keeps the credential tries on, and knows when
         if error.remedy is Remedy.REAUTHENTICATE and not self._fresh_credential_tried:
             self._fresh_credential_tried = True
             return 0.0

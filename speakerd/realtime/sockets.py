@@ -94,7 +94,12 @@ async def open_socket(dial: Dial, credentials: Credentials, within_s: float) -> 
     try:
         async with asyncio.timeout(timeout_s):
             headers = await credentials.headers()
-            return await dial(headers, timeout_s)
+            try:
+                return await dial(headers, timeout_s)
+            except LinkError as error:
+                if error.remedy is Remedy.REAUTHENTICATE:
+                    credentials.rejected()
+                raise
     except TimeoutError as error:
         raise LinkError(
             "link-timeout", "the service did not answer in time: check the network", Remedy.RETRY

@@ -20,7 +20,7 @@ from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_o
         ("auth-clock", Notice.CLOCK),
         ("auth-busy", Notice.REFUSED),
         ("auth-blocked", Notice.MISCONFIGURED),
-        ("link-http-403", Notice.SIGNED_OUT),
+        ("link-http-403", Notice.MISCONFIGURED),
         ("link-http-404", Notice.REFUSED),
         ("insufficient_quota", Notice.REFUSED),
         ("response-failed", Notice.REFUSED),

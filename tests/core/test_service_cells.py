@@ -387,7 +387,7 @@ class TestMoney:
 class TestSentences:
     @pytest.mark.parametrize(
         ("code", "notice"),
-        [("link-dns", Notice.OFFLINE), ("link-http-401", Notice.SIGNED_OUT), ("link-http-429", Notice.REFUSED)],
+        [("link-dns", Notice.OFFLINE), ("link-http-401", Notice.MISCONFIGURED), ("link-http-429", Notice.REFUSED)],
     )
     def test_a_failure_is_told_by_its_cause(self, code, notice):
         """Each cause has its sentence."""

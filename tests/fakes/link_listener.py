@@ -22,6 +22,10 @@ class Signer:
     def __init__(self, *answers: Mapping[str, str] | SpeakerdError) -> None:
         self._answers = list(answers)
         self.asked = 0
+        self.refused = 0
+
+    def rejected(self) -> None:
+        self.refused += 1
 
     async def headers(self) -> Mapping[str, str]:
         self.asked += 1

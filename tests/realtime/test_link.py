@@ -325,6 +325,27 @@ async def test_handshakes_are_not_repeated_where_that_is_of_no_use(
     assert "token" not in record.getMessage()
 
 
+@pytest.mark.parametrize(("plans", "refused"), [((Refuse(401), Refuse(401)), 2), ((Refuse(404),), 0)])
+async def test_the_credential_hears_that_it_was_refused(plans: tuple[Refuse, ...], refused: int) -> None:
+    """So that the next handshake is signed with another; not when the service has something else against us."""
+    listener, signer = Listener(), Signer()
+    async with RealtimeServer(*plans) as server:
+        async with running_link(server.url, listener, signer=signer) as link:
+            link.open()
+            await listener.until(LinkLost(f"link-http-{plans[0].status}"))
+    assert signer.refused == refused
+
+
+async def test_a_credential_that_may_come_is_not_waited_for() -> None:
+    """Who keeps it tries on by itself; the user is told at once how it stands."""
+    listener = Listener()
+    signer = Signer(AuthError("auth-no-network", "no network", Remedy.RETRY))
+    async with RealtimeServer() as server, running_link(server.url, listener, signer=signer) as link:
+        link.open()
+        await listener.until(LinkLost("auth-no-network"))
+    assert signer.asked == 1
+
+
 async def test_without_a_credential_there_is_no_handshake() -> None:
     """What the credentials say is wrong is what the link says."""
     listener = Listener()
