@@ -109,6 +109,7 @@ def build_parser() -> argparse.ArgumentParser:
     checked.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the file to check")
     add("devices", _devices, "list sound cards by stable name, with their own rates and channels")
     add("fetch-models", _fetch_models, "fetch the wake word models, checked by digest, and show their licence")
+    _add_sign_in_commands(add)
     status = add("status", _status, "ask the running daemon how it is")
     status.add_argument("--json", action="store_true", help="everything, for programs")
     usage = add("usage", _usage, "show what conversations took and about what they cost, by day")
@@ -139,6 +140,21 @@ def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> N
     chat.add_argument("--strict", action="store_true", help="stop at the first error event")
     _add_emulate(add)
     _add_bench(add)
+
+
+def _add_sign_in_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    login = add(
+        "login",
+        _sign_in,
+        "sign in with Microsoft, once, by entering a code on a phone",
+        more="Sign in with Microsoft, once: shows a code and the page to enter it on, and waits; the speaker says both "
+        "as well. Through the running daemon; without one alone, by root as the service's user. Where nobody needs to "
+        "sign in (auth.method), it says whether that works. Exits with 77 when nobody was signed in",
+    )
+    logout = add("logout", _sign_in, "remove the sign-in from this machine")
+    for name, sub in (("login", login), ("logout", logout)):
+        sub.set_defaults(request=name)
+        sub.add_argument("--local", action="store_true", help="alone, even where a daemon runs")
 
 
 def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -374,3 +390,17 @@ def _tell(arguments: argparse.Namespace) -> int:
     answer = client.request(control.socket_path(os.environ), arguments.request)
     sys.stdout.write(f"{answer['line']}\n")
     return OK
+
+
+def _sign_in(arguments: argparse.Namespace) -> int:
+    from speakerd import config, login
+    from speakerd.host import control, logs
+
+    logs.set_up("warning" if arguments.log_level == "info" else arguments.log_level)
+    return login.run(
+        arguments.request,
+        lambda: config.load(arguments.config, os.environ).settings,
+        environment=os.environ,
+        socket=control.socket_path(os.environ),
+        local=arguments.local,
+    )

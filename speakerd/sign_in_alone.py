@@ -1,0 +1,71 @@
+"""What it takes to sign in without a daemon: as whom, and where it is kept, so that the daemon finds it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from speakerd.auth.process import Worker
+from speakerd.core.settings import Auth
+from speakerd.host.places import SYSTEM_FOLDER, daemons_state_folder, may_use, state_folder
+from speakerd.identity import wish_of
+from speakerd.sign_in_desk import Attempts
+
+SERVICE_USER = "speakerd"
+"""The unit's User (contract)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Signing in without a daemon."""
+
+    auth: Auth
+    """The configuration of it."""
+
+    attempts: Attempts
+    """Makes attempts."""
+
+    who: str
+    """As whom, for people."""
+
+    state: Path
+    """The folder below which the sign-in is kept."""
+
+
+def alone_of(
+    auth: Auth, environment: Mapping[str, str], system: Path = SYSTEM_FOLDER, user: str = SERVICE_USER
+) -> Alone:
+    """Return what it takes to work alone: as the service's user where root asks and there is one, else as who asks.
+
+    Args:
+        auth: The configuration of signing in.
+        environment: Of the process.
+        system: The state directory of an installed daemon.
+        user: The service's user.
+    """
+    account = _account(user) if os.geteuid() == 0 else None
+    if account is not None:
+        state = system if system.is_dir() else Path(account.pw_dir) / ".local/state/speakerd"
+        worker = Worker(wish_of(auth, state), environment, user=user)
+        return Alone(auth, worker, f"as the service's user {user}", state)
+    state = daemons_state_folder(environment, system)
+    if not may_use(state):
+        state = state_folder(environment)
+    return Alone(auth, Worker(wish_of(auth, state), environment), f"as {_own_name()}", state)
+
+
+def _account(user: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(user)
+    except KeyError:
+        return None
+
+
+def _own_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"
