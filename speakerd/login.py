@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from speakerd.auth.journal import write_down
 from speakerd.auth.process import FETCH_TIMEOUT_S, DeviceCode, SignInFailed
 from speakerd.core.errors import AuthError, Remedy, SpeakerdError
 from speakerd.core.settings import Settings
@@ -262,7 +263,9 @@ async def _or_error(login: Awaitable[Token]) -> Token:
     try:
         return await login
     except SignInFailed as failure:
-        raise classify(failure.fault).error from failure
+        verdict = classify(failure.fault)
+        write_down(verdict, failure.fault)
+        raise verdict.error from failure
 
 
 async def _or_not_kept(attempts: Attempts) -> None:

@@ -51,10 +51,10 @@ def alone_of(
         state = system if system.is_dir() else Path(account.pw_dir) / ".local/state/speakerd"
         worker = Worker(wish_of(auth, state), environment, user=user)
         return Alone(auth, worker, f"as the service's user {user}", state)
-    state = daemons_state_folder(environment, system)
-    if not may_use(state):
-        state = state_folder(environment)
-    return Alone(auth, Worker(wish_of(auth, state), environment), f"as {_own_name()}", state)
+    who, state = f"as {_own_name()}", daemons_state_folder(environment, system)
+    if state == system and not may_use(state):
+        who, state = f"{who}, which is not the service's sign-in (sudo speakerd login)", state_folder(environment)
+    return Alone(auth, Worker(wish_of(auth, state), environment), who, state)
 
 
 def _account(user: str) -> pwd.struct_passwd | None:

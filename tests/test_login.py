@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import pwd
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -210,13 +211,14 @@ def test_local_does_not_ask_the_daemon():
 
 
 @pytest.mark.parametrize(("fault", "code"), [(BLOCKED, "auth-blocked"), (OFFLINE, "auth-no-network")])
-def test_alone_a_refused_sign_in_is_77(fault, code):
-    """With the verdict's code, and what to do."""
+def test_alone_a_refused_sign_in_is_77(fault, code, caplog):
+    """With the verdict's code, and what to do; the facts that an administrator wants are logged."""
     terminal = Terminal(daemon=False)
     terminal.attempts.login_ends = fault
     assert terminal.desk.login() == 77
     assert terminal.complaints[0].startswith(f"{code}: ")
     assert "signed in" not in terminal.shown
+    assert fault.error in caplog.text
 
 
 def test_a_sign_in_that_is_not_kept_is_none():
@@ -278,6 +280,30 @@ def test_a_wrong_configuration_is_told_as_such():
     assert cli.exit_code(error) == 78
 
 
+@pytest.fixture
+def no_daemon(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEAKERD_SOCKET", str(tmp_path / "control.sock"))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    return tmp_path / "speakerd.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "code", "told"),
+    [
+        ("auth:\n  method: none\n", ["login"], 0, "nothing to sign in: auth.method is none"),
+        ("auth:\n  method: none\n", ["login", "--local"], 0, "nothing to sign in: auth.method is none"),
+        ("auth:\n  method: none\n", ["logout", "--local"], 0, "nobody was signed in"),
+        ("auth:\n  method: magic\n", ["login"], 78, "auth.method"),
+    ],
+)
+def test_the_command_line(no_daemon, capsys, text, arguments, code, told):
+    """Both commands, with the configuration that is named."""
+    no_daemon.write_text(text)
+    assert cli.main(["-c", str(no_daemon), *arguments]) == code
+    shown = capsys.readouterr()
+    assert told in shown.out + shown.err
+
+
 # --- signing out -----------------------------------------------------------------------------------------------------
 
 
@@ -333,6 +359,20 @@ def test_alone_where_the_daemon_keeps_it_if_allowed(tmp_path):
     """The service's user finds the service's folder by itself."""
     alone = alone_of(Auth(), {"HOME": str(tmp_path / "home")}, tmp_path, "no-such-user-here")
     assert alone.state == tmp_path
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_who_may_not_use_the_services_folder_is_told():
+    """The sign-in is then their own, and the service's another."""
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as service:
+        os.setresuid(nobody.pw_uid, nobody.pw_uid, 0)
+        try:
+            alone = alone_of(Auth(), {"HOME": "/home/ann"}, Path(service), "no-such-user-here")
+        finally:
+            os.setresuid(0, 0, 0)
+    assert alone.who == "as nobody, which is not the service's sign-in (sudo speakerd login)"
+    assert alone.state == Path("/home/ann/.local/state/speakerd")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")

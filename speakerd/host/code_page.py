@@ -68,9 +68,9 @@ class CodePage:
         self._out.flush()
 
     def clear(self) -> None:
-        """Take away what is shown of the waiting."""
-        if self._progress:
-            self._out.write(f"\r{'':<{self._progress}}\r")
+        """Take away what is shown of the waiting, and the ^C that a terminal may have put behind it."""
+        if self._progress and self._columns is not None:
+            self._out.write(f"\r{'':<{self._columns - 1}}\r")
             self._out.flush()
             self._progress = 0
 
