@@ -296,7 +296,7 @@ def no_daemon(tmp_path, monkeypatch):
         ("auth:\n  method: magic\n", ["login"], 78, "auth.method"),
     ],
 )
-def test_the_command_line(no_daemon, capsys, text, arguments, code, told):
+def test_the_command_line(no_daemon, capsys, *, text, arguments, code, told):
     """Both commands, with the configuration that is named."""
     no_daemon.write_text(text)
     assert cli.main(["-c", str(no_daemon), *arguments]) == code
