@@ -49,13 +49,16 @@ class FaultFile:
     Raises:
         SpeakerdError: what stands in it cannot be used (code ``embedded-faults``); only at the start, later it is told
             in the log, and the faults stay as they were.
+
+    Attributes:
+        first: What stood in it at the start; None: there was no file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         try:
-            self.first = self._read() or Faults()
+            self.first = self._read()
         except (OSError, ValueError) as error:
             raise SpeakerdError("embedded-faults", f"{path}: {error}", Remedy.EXIT) from error
 

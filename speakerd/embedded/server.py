@@ -61,7 +61,7 @@ class EmbeddedService:
         host: The loopback, unless there is a key to check.
         port: 0: any free one.
         pace: Seconds of answer sent for each second that passes; 1.0 is real time.
-        faults: What goes wrong on purpose; may be changed while it runs.
+        faults: What goes wrong on purpose, where no file says it; may be changed while it runs.
         life_s: How long a session may last.
         options: What else is wanted.
 
@@ -91,7 +91,8 @@ class EmbeddedService:
             raise SpeakerdError("embedded-not-loopback", sentence, Remedy.EXIT)
         self._handshakes = 0
         self._fault_file = FaultFile(self._options.fault_file) if self._options.fault_file is not None else None
-        self._faults = faults or (self._fault_file.first if self._fault_file is not None else Faults())
+        in_file = self._fault_file.first if self._fault_file is not None else None
+        self._faults = in_file or faults or Faults()
         self.connections = 0
         self.bytes_received = 0
         self._tier = tier

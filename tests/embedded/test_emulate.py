@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from speakerd.core.errors import SpeakerdError
 from speakerd.embedded.emulate import Wishes, emulate
@@ -54,6 +56,27 @@ async def test_clear_text_beyond_this_machine_is_warned_of(
     with pytest.raises(asyncio.CancelledError):
         await serving
     assert sum("clear text" in message and "--tls" in message for message in caplog.messages) == warnings
+
+
+async def test_faults_of_the_file_strike_the_first_client(tmp_path: Path) -> None:
+    """``--faults FILE`` holds at once, not only from the file's first change on."""
+    path = tmp_path / "faults.json"
+    path.write_text('{"http_status": 503}')
+    first_line: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def announce(line: str) -> None:
+        if not first_line.done():
+            first_line.set_result(line)
+
+    serving = asyncio.create_task(emulate(port=0, tier="scripted", announce=announce, wishes=Wishes(faults=path)))
+    announced = parse_announcement(await first_line)
+    assert announced is not None
+    with pytest.raises(InvalidStatus) as refused:
+        await connect(f"{announced.url}/realtime?model=m", additional_headers={"api-key": "any"})
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    assert refused.value.response.status_code == 503
 
 
 async def test_a_port_that_is_none_is_named() -> None:

@@ -24,7 +24,7 @@ def test_file_is_read_when_it_changes(tmp_path: Path) -> None:
     """A change is seen once; a file that goes switches all off, one that was never there is no fault."""
     path = tmp_path / "faults.json"
     file = FaultFile(path)
-    assert file.first == Faults()
+    assert file.first is None
     assert file.changed() is None
     write(path, '{"http_status": 503}', 1)
     assert file.changed() == Faults(http_status=503)

@@ -362,6 +362,20 @@ async def test_faults_come_from_a_file(tmp_path: Path) -> None:
             await events(socket, "session.created")
 
 
+async def test_faults_in_the_file_at_the_start_hold_from_the_start(tmp_path: Path) -> None:
+    """What stands in the file goes before the faults that were given; without a file these hold."""
+    path = tmp_path / "faults.json"
+    path.write_text('{"http_status": 503}')
+    given, options = Faults(slow_handshake_s=0.001), Options(fault_file=path)
+    for faults in (None, Faults(), given):
+        async with EmbeddedService(scripted(), faults=faults, options=options) as service:
+            with pytest.raises(InvalidStatus) as refused:
+                await session(service)
+            assert refused.value.response.status_code == 503
+    path.unlink()
+    assert EmbeddedService(scripted(), faults=given, options=options).faults == given
+
+
 async def test_key_opens_other_addresses_and_is_asked_for() -> None:
     """With a key any address is served, and only who knows the key comes in."""
     async with EmbeddedService(scripted(), host="0.0.0.0", options=Options(api_key="secret")) as service:
