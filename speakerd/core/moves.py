@@ -98,6 +98,7 @@ def listen(state: State, *, deadline: float, turn: int, user_speaking: bool) -> 
         calls_answered=False,
         broke_off=False,
         overtaken=False,
+        cut_off=False,
         leaving=False,
         audible=False,
         turn=turn,

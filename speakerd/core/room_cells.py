@@ -18,6 +18,7 @@ from speakerd.core.actions import (
     OpenUplink,
     PlayEarcon,
     PrepareLink,
+    SilenceUplink,
 )
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import (
@@ -209,7 +210,13 @@ def device_lost_answering(state: State, event: DeviceLost, now: float, limits: L
 
 
 def late_listening(state: State, event: DeadlinePassed, now: float, limits: Limits) -> Answer:
-    """Stop listening: nothing was said, or there was nobody to hear it."""
-    if state.link is LinkState.CONNECTING:
+    """Stop listening: nothing was said, or there was nobody to hear it, or somebody never stops.
+
+    Of an utterance without end the service is to answer what it has heard: it is given silence, and takes that for the
+    end. That is the last turn: whatever talks on would talk into the next one.
+    """
+    if state.link is LinkState.CONNECTING or state.cut_off:
         return fail_with(state, SERVICE_SILENT, now)
+    if state.user_speaking:
+        return replace(state, cut_off=True, leaving=True, deadline=now + limits.stall_s), (SilenceUplink(),)
     return end(state, PlayEarcon(Earcon.END))

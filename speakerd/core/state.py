@@ -80,10 +80,11 @@ class Limits:
     no_speech_s: float = 8.0
     """How long to wait for the user to begin (guess, as long as the follow-up window)."""
 
-    utterance_s: float = 60.0
-    """How long one utterance may be; longer is a television (guess)."""
+    utterance_s: float = 30.0
+    """How long one utterance may be; longer is a television, or somebody else who goes on talking (guess; commands of
+    22 s were tried)."""
 
-    reply_s: float = 20.0
+    reply_s: float = 15.0
     """How long to wait for the first audio of a reply (guess: services answer within two seconds)."""
 
     stall_s: float = 10.0
@@ -129,6 +130,9 @@ class State:
 
     overtaken: bool = False
     """The user has taken the word again before the answer began: what begins now answers nothing they still want."""
+
+    cut_off: bool = False
+    """The utterance was too long: the service hears silence in its place, so that it answers what it has."""
 
     leaving: bool = False
     """The user, says the service, wants the conversation to end with this reply."""
@@ -180,7 +184,8 @@ CANNOT_SIGN = {
 def status_line(state: State, limits: Limits) -> str:
     """Return one true sentence about the state, for ``systemctl status``."""
     if state.phase is not Phase.IDLE:
-        return f"in conversation, turn {state.turn}"
+        deaf = ", muted" if state.muted else ", no microphone: retrying" if Device.MICROPHONE in state.lost else ""
+        return f"in conversation, turn {state.turn}{deaf}"
     obstacles = {
         "no microphone: retrying": Device.MICROPHONE in state.lost,
         "no loudspeaker: retrying": Device.LOUDSPEAKER in state.lost,

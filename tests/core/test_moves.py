@@ -76,7 +76,7 @@ def test_fail_with_a_code():
     """The code stays in the status, its sentence is said, everything is closed."""
     state, actions = fail_with(SPEAKING, "link-http-401", NOW)
     assert (state.phase, state.trouble) == (Phase.IDLE, "link-http-401")
-    assert actions == (CloseUplink(), CloseLink(), Say(Notice.SIGNED_OUT))
+    assert actions == (CloseUplink(), CloseLink(), Say(Notice.MISCONFIGURED))
 
 
 def test_hush_is_in_order():

@@ -28,6 +28,7 @@ from speakerd.core.conversation import step
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import (
     BY_REQUEST,
+    AudioStarted,
     DeadlinePassed,
     Device,
     DeviceFound,
@@ -38,13 +39,15 @@ from speakerd.core.events import (
     MuteChanged,
     PauseHeard,
     PlaybackDrained,
+    ResponseCreated,
     ResponseDone,
     SpeechStarted,
+    SpeechStopped,
     StopRequested,
     WakeWordApproached,
 )
 from speakerd.core.guess import GUESS_DECLINED
-from speakerd.core.notices import Notice
+from speakerd.core.notices import SERVICE_SILENT, Notice
 from speakerd.core.state import LinkState, Phase, State, status_line
 from speakerd.core.units import Frames
 from tests.fakes.table import (
@@ -97,6 +100,28 @@ class TestWaking:
         before, _ = play(*CONNECTED)
         after, actions = step(before, WAKE, 105.0, LIMITS)
         assert (after.deadline, actions) == (105.0 + LIMITS.no_speech_s, ())
+
+    def test_an_utterance_without_end_is_answered_as_far_as_it_went(self):
+        """A television behind the user: the service hears silence, and the answer is the last of the conversation."""
+        cut, actions = play(*CONNECTED, SpeechStarted(), DeadlinePassed())
+        assert (cut.phase, cut.cut_off, actions) == (Phase.LISTENING, True, (SilenceUplink(),))
+        answered = (SpeechStopped(), ResponseCreated(R1), AudioStarted(R1), ResponseDone(R1, "completed"))
+        state, actions = play(*answered, PlaybackDrained(), state=cut)
+        assert state.phase is Phase.IDLE
+        assert PlayEarcon(Earcon.END) in actions
+
+    def test_a_service_that_does_not_even_hear_silence_is_told(self):
+        """It has gone, though it still gives signs of life."""
+        state, actions = play(*CONNECTED, SpeechStarted(), DeadlinePassed(), DeadlinePassed())
+        assert (state.phase, state.trouble) == (Phase.IDLE, SERVICE_SILENT)
+        assert Say(Notice.OFFLINE) in actions
+
+    def test_a_wake_word_gives_the_word_back(self):
+        """Whoever says it is heard again, and may go on afterwards."""
+        cut, _ = play(*CONNECTED, SpeechStarted(), DeadlinePassed(), SpeechStopped())
+        state, actions = play(WAKE, state=cut)
+        assert (state.cut_off, state.leaving) == (False, False)
+        assert OpenUplink in kinds(actions)
 
     def test_second_wake_word_within_an_utterance_is_part_of_it(self):
         """While the user speaks, the wake word is just speech."""
@@ -153,7 +178,7 @@ class TestInterruptions:
     def test_mute_while_speaking_lets_the_reply_end(self):
         """Muting during a reply closes the uplink at once and the conversation after the reply."""
         state, actions = play(*SPEAKING, MuteChanged(muted=True))
-        assert actions == (CloseUplink(),)
+        assert actions == (CloseUplink(), Announce("in conversation, turn 1, muted"))
         assert play(ResponseDone(R1, "completed"), PlaybackDrained(), state=state)[0].phase is Phase.IDLE
 
     @pytest.mark.parametrize("story", [CONNECTED, SPEAKING])
@@ -165,8 +190,8 @@ class TestInterruptions:
     def test_unmuted_in_the_reply_the_user_is_heard_again(self):
         """Over the reply where speech may cut it (else the service hears silence); in the window after it always."""
         muted, _ = play(*SPEAKING, MuteChanged(muted=True))
-        assert play(MuteChanged(muted=False), state=muted)[1] == (OpenUplink(None),)
-        assert play(MuteChanged(muted=False), state=muted, limits=HALF_DUPLEX)[1] == (SilenceUplink(),)
+        assert play(MuteChanged(muted=False), state=muted)[1][0] == OpenUplink(None)
+        assert play(MuteChanged(muted=False), state=muted, limits=HALF_DUPLEX)[1][0] == SilenceUplink()
         story = (MuteChanged(muted=False), ResponseDone(R1, "completed"), PlaybackDrained())
         state, actions = play(*story, state=muted)
         assert state.phase is Phase.FOLLOW_UP
@@ -216,7 +241,7 @@ class TestCards:
     def test_a_microphone_that_is_back_before_the_answer_ends_is_heard(self, story):
         """It was closed when it was lost: now it is opened, unless its owner has muted it meanwhile."""
         lost, _ = play(*story, DeviceLost(Device.MICROPHONE))
-        assert play(DeviceFound(Device.MICROPHONE), state=lost)[1] == (OpenUplink(None),)
+        assert play(DeviceFound(Device.MICROPHONE), state=lost)[1][0] == OpenUplink(None)
         muted = replace(lost, muted=True)
         assert play(DeviceFound(Device.MICROPHONE), state=muted)[1] == ()
 
@@ -326,7 +351,9 @@ class TestSentences:
         state, actions = play(DeviceLost(Device.MICROPHONE))
         assert actions == (Say(Notice.NO_MICROPHONE, asked=False), Announce("no microphone: retrying"))
         assert play(DeviceLost(Device.MICROPHONE), state=state) == (state, ())
-        assert play(WAKE, state=state)[1] == (PlayEarcon(Earcon.ERROR),)
+        told, actions = play(WAKE, state=state)
+        assert actions == (Say(Notice.NO_MICROPHONE),), "whoever asks may not have been there"
+        assert play(WAKE, state=told)[1] == (PlayEarcon(Earcon.ERROR),)
 
     def test_a_spent_budget_is_told(self):
         """The wake word opens nothing, and is answered."""

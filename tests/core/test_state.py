@@ -20,7 +20,9 @@ def test_before_the_cards_were_opened():
     ("state", "line"),
     [
         (State(lost=NOTHING_LOST), 'listening for "hey jarvis" or "alexa"'),
-        (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3"),
+        (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST), "in conversation, turn 3"),
+        (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST, muted=True), "in conversation, turn 3, muted"),
+        (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3, no microphone: retrying"),
         (State(lost=NOTHING_LOST, muted=True), "muted"),
         (State(lost=NOTHING_LOST, over_budget=True), "today's budget is spent: no conversation before tomorrow"),
         (

@@ -9,14 +9,14 @@ from tests.fakes.tap import Tap
 
 
 async def test_a_credential_that_is_refused_is_told_and_not_tried_again_and_again(play, voice):
-    """Signed out is heard and shown; a fresh credential is tried once, then nothing until the next wake word."""
+    """It is heard and shown; a fresh credential is tried once, then nothing until the next wake word."""
     async with play(replies=["One, two."], start_daemon=False) as stage, Tap(stage.url) as tap:
         await through(tap, stage)
         tap.refuse_status = 401
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         lost = await stage.wait_for("link.lost", after_s=begun)
         assert lost["code"] == "link-http-401"
-        await _is_heard(stage, Notice.SIGNED_OUT, lost["t"])
+        await _is_heard(stage, Notice.MISCONFIGURED, lost["t"])
         status = await stage.status()
         assert status["line"] == 'listening for "hey jarvis"; the service failed last time: link-http-401'
         assert (status["trouble"], status["link"]["state"]) == ("link-http-401", "closed")
