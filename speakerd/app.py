@@ -47,10 +47,11 @@ from speakerd.ears import Ears
 from speakerd.host.control import ControlServer
 from speakerd.host.notify import Notifier
 from speakerd.identity import Identity
-from speakerd.parts import limits_of, service_of, spec_of, voice_of
+from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
 from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
+from speakerd.sign_in_desk import SignInDesk
 from speakerd.wake.tail import TailCut
 
 log = logging.getLogger("speakerd.app")
@@ -126,6 +127,13 @@ class Speaker:
         )
         self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
+        self._desk = SignInDesk(
+            settings.auth,
+            self._identity.worker,
+            self._identity.keeper,
+            speak=spelling_of(settings, self._loudspeaker, sentences).say,
+            is_muted=lambda: self.controller.state.muted,
+        )
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
@@ -159,6 +167,7 @@ class Speaker:
                 "stop": lambda _request: self._ask(StopRequested()),
                 "wake": lambda _request: self._wake_by_request(),
                 "usage": lambda _request: self._accounts.report(),
+                **self._desk.handlers,
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
@@ -174,6 +183,7 @@ class Speaker:
                     group.create_task(control.run(), name="control"),
                     group.create_task(self._accounts.run(), name="accounts"),
                     group.create_task(self._identity.run(), name="identity"),
+                    group.create_task(self._desk.run(), name="sign-in desk"),
                     group.create_task(self._warm(), name="warm"),
                 ]
                 await self._stop.wait()

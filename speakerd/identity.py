@@ -46,7 +46,7 @@ class Identity:
     Attributes:
         credentials: What a handshake is signed with.
         keeper: Keeps a token of Entra's; None: the configuration wants none.
-        worker: Signs in with Entra; None likewise.
+        worker: Signs in with Entra, and out, whatever the configuration wants now.
     """
 
     def __init__(
@@ -66,14 +66,12 @@ class Identity:
         self._running_out: Timer | None = None
         self._told: SignInChanged | None = None
         self.keeper: TokenKeeper | None = None
-        self.worker: Worker | None = None
         self.credentials: Credentials = NoCredentials()
         if settings.auth.method == "api_key":
             azure = settings.service.provider == "azure"
             self.credentials = ApiKey.from_settings(settings.auth.api_key_file, environment, azure=azure)
-        elif settings.auth.is_entra:
-            wish = wish_of(settings.auth, state or state_folder(environment))
-            self.worker = worker = make_worker(wish, environment)
+        self.worker = worker = make_worker(wish_of(settings.auth, state or state_folder(environment)), environment)
+        if settings.auth.is_entra:
             self.keeper = TokenKeeper(
                 lambda force: worker.fetch(force=force), on_change=self._hear, now=now, call_at=call_at
             )

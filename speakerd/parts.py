@@ -13,6 +13,7 @@ from pathlib import Path
 
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.notices import FOLDER, SpokenNotices
+from speakerd.audio.spelling import SpelledCode
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.functions import CONVERSATION_FUNCTIONS
@@ -89,8 +90,28 @@ def voice_of(settings: Settings, loudspeaker: Loudspeaker, own: Path | None) -> 
         chime=loudspeaker.play_earcon,
         language=settings.assistant.language,
         hour=lambda: time.localtime().tm_hour,
-        folders=(FOLDER,) if own is None else (own, FOLDER),
+        folders=_folders(own),
     )
+
+
+def spelling_of(settings: Settings, loudspeaker: Loudspeaker, own: Path | None) -> SpelledCode:
+    """Return what says an address and the code for it aloud.
+
+    Args:
+        settings: The configuration.
+        loudspeaker: Where they are said.
+        own: The folder of the owner's own sentences, if there may be any.
+    """
+    return SpelledCode(
+        play=loudspeaker.play_notice,
+        chime=loudspeaker.play_earcon,
+        language=settings.assistant.language,
+        folders=_folders(own),
+    )
+
+
+def _folders(own: Path | None) -> tuple[Path, ...]:
+    return (FOLDER,) if own is None else (own, FOLDER)
 
 
 @contextlib.asynccontextmanager
