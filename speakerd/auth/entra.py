@@ -10,6 +10,10 @@ PATIENCE_S = 0.7
 """How long a handshake waits where there is no token: who has said the wake word hears within a second how it stands
 (required)."""
 
+RENEWAL_PATIENCE_S = 5.0
+"""How long it waits where the service has just refused a token and the next one is being fetched: what is said is kept
+meanwhile, and a conversation that comes late is better than none (guess: a Pi loads the library in three seconds)."""
+
 
 class EntraCredentials:
     """Credentials as the link wants them. Thread: event loop.
@@ -17,11 +21,20 @@ class EntraCredentials:
     Args:
         keeper: Has the token.
         patience_s: How long to wait where it has none.
+        renewal_patience_s: The same where the last one was refused and another is on its way.
     """
 
-    def __init__(self, keeper: TokenKeeper, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self,
+        keeper: TokenKeeper,
+        *,
+        patience_s: float = PATIENCE_S,
+        renewal_patience_s: float = RENEWAL_PATIENCE_S,
+    ) -> None:
         self._keeper = keeper
         self._patience_s = patience_s
+        self._renewal_patience_s = renewal_patience_s
+        self._renewing = False
         self._last: str | None = None
 
     async def headers(self) -> Mapping[str, str]:
@@ -30,12 +43,14 @@ class EntraCredentials:
         Raises:
             AuthError: there is none; its code and remedy are those of the state of the sign-in.
         """
-        token = self._keeper.current() or await self._keeper.wait(self._patience_s)
+        patience_s = self._renewal_patience_s if self._renewing else self._patience_s
+        self._renewing = False
+        token = self._keeper.current() or await self._keeper.wait(patience_s)
         self._last = token.secret
         return {"Authorization": f"Bearer {token.secret}"}
 
     def rejected(self) -> None:
         """Say that the service has refused what ``headers`` gave last."""
         if self._last is not None:
-            self._keeper.rejected(self._last)
+            self._renewing = self._keeper.rejected(self._last)
             self._last = None

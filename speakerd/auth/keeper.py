@@ -123,15 +123,18 @@ class TokenKeeper:
                 break
         raise self._error()
 
-    def rejected(self, secret: str) -> None:
+    def rejected(self, secret: str) -> bool:
         """Drop a token that the service has refused, unless that is done, and fetch another.
 
         The first refusal is followed by an attempt at once. Where the service refuses what came of it as well, more
         of them will not help.
+
+        Returns:
+            Whether the next token is on its way for this.
         """
         token, now_s = self._token, self._now()
         if token is None or token.secret != secret:
-            return
+            return False
         self._token = None
         self._refused.append(_digest(secret))
         self._force = True
@@ -144,6 +147,7 @@ class TokenKeeper:
         else:
             self._due_s = max(now_s, self._held_until_s)
             self._moved.set()
+        return not again
 
     def kick(self, reason: str) -> None:
         """Try now, or as soon as that is decent: something has happened.

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from speakerd.auth.entra import PATIENCE_S, EntraCredentials
+from speakerd.auth.entra import PATIENCE_S, RENEWAL_PATIENCE_S, EntraCredentials
 from speakerd.core.errors import AuthError, Remedy
 from tests.fakes.sign_in import REVOKED, Stage, settle
 
@@ -54,6 +54,36 @@ async def test_what_the_service_has_refused_is_not_given_again() -> None:
         token = await stage.give()
         assert await headers == {"Authorization": f"Bearer {token.secret}"}
         assert [force for _, force in stage.attempts.begun] == [False, True]
+
+
+async def test_a_refused_token_is_worth_waiting_for_the_next_one() -> None:
+    """Longer than for a first one: whoever asks gets a conversation, where loading the library takes seconds."""
+    async with Stage() as stage:
+        credentials = EntraCredentials(stage.keeper)
+        await stage.give()
+        await credentials.headers()
+        credentials.rejected()
+        headers = asyncio.create_task(credentials.headers())
+        await stage.pass_time(RENEWAL_PATIENCE_S - 0.1)
+        token = await stage.give()
+        assert await headers == {"Authorization": f"Bearer {token.secret}"}
+
+
+async def test_nobody_waits_long_for_a_token_that_is_refused_as_well() -> None:
+    """A second refusal in a row is the role's, not the token's: the next to ask hears within a second how it stands."""
+    async with Stage() as stage:
+        credentials = EntraCredentials(stage.keeper)
+        for _ in range(2):
+            headers = asyncio.create_task(credentials.headers())
+            await settle()
+            await stage.give()
+            await headers
+            credentials.rejected()
+        headers = asyncio.create_task(credentials.headers())
+        await stage.pass_time(PATIENCE_S)
+        with pytest.raises(AuthError) as caught:
+            await headers
+        assert caught.value.code == "auth-refused"
 
 
 async def test_a_refusal_of_what_was_not_given_is_left_alone() -> None:
