@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from speakerd.cli import build_parser
+from speakerd.core import sign_in
+from speakerd.core.aadsts import MEANINGS
 from speakerd.core.settings import Section, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,9 +31,15 @@ def codes() -> set[str]:
                 continue
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             first = node.args[0]
-            if name.endswith("Error") and isinstance(first, ast.Constant) and CODE.fullmatch(str(first.value)):
+            # What a MissingError names is a cause; its codes are the verdicts' below.
+            if name.endswith("Error") and name != "MissingError" and isinstance(first, ast.Constant) and CODE.fullmatch(str(first.value)):
                 found.add(first.value)
-    return found
+    verdicts = {verdict.code for verdict in (*sign_in.MISSING.values(), *vars(sign_in).values()) if is_verdict(verdict)}
+    return found | verdicts | {f"auth-{meaning.code}" for meaning in MEANINGS.values()}
+
+
+def is_verdict(thing: object) -> bool:
+    return isinstance(thing, sign_in.Verdict)
 
 
 def keys(section: type[Section], above: str = "") -> set[str]:
@@ -82,8 +90,16 @@ def test_every_file_it_names_is_there():
     """Links and paths lead somewhere."""
     paths = re.findall(r"\]\((?!http|#)([^)]+)\)|`((?:config|hardware|speakerd|systemd|tests)/[\w./-]+)`", README)
     assert paths
-    for path in filter(None, (one or other for one, other in paths)):
-        assert (ROOT / path).exists(), path
+    for named in filter(None, (one or other for one, other in paths)):
+        path, _, heading = named.partition("#")
+        assert (ROOT / path).exists(), named
+        assert not heading or heading in headings(ROOT / path), named
+
+
+def headings(page: Path) -> set[str]:
+    """Return what a page's headings are linked by."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_the_state_diagram_is_the_tables():
