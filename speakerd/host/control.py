@@ -15,7 +15,8 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ MAX_LINE_BYTES = 64 * 1024
 """A longer request is none of ours (guess; the longest has 30 bytes today)."""
 
 MAX_CONNECTIONS = 16
-"""More than people and scripts need at once (guess)."""
+"""More than people and scripts need at once (guess). With one more, the connection that is idle longest gives way."""
 
 IDLE_TIMEOUT_S = 60.0
 """After this without a request a connection is closed, so that forgotten ones do not use up the places (guess)."""
@@ -81,6 +82,17 @@ def _is_open_to_all(directory: Path, *, sticky: bool = False) -> bool:
     return bool(mode & stat.S_IWOTH) and (sticky or not mode & stat.S_ISVTX)
 
 
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """Somebody who may ask."""
+
+    writer: asyncio.StreamWriter
+    """Where answers go."""
+
+    gave_way: bool = False
+    """Another has its place."""
+
+
 class ControlServer:
     """Answers requests on the control socket.
 
@@ -94,6 +106,7 @@ class ControlServer:
         self._handlers = handlers
         self._idle_timeout_s = idle_timeout_s
         self._connections = 0
+        self._idle: dict[_Connection, asyncio.Timeout] = {}  # in the order in which they became idle
         self._closing = False
 
     async def run(self) -> None:
@@ -161,41 +174,66 @@ class ControlServer:
         raise SpeakerdError("control-busy", f"another speakerd is running and listens at {self._path}", Remedy.OPERATOR)
 
     def _welcome(self, group: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take a connection, or turn it away when there are too many."""
+        """Take a connection, in the place of an idle one when there are too many; all at work: turn it away."""
         if self._closing:  # it was being accepted when the server closed
             writer.transport.abort()
             return
-        if self._connections >= MAX_CONNECTIONS:
-            writer.write(_refusal("control-busy", f"more than {MAX_CONNECTIONS} connections"))
-            writer.close()
+        if self._connections >= MAX_CONNECTIONS and not self._make_room():
+            _part(writer, _refusal("control-busy", f"{MAX_CONNECTIONS} connections are being answered: ask again"))
             return
         self._connections += 1
-        group.create_task(self._serve(reader, writer), name="control connection")
+        group.create_task(self._serve(reader, _Connection(writer)), name="control connection")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection's requests. Ends: when the other side goes, is silent for long, or by cancellation."""
+    def _make_room(self) -> bool:
+        """Give away the place of the connection that is idle longest; False: none is."""
+        if not self._idle:
+            return False
+        oldest = next(iter(self._idle))
+        patience = self._idle.pop(oldest)
+        self._connections -= 1
+        oldest.gave_way = True
+        if not patience.expired():  # else it ends this very moment
+            patience.reschedule(0.0)  # not at once: a request that has come already is answered first
+        return True
+
+    async def _serve(self, reader: asyncio.StreamReader, connection: _Connection) -> None:
+        """Answer one connection's requests.
+
+        Ends: when the other side goes or is silent for long, when another needs the place, or by cancellation.
+        """
+        writer, last = connection.writer, False
         try:
-            while True:
-                async with asyncio.timeout(self._idle_timeout_s):
+            while not (last or connection.gave_way):
+                async with self._idling(connection):
+                    await writer.drain()
                     line, last = await _read_line(reader)
                 if line:
                     writer.write(await self._answer(line))
-                if last:
-                    break
-                async with asyncio.timeout(self._idle_timeout_s):
-                    await writer.drain()
             writer.close()
         except asyncio.LimitOverrunError:
-            writer.write(_refusal("control-request", f"a request has at most {MAX_LINE_BYTES} bytes"))
-            writer.close()
+            _part(writer, _refusal("control-request", f"a request has at most {MAX_LINE_BYTES} bytes"))
         except (ConnectionError, TimeoutError) as error:
             log.debug("a control connection ended: %s", error)
-            writer.transport.abort()
+            if connection.gave_way:
+                sentence = f"more than {MAX_CONNECTIONS} connections: this one was idle and gave way, ask again"
+                _part(writer, _refusal("control-busy", sentence))
+            else:
+                writer.transport.abort()
         except asyncio.CancelledError:
             writer.transport.abort()
             raise
         finally:
-            self._connections -= 1
+            self._connections -= not connection.gave_way
+
+    @contextlib.asynccontextmanager
+    async def _idling(self, connection: _Connection) -> AsyncIterator[None]:
+        """Wait for the other side, to read what it was answered or to ask, and for no longer than is allowed."""
+        async with asyncio.timeout(self._idle_timeout_s) as patience:
+            self._idle[connection] = patience
+            try:
+                yield
+            finally:
+                self._idle.pop(connection, None)
 
     async def _answer(self, line: bytes) -> bytes:
         """Answer one request, whatever it is."""
@@ -223,6 +261,15 @@ async def _read_line(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
         return await reader.readuntil(), False
     except asyncio.IncompleteReadError as error:
         return error.partial, True
+
+
+def _part(writer: asyncio.StreamWriter, last_words: bytes) -> None:
+    """Close a connection with a message; one whose other side reads nothing would stay half closed for ever."""
+    writer.write(last_words)
+    if writer.transport.get_write_buffer_size():
+        writer.transport.abort()
+    else:
+        writer.close()
 
 
 def _refusal(code: str, message: str) -> bytes:

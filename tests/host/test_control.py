@@ -57,6 +57,13 @@ async def exchange(path: Path, *lines: bytes) -> list[dict[str, Any]]:
     return answers
 
 
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> dict[str, Any]:
+    """Ask on a connection that stays."""
+    writer.write(b'{"command": "status"}\n')
+    answer: dict[str, Any] = json.loads(await reader.readline())
+    return answer
+
+
 async def test_a_request_is_answered_on_one_line(tmp_path: Path) -> None:
     """A handler gets the whole request, and what it returns stands beside ok."""
     async with serving(tmp_path / "s") as path:
@@ -111,20 +118,74 @@ async def test_a_line_without_end_is_cut_off(tmp_path: Path) -> None:
         assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
 
 
-async def test_there_are_only_so_many_connections(tmp_path: Path) -> None:
-    """One connection too many is told so, and a place that becomes free is given away again."""
+async def fill(path: Path, request: bytes) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Take every place, each with a request."""
+    open_ones = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
+    for _, writer in open_ones:
+        writer.write(request)
+    return open_ones
+
+
+async def test_the_connection_that_is_idle_longest_gives_way(tmp_path: Path) -> None:
+    """Whoever holds every place and asks nothing keeps nobody out; one that has asked since is not the oldest."""
     async with serving(tmp_path / "s") as path:
-        open_ones = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
-        for reader, writer in open_ones:
-            writer.write(b'{"command": "status"}\n')
+        open_ones = await fill(path, b"")
+        await ask(*open_ones[0])
+        for place in (1, 2):
+            (answer,) = await exchange(path, b'{"command": "status"}\n')
+            assert answer["ok"]
+            told, rest = (await open_ones[place][0].read()).split(b"\n", 1)
+            assert json.loads(told)["code"] == "control-busy"
+            assert "gave way" in json.loads(told)["message"]
+            assert rest == b""
+            open_ones[place][1].close()
+            open_ones[place] = await asyncio.open_unix_connection(path)
+        for reader, writer in (open_ones[0], open_ones[3], *open_ones[1:3]):
+            assert (await ask(reader, writer))["ok"]
+        for _, writer in open_ones:
+            writer.close()
+
+
+async def test_half_a_request_is_idle(tmp_path: Path) -> None:
+    """A line that is begun and not ended holds no place: anybody can send a byte."""
+    async with serving(tmp_path / "s") as path:
+        open_ones = await fill(path, b'{"comm')
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+        for _, writer in open_ones:
+            writer.close()
+
+
+async def test_connections_that_are_being_answered_keep_their_places(tmp_path: Path) -> None:
+    """With every place at work one connection too many is told so; a place that becomes free is given away again."""
+    async with serving(tmp_path / "s") as path:
+        open_ones = await fill(path, b'{"command": "status"}\n{"command": "wake", "never": true}\n')
+        for reader, _ in open_ones:
             await reader.readline()
         reader, writer = await asyncio.open_unix_connection(path)
         assert json.loads(await reader.readline())["code"] == "control-busy"
         writer.close()
-        open_ones[0][1].write_eof()
-        assert await open_ones[0][0].read() == b""
+        assert not any(reader.at_eof() for reader, _ in open_ones)
+        for _, writer in open_ones:
+            writer.close()
+
+
+async def test_an_answer_nobody_reads_holds_no_place(tmp_path: Path) -> None:
+    """Whoever asks and does not read its answers gives way as an idle one does."""
+    async with serving(tmp_path / "s") as path:
+        many = b'{"command": "status", "x": "' + b"x" * 60_000 + b'"}\n'
+        open_ones = await fill(path, many * 40)
         assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
         for _, writer in open_ones:
+            writer.transport.abort()
+
+
+async def test_several_at_once_come_in_past_idle_ones(tmp_path: Path) -> None:
+    """Each takes another's place: who has just come and whose request is on its way does not give way."""
+    async with serving(tmp_path / "s") as path:
+        idle = await fill(path, b"")
+        answers = await asyncio.gather(*(exchange(path, b'{"command": "status"}\n') for _ in range(5)))
+        assert all(answer["ok"] for (answer,) in answers)
+        for _, writer in idle:
             writer.close()
 
 
