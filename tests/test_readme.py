@@ -32,7 +32,12 @@ def codes() -> set[str]:
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             first = node.args[0]
             # What a MissingError names is a cause; its codes are the verdicts' below.
-            if name.endswith("Error") and name != "MissingError" and isinstance(first, ast.Constant) and CODE.fullmatch(str(first.value)):
+            if (
+                name.endswith("Error")
+                and name != "MissingError"
+                and isinstance(first, ast.Constant)
+                and CODE.fullmatch(str(first.value))
+            ):
                 found.add(first.value)
     verdicts = {verdict.code for verdict in (*sign_in.MISSING.values(), *vars(sign_in).values()) if is_verdict(verdict)}
     return found | verdicts | {f"auth-{meaning.code}" for meaning in MEANINGS.values()}
