@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the system packages that are missing, through the machine's own package manager.
-# Usage: packages.sh build | test      PYTHON may name the interpreter.
+# Usage: packages.sh build | test | peers      PYTHON may name the interpreter.
 # What is missing is found by looking for the thing itself, so that any way of having it will do.
 set -eu
 
@@ -27,6 +27,10 @@ if [ "${1:-build}" = test ]; then
   # voices for the wake word's tests
   command -v espeak-ng >/dev/null || need espeak-ng
   command -v flite >/dev/null || need flite
+fi
+if [ "${1:-build}" = peers ]; then
+  # what the peers of `speakerd bench peers` play through
+  PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -q libportaudio.so.2 || need libportaudio2
 fi
 
 [ -n "$missing" ] || exit 0
