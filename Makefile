@@ -8,7 +8,7 @@ DEMO   ?= demo
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench install lock clean
+.PHONY: help demo test check bench bench-peers install lock clean
 
 help: ## show this
 	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
@@ -36,6 +36,11 @@ check: $(VENV)/.dev ## format, lint, types, import contracts
 bench: $(VENV)/.local ## measure the speaker and print the figures
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/speakerd bench
+
+bench-peers: $(VENV)/.local ## measure the speaker beside openai-agents and pipecat-ai (fetches about 170 MB once)
+	@PYTHON="$(PYTHON)" sh .ci/packages.sh peers
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/speakerd bench peers
 
 install: ## put the service on this machine, under /opt/speakerd (as root)
 	@PYTHON="$(PYTHON)" sh systemd/install.sh

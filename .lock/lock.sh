@@ -16,9 +16,12 @@ for group in build dev; do
   uv pip compile --quiet --group $group --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-header --no-annotate --constraint .lock/local.txt --output-file .lock/$group.txt
 done
-for peer in agents pipecat; do # the versions of the contract tests, where they have one
-  uv pip compile --quiet .lock/peer-$peer.in --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-header --no-annotate --constraint tests/contract/agents/requirements.txt \
-    --output-file .lock/peer-$peer.txt
-done
+peer() {
+  name=$1
+  shift
+  uv pip compile --quiet ".lock/peer-$name.in" --universal --python-version 3.11 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate --output-file ".lock/peer-$name.txt" "$@"
+}
+peer agents --constraint tests/contract/agents/requirements.txt # the versions of the contract tests
+peer pipecat --no-emit-package docopt                          # source only, and nothing here calls it
 for file in .lock/*.txt; do tidy "$file"; done
