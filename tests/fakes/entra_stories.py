@@ -65,9 +65,7 @@ class House:
         run: Where workers make their private homes.
     """
 
-    def __init__(
-        self, stage: Stage, entra: Entra, gate: TokenGate, voice: Callable[[str], Samples], run: Path
-    ) -> None:
+    def __init__(self, stage: Stage, entra: Entra, gate: TokenGate, voice: Callable[[str], Samples], run: Path) -> None:
         self.stage, self.entra, self.gate, self.run = stage, entra, gate, run
         self.secrets: list[str] = []
         """What may not be found anywhere either, beside what the authority has given away."""
@@ -98,6 +96,14 @@ class House:
             assert self.entra.directory.approve(code.user_code)
 
         await self.worker().login(enter)
+
+    def forget_access_tokens(self) -> None:
+        """Leave only the refresh token of what is kept, as when the daemon was off for an hour."""
+        file = self.state / "sign-in" / "account.json"
+        kept = json.loads(file.read_text())
+        for name, text in kept["cache"].items():
+            kept["cache"][name] = json.dumps(json.loads(text) | {"AccessToken": {}})
+        file.write_text(json.dumps(kept))
 
     async def sign_in_there(self) -> dict[str, Any]:
         """Sign somebody in through the daemon, and return its answer when it is done."""
@@ -156,12 +162,17 @@ class House:
         assert likeness > 0.9, f"{notice.value} was not heard: {likeness:.2f}"
         return float(begin_s + (at + silent) / ROOM_RATE_HZ - after_s)
 
-    async def is_told(self, notice: Notice, where: str) -> float:
-        """Say the wake word, hear a sentence in time, and return how long it took, in seconds."""
-        span_s = await self.hears(notice, await self.wake())
+    async def is_told(self, notice: Notice, where: str, asked_s: float | None = None) -> None:
+        """Hear a sentence in time.
+
+        Args:
+            notice: Which.
+            where: What is the matter.
+            asked_s: When the wake word was detected; None: it is said now.
+        """
+        span_s = await self.hears(notice, await self.wake() if asked_s is None else asked_s)
         show(f"{where}: wake word to sentence {1000 * span_s:.0f} ms ({notice.value})")
         assert span_s < WITHIN_S
-        return span_s
 
     async def is_let_in(self, where: str) -> float:
         """Say the wake word, get a session, end it, and return how long it took to come up, in seconds."""
