@@ -24,7 +24,7 @@ static int set_limits(struct card *c)
 		{SND_PCM_IOPLUG_HW_CHANNELS, c->channels_min, c->channels_max},
 		{SND_PCM_IOPLUG_HW_RATE, c->rate_min, c->rate_max},
 		{SND_PCM_IOPLUG_HW_PERIOD_BYTES, 64, 1 << 18},
-		{SND_PCM_IOPLUG_HW_BUFFER_BYTES, 128, 1 << 21},
+		{SND_PCM_IOPLUG_HW_BUFFER_BYTES, 128, c->buffer_bytes_max},
 		{SND_PCM_IOPLUG_HW_PERIODS, 2, 64},
 	};
 	int err = snd_pcm_ioplug_set_param_list(&c->io, SND_PCM_IOPLUG_HW_ACCESS, 2, access);
@@ -62,6 +62,7 @@ static int configure(struct card *c, snd_config_t *node, const char **room, cons
 		{"channels_min", &c->channels_min, NULL, NULL},
 		{"channels_max", &c->channels_max, NULL, NULL},
 		{"use_channel", &c->use_channel, NULL, NULL},
+		{"buffer_bytes_max", &c->buffer_bytes_max, NULL, NULL},
 		{"echo_gain_db", NULL, &c->ear.echo_gain, NULL},
 		{"noise_dbfs", NULL, &c->ear.noise_gain, NULL},
 		{"echo_delay_ms", NULL, &c->echo_delay_ms, NULL},
@@ -92,7 +93,8 @@ static int plausible(const struct card *c)
 {
 	return c->rate_min >= 8000 && c->rate_min <= c->rate_max && c->rate_max <= 96000 && c->channels_min >= 1 &&
 	       c->channels_min <= c->channels_max && c->channels_max <= 8 && c->use_channel >= -1 &&
-	       c->use_channel < c->channels_max && c->echo_delay_ms >= 0 && fabs(c->ppm) <= 1000;
+	       c->use_channel < c->channels_max && c->buffer_bytes_max >= 1 << 12 &&
+	       c->buffer_bytes_max <= 1 << 21 && c->echo_delay_ms >= 0 && fabs(c->ppm) <= 1000;
 }
 
 static int open_card(struct card *c, const char *room, const char *response, const char *name, snd_pcm_stream_t stream,
@@ -136,6 +138,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(simcard)
 	c->direction = stream == SND_PCM_STREAM_PLAYBACK ? PLAYBACK : CAPTURE;
 	c->room.fd = c->timer_fd = c->use_channel = -1;
 	c->rate_min = 8000, c->rate_max = 96000, c->channels_min = 1, c->channels_max = 8;
+	c->buffer_bytes_max = 1 << 21;
 	c->format = SND_PCM_FORMAT_UNKNOWN;
 	c->ear.echo_gain = c->ear.noise_gain = -INFINITY; /* dB here */
 	c->boundary = 1;

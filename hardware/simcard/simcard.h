@@ -16,7 +16,7 @@ struct card {
 	struct interpolator ip;
 
 	/* what the board can do */
-	long rate_min, rate_max, channels_min, channels_max, use_channel;
+	long rate_min, rate_max, channels_min, channels_max, use_channel, buffer_bytes_max;
 	snd_pcm_format_t format; /* UNKNOWN: S16_LE and S32_LE */
 	double ppm, start_delay_ms, echo_delay_ms;
 

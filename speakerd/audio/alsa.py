@@ -52,8 +52,9 @@ MAX_CHANNELS = 8
 PREFERRED_CHANNELS = 2
 """More than a voice needs, but a mono PCM over ALSA's ``plug`` would mix a dead channel into a live one."""
 
-CAPTURE_PERIODS = 8
-"""160 ms of patience for a loop that comes late; costs no latency (measured)."""
+CAPTURE_PERIODS = 30
+"""600 ms of patience with a thread that comes late on a busy machine (chosen). Costs no latency: only what waits in the
+buffer does, and a read returns with its first period (measured). A card that has no memory for it gives what it has."""
 
 PLAYBACK_PERIODS = 4
 """80 ms: what survives a busy Python thread (measured), all of it heard as latency."""

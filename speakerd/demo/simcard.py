@@ -47,6 +47,9 @@ class CardProfile:
     use_channel: int = -1
     """Which capture channel carries the microphone while the others are silent; -1: every one does."""
 
+    buffer_bytes_max: int | None = None
+    """What it has memory for, from 4 KiB; None: 2 MiB."""
+
     echo_gain_db: float | None = None
     """How loud the microphone hears the loudspeaker; None: not at all."""
 
@@ -155,6 +158,7 @@ def _pcm(name: str, room: Path, card: CardProfile) -> list[str]:
         "channels_max": card.channels_max,
         "format": f'"{card.sample_format}"',
         "use_channel": card.use_channel,
+        "buffer_bytes_max": card.buffer_bytes_max,
         "echo_gain_db": card.echo_gain_db,
         "echo_delay_ms": card.echo_delay_ms,
         "rir": None if card.rir is None else f'"{card.rir.resolve()}"',

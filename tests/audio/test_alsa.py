@@ -25,9 +25,9 @@ def alsa_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_period_is_20_ms_and_the_buffers_are_as_designed() -> None:
-    """48 kHz stereo, eight periods to listen and four to play."""
+    """48 kHz stereo, thirty periods to listen and four to play."""
     microphone, loudspeaker = alsa.open_capture("anything"), alsa.open_playback("anything")
-    assert microphone.format == PcmFormat(48_000, 2, "S16_LE", 960, 7680)
+    assert microphone.format == PcmFormat(48_000, 2, "S16_LE", 960, 28_800)
     assert loudspeaker.format == PcmFormat(48_000, 2, "S16_LE", 960, 3840)
     assert (loudspeaker.format.frame_bytes, loudspeaker.format.period_bytes) == (4, 3840)
     microphone.close()

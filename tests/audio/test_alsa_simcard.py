@@ -50,9 +50,9 @@ def room(tmp_path: Path) -> Iterator[Room]:
 def plug_in(plugin: Path, room: Room, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return what puts a card of a kind into the room; alsa-lib looks at the variable at every open."""
 
-    def plug_in(rate_hz: int, channels: int, sample_format: str, use_channel: int = -1) -> None:
+    def plug_in(rate_hz: int, channels: int, sample_format: str, use_channel: int = -1, **more: int) -> None:
         limits = {"rate_min_hz": rate_hz, "rate_max_hz": rate_hz, "channels_min": channels, "channels_max": channels}
-        card = CardProfile(**limits, sample_format=sample_format, use_channel=use_channel)
+        card = CardProfile(**limits, sample_format=sample_format, use_channel=use_channel, **more)
         monkeypatch.setenv("ALSA_CONFIG_PATH", str(write_asound_conf(tmp_path, room.path, plugin, card=card)))
 
     alsa.silence_alsa_messages()
@@ -80,12 +80,54 @@ def test_what_the_card_has_is_what_is_used(
     """Whatever the card is fixed to, it opens, in periods of 20 ms."""
     plug_in(rate_hz, channels, sample_format)
     microphone, loudspeaker = alsa.open_capture("mic"), alsa.open_playback("speaker")
-    for pcm, periods in ((microphone, 8), (loudspeaker, 4)):
+    for pcm, periods in ((microphone, 30), (loudspeaker, 4)):
         assert (pcm.format.rate_hz, pcm.format.channels, pcm.format.sample_format) == (rate_hz, channels, sample_format)
         assert pcm.format.period_frames == rate_hz // 50
         assert pcm.format.buffer_frames == periods * rate_hz // 50
     microphone.close()
     loudspeaker.close()
+
+
+@pytest.mark.parametrize(
+    ("channels", "sample_format", "buffer_bytes_max", "periods"),
+    [
+        (2, "S16_LE", 1 << 17, 30),
+        (2, "S16_LE", 1 << 16, 17),
+        (6, "S32_LE", 1 << 20, 30),
+        (6, "S32_LE", 1 << 19, 22),
+        (6, "S32_LE", 1 << 17, 5),
+        (8, "S32_LE", 1 << 16, 2),
+    ],
+)
+def test_a_card_with_little_memory_gives_what_it_has(
+    plug_in: Callable[..., None], channels: int, sample_format: str, buffer_bytes_max: int, periods: int
+) -> None:
+    """The buffer is as long as asked for, or as many whole periods as go into the card; it delivers in any case."""
+    plug_in(48_000, channels, sample_format, buffer_bytes_max=buffer_bytes_max)
+    pcm = alsa.open_capture("mic")
+    assert (pcm.format.period_frames, pcm.format.buffer_frames) == (960, periods * 960)
+    assert pcm.read()[0] == 960
+    pcm.close()
+
+
+def test_a_reader_that_comes_half_a_second_late_loses_nothing(plug_in: Callable[..., None], room: Room) -> None:
+    """What has come meanwhile waits in the card and comes out whole."""
+    plug_in(48_000, 1, "S16_LE")
+    room.say(np.arange(1, 24_001, dtype=np.int16), ROOM_RATE_HZ, lead_s=0.1)
+    producer, consumer = make_ring(1 << 18)
+    pcm = alsa.open_capture("mic")
+    capture = Capture(pcm, producer, lambda: None)
+    capture.pump_once()
+    clock = alsa.open_capture("mic")
+    for _ in range(25):
+        clock.read()
+    clock.close()
+    while capture.frames_total < 0.7 * 48_000:
+        capture.pump_once()
+    pcm.close()
+    heard = np.frombuffer(consumer.read(1 << 18), np.int16)
+    assert capture.xruns == 0
+    assert heard[heard != 0].tolist() == list(range(1, 24_001))
 
 
 def test_a_card_at_no_sane_rate_is_for_the_operator(plug_in: Callable[..., None]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speakerd.audio.capture import Capture
-from speakerd.audio.echo import Pcm
+from speakerd.audio.echo import Canceller, EchoCanceller, Pcm
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.pcm_types import PcmFormat
 from speakerd.core.echo_path import BargeIn, EchoFigures
@@ -60,7 +60,9 @@ class Far:
 class Bench:
     """A microphone on a card whose periods pass by hand, without a thread."""
 
-    def __init__(self, pcm: FakeCapturePcm | None = None, channel: int | str = 0) -> None:
+    def __init__(
+        self, pcm: FakeCapturePcm | None = None, channel: int | str = 0, canceller: Canceller | None = None
+    ) -> None:
         self.wake = bytearray()
         self.ends: list[tuple[bytes | None, bytes | None]] = []
         self.silences: list[MicrophoneSilent] = []
@@ -74,7 +76,7 @@ class Bench:
             device="mic",
             channel=channel,  # type: ignore[arg-type] - "auto" comes as a plain string
             open_pcm=lambda _device: self.pcm,
-            canceller=Engine(),
+            canceller=canceller or Engine(),
             far=self.far,
             wake_feed=self.hear,
             uplink=self.sent.append,
@@ -194,6 +196,27 @@ async def test_several_periods_at_once_are_taken_at_once() -> None:
         bench.capture.pump_once()
     await asyncio.sleep(0)
     assert bench.microphone.position_frames == 6 * 480
+
+
+async def test_all_that_waited_in_the_card_flows_through_at_once() -> None:
+    """A full buffer of 600 ms while something plays: session, wake word and canceller each get every frame of it."""
+    sound = codes(960 * 32)
+    bench = Bench(FakeCapturePcm(sound=encode(sound, 2, "S16_LE")), canceller=EchoCanceller())
+    bench.far.level = 0
+    bench.microphone.open(Frames(0))
+    await bench.periods(1)
+    assert bench.capture is not None
+    for _ in range(30):
+        bench.capture.pump_once()
+    await asyncio.sleep(0)
+    heard = [len(heard or b"") for heard, _ in bench.ends]
+    bench.far.level = None  # what the canceller holds back to think about comes out
+    await bench.periods(1)
+    assert (bench.capture.refused_bytes, bench.microphone.position_frames) == (0, 32 * 480)
+    assert len(bench.uplink) == 32 * 480
+    assert len(bench.wake) == 32 * 320 * 2
+    assert [len(far or b"") for _, far in bench.ends[:2]] == heard
+    assert sum(heard) >= 31 * 640 - 640
 
 
 async def test_the_canceller_is_in_the_way_only_while_something_plays() -> None:
