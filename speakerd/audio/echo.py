@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.audio.aligned import Aligned, Learnt, Reference
-from speakerd.core.echo_meter import STEP_MS, EchoMeter
+from speakerd.core.echo_levels import STEP_MS
+from speakerd.core.echo_meter import EchoMeter
 from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.events import EchoMeasured
@@ -193,7 +194,7 @@ class EchoPath:
         if self._learnt is not Learnt.LOST:  # till the canceller has been told
             self._learnt = ends.learnt
         if far is None and self._probe is not None:
-            self._probe.restart()
+            self._probe.rest(near)
         needed = far is not None and self._is_needed(near, far)
         if self._canceller is None:
             return near

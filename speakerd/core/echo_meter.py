@@ -13,19 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.core.echo_drift import EchoDrift
+from speakerd.core.echo_levels import STEP_FRAMES, STEP_MS, Powers, dbfs, power, powers
 from speakerd.core.echo_path import BargeIn, EchoFigures, audible_dbfs, choose
 from speakerd.core.echo_probe import REACH_S, WINDOW_S, EchoProbe
 from speakerd.core.events import EchoMeasured
-from speakerd.core.pcm import FULL_SCALE, SILENCE_DBFS
-from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
+from speakerd.core.pcm import SILENCE_DBFS
+from speakerd.core.units import WIRE_RATE_HZ
 
 Int16 = npt.NDArray[np.int16]
-Powers = npt.NDArray[np.float64]
-
-STEP_MS = 20
-"""What one level is of."""
-
-_STEP_FRAMES = ms_to_frames(STEP_MS, WIRE_RATE_HZ)
 
 _WINDOW = 50
 """Levels that are compared at once: 1 s (measured: the ratio of both ends varies by 0.7 dB from one to the next)."""
@@ -36,7 +31,7 @@ _HOP = 25
 _BURST = 5
 """What a voice activity detector needs at least: 100 ms (guess; the service's are not published)."""
 
-_HOP_FRAMES = _HOP * _STEP_FRAMES
+_HOP_FRAMES = _HOP * STEP_FRAMES
 
 _REACH = 50
 """How late an echo is looked for: 1 s, beyond what the canceller reaches."""
@@ -128,6 +123,7 @@ class EchoMeter:
         self._clean_windows = 0
         self._playing = False
         self._proven = choice is BargeIn.SPEECH
+        self._inaudible = probe is not None and not probe.hears_echo
         self.figures = EchoFigures()
         self.choice = choice
         self._begin()
@@ -145,10 +141,11 @@ class EchoMeter:
             if ended:
                 self._begin()
             if len(out):
-                self._noise.append(_power(out))
+                self._noise.append(power(out))
             return EchoMeasured(self.figures, self.choice) if ended and self.figures.windows else None
         self._playing = True
         before = self.choice
+        self._watch_probe()
         for waiting, block in zip(self._waiting, (near, far, out), strict=True):
             waiting.append(block)
         self._waiting_frames += len(out)
@@ -156,6 +153,18 @@ class EchoMeter:
             self._waiting_frames -= _HOP_FRAMES
             self._hop(*(self._take(waiting) for waiting in self._waiting))
         return EchoMeasured(self.figures, self.choice) if self.choice is not before else None
+
+    def _watch_probe(self) -> None:
+        """Take the trust back where an echo has come: nobody has learnt yet to take it out."""
+        was_inaudible, self._inaudible = self._inaudible, self._probe is not None and not self._probe.hears_echo
+        if was_inaudible and not self._inaudible:
+            self._windows.clear()
+            self._ratios_db.clear()
+            self._clean_windows = 0
+            self._proven = False
+            self.figures = EchoFigures()
+            if self.choice is BargeIn.SPEECH:
+                self.choice = BargeIn.WAKE_WORD
 
     def restart(self) -> None:
         """Say that the far end's place in time has changed: delays before and after it are not to be compared."""
@@ -185,9 +194,9 @@ class EchoMeter:
 
     def _hop(self, near: Int16, far: Int16, out: Int16) -> None:
         """Take in half a second, and judge the second that ends with it."""
-        self._near = np.concatenate((self._near, _powers(near)))[-_HISTORY:]
-        self._far = np.concatenate((self._far, _powers(far)))[-_HISTORY:]
-        self._out = np.concatenate((self._out, _powers(out)))[-_HISTORY:]
+        self._near = np.concatenate((self._near, powers(near)))[-_HISTORY:]
+        self._far = np.concatenate((self._far, powers(far)))[-_HISTORY:]
+        self._out = np.concatenate((self._out, powers(out)))[-_HISTORY:]
         clipped = np.count_nonzero(np.abs(near) >= _CLIPPED) / len(near)
         self._clipped = np.concatenate((self._clipped, [clipped]))[-2:]
         self._heard = np.concatenate((self._heard, out))[-int(WINDOW_S * WIRE_RATE_HZ) :]
@@ -202,7 +211,7 @@ class EchoMeter:
         self._find_delay(noise)
         end = len(self._far) - self._delay_steps
         cause = float(self._far[max(0, end - _WINDOW) : end].mean())
-        if _dbfs(cause) >= _FAR_DBFS:
+        if dbfs(cause) >= _FAR_DBFS:
             self._judge(cause, noise)
             self.figures = self._sum_up(noise)
             self.choice = choose(self.figures, self.choice)
@@ -210,14 +219,14 @@ class EchoMeter:
 
     def _watch_tail(self, step: int, noise: float) -> None:
         """Measure how long the room, and what else there is, goes on when the loudspeaker has fallen silent."""
-        if _dbfs(self._far[step]) >= _QUIET_FAR_DBFS:
+        if dbfs(self._far[step]) >= _QUIET_FAR_DBFS:
             self._tail_steps = 0
         elif self._tail_steps is not None:
             self._tail_steps += 1
             recent = np.max(self._out[max(0, step + 1 - _TAIL_QUIET) : step + 1])
             if self._tail_steps > _TAIL_MAX:
                 self._tail_steps = None
-            elif self._tail_steps >= _TAIL_QUIET and _dbfs(recent) < _dbfs(noise) + _TAIL_OVER_NOISE_DB:
+            elif self._tail_steps >= _TAIL_QUIET and dbfs(recent) < dbfs(noise) + _TAIL_OVER_NOISE_DB:
                 self._tails.append(self._tail_steps - _TAIL_QUIET)
                 self._tail_steps = None
 
@@ -232,12 +241,12 @@ class EchoMeter:
     def _judge(self, cause: float, noise: float) -> None:
         """Say of the last window whether somebody spoke over it, and else whether echo was let through."""
         heard, out = float(self._near[-_WINDOW:].mean()), self._out[-_WINDOW:]
-        ratio_db = _dbfs(max(heard - noise, noise * 0.01)) - _dbfs(cause)
+        ratio_db = dbfs(max(heard - noise, noise * 0.01)) - dbfs(cause)
         self._ratios_db.append(ratio_db)
         usual_db = float(np.percentile(self._ratios_db, _USUAL_PERCENTILE))
-        burst_dbfs = _dbfs(float(np.max(np.convolve(out, np.ones(_BURST) / _BURST, "valid"))))
+        burst_dbfs = dbfs(float(np.max(np.convolve(out, np.ones(_BURST) / _BURST, "valid"))))
         leak = 0.0
-        if burst_dbfs > audible_dbfs(_dbfs(noise)):
+        if burst_dbfs > audible_dbfs(dbfs(noise)):
             leak = _SPOKEN if ratio_db > usual_db + _SPOKEN_DB else self._doubt()
         if leak != _SPOKEN:
             self._clean_windows = 0 if leak else self._clean_windows + 1
@@ -262,12 +271,13 @@ class EchoMeter:
             leaks=sum(window.leak for window in alone),
             clean_windows=self._clean_windows,
             spoken_over=len(self._windows) - len(alone),
-            noise_dbfs=_dbfs(noise),
-            echo_dbfs=None if heard is None else _dbfs(max(heard - noise, 0.0)),
-            removed_db=None if heard is None or left is None else _dbfs(heard) - _dbfs(left),
+            noise_dbfs=dbfs(noise),
+            echo_dbfs=None if heard is None else dbfs(max(heard - noise, 0.0)),
+            removed_db=None if heard is None or left is None else dbfs(heard) - dbfs(left),
             residual_dbfs=max((window.burst_dbfs for window in alone), default=None),
             delay_ms=coarse_ms if lag_ms is None else lag_ms,
             drift_ppm=self._drift.ppm,
+            inaudible=self._inaudible,
             proven=self._proven,
             clipped=float(np.mean([window.clipped for window in self._windows])),
             tail_ms=sorted(self._tails)[-2:][0] * STEP_MS if self._tails else None,
@@ -279,20 +289,3 @@ def _likeness(heard: Powers, played: Powers, delay: int) -> float:
     last, cause = heard[_REACH:], played[_REACH - delay : len(played) - delay]
     a, b = last - last.mean(), cause - cause.mean()
     return float(a @ b / max(np.sqrt(float(a @ a) * float(b @ b)), 1e-12))
-
-
-def _powers(samples: Int16) -> Powers:
-    """Return the mean square of each level."""
-    steps = samples.astype(np.float32).reshape(-1, _STEP_FRAMES)
-    powers: Powers = np.einsum("ij,ij->i", steps, steps).astype(np.float64) / (_STEP_FRAMES * FULL_SCALE**2)
-    return powers
-
-
-def _power(samples: Int16) -> float:
-    """Return the mean square, 1 being full scale."""
-    wide = samples.astype(np.float32)
-    return float(wide @ wide) / len(wide) / FULL_SCALE**2
-
-
-def _dbfs(power: float) -> float:
-    return max(SILENCE_DBFS, 10 * float(np.log10(max(power, 1e-30))))

@@ -44,6 +44,9 @@ _WINDOWS_AT_FIRST = 4
 """And so much gives it for the first time, 2.5 s, where the clocks are known to agree or there is no echo (measured: a
 canceller that knows nothing lets echo through within the first second and a half of a reply, or not at all)."""
 
+_WINDOWS_WITHOUT_ECHO = 1
+"""And so much, 1 s, where the microphone hears nothing of the loudspeaker: there is nothing to let through (chosen)."""
+
 _WINDOWS_WITHOUT_DRIFT = 12
 """And so much, 6.5 s, where the drift is not to be told (measured: 400 ppm are noticed after 5 s)."""
 
@@ -104,6 +107,9 @@ class EchoFigures:
     tail_ms: int | None = None
     """How long what is left of a sound is heard after its end."""
 
+    inaudible: bool = False
+    """The microphone hears nothing of the loudspeaker."""
+
     proven: bool = False
     """The canceller was trusted once; till then it is new, which is something else than to have failed."""
 
@@ -145,6 +151,8 @@ def _windows_for_speech(figures: EchoFigures) -> int:
     """Return how long a clean record must be to give trust."""
     if figures.proven:
         return _WINDOWS_FOR_SPEECH
+    if figures.inaudible:
+        return _WINDOWS_WITHOUT_ECHO
     over_noise_db = figures.echo_over_noise_db
     if figures.drift_ppm is not None or (over_noise_db is not None and over_noise_db < _NO_ECHO_DB):
         return _WINDOWS_AT_FIRST

@@ -270,3 +270,28 @@ def test_a_leak_that_cannot_be_told_from_a_faint_voice_counts_half() -> None:
     near = delayed(far, DELAY_MS, -6)
     bench.play(far[: int(1.4 * WIRE_RATE_HZ)], near[: int(1.4 * WIRE_RATE_HZ)], near[: int(1.4 * WIRE_RATE_HZ)] * 0.3)
     assert bench.meter.figures.leaks == 0.5
+
+
+def test_an_echo_that_comes_takes_the_trust_back_at_once() -> None:
+    """Trusted without an echo is nobody who has to take one out; the figures begin anew."""
+    bench = Bench(choice=BargeIn.WAKE_WORD)
+    bench.probe = EchoProbe(hears_echo=False)
+    bench.meter = EchoMeter(bench.probe, BargeIn.SPEECH)
+    bench.rest(2)
+    far = speech(4, seed=1)
+    near = delayed(far, DELAY_MS, -6)
+    near[: 2 * WIRE_RATE_HZ] = 0
+    bench.play(far[: 2 * WIRE_RATE_HZ], near[: 2 * WIRE_RATE_HZ], near[: 2 * WIRE_RATE_HZ])
+    assert bench.meter.choice is BargeIn.SPEECH
+    assert bench.meter.figures.inaudible
+    bench.play(far[2 * WIRE_RATE_HZ :], near[2 * WIRE_RATE_HZ :], near[2 * WIRE_RATE_HZ :])
+    assert bench.told[0].choice is BargeIn.WAKE_WORD
+    assert not bench.told[0].figures.windows
+    assert not bench.meter.figures.inaudible
+
+
+def test_an_echo_that_comes_gives_nobody_a_right() -> None:
+    """What may not cut a reply without an echo may not with one."""
+    meter = EchoMeter(EchoProbe(hears_echo=False), BargeIn.OFF)
+    meter.process(np.zeros(BLOCK, np.int16), np.ones(BLOCK, np.int16), np.zeros(BLOCK, np.int16))
+    assert meter.choice is BargeIn.OFF

@@ -44,6 +44,12 @@ def mixed(*parts):
     return np.clip(np.rint(sum(parts, noise)), -32768, 32767).astype(np.int16)
 
 
+def rest(probe: EchoProbe, seconds: float = 1.0) -> None:
+    """Let nothing play in a room that is never quite silent."""
+    for at in range(int(seconds * 50)):
+        probe.rest(np.rint(np.random.default_rng(at).normal(0, 18, BLOCK)).astype(np.int16))
+
+
 def feed(probe: EchoProbe, near, far):
     """Give it both ends block by block; return what it said after each."""
     said = []
@@ -132,3 +138,54 @@ def test_tells_what_leaks_from_somebody() -> None:
     feed(probe, echo, far)
     assert probe.sounds_like_far(echo[last] // 8, far[before])
     assert not probe.sounds_like_far(user[last], far[before])
+
+
+def test_an_echo_that_would_have_been_heard_is_disbelieved_within_half_a_second() -> None:
+    """The microphone hears the room as it was before the reply: headphones."""
+    probe, far = EchoProbe(), babble(2, seed=1)
+    rest(probe)
+    said = feed(probe, mixed(np.zeros(len(far))), far)
+    assert said.index(False) * BLOCK / WIRE_RATE_HZ < 0.5
+    assert not any(said[said.index(False) :])
+
+
+@pytest.mark.parametrize("delay_ms", [20, 120])
+@pytest.mark.parametrize("gain_db", [0, -20])
+def test_an_echo_in_a_room_whose_noise_is_known_is_recognised_from_the_first_on(gain_db, delay_ms) -> None:
+    """The haste makes nobody deaf to it."""
+    probe, far = EchoProbe(), babble(6, seed=1)
+    rest(probe)
+    assert all(feed(probe, mixed(echo_of(far, gain_db=gain_db, delay_ms=delay_ms, reverberation_s=0.2)), far))
+
+
+@pytest.mark.parametrize("delay_ms", [20, 200])
+def test_a_wrong_disbelief_is_taken_back_within_seven_tenths_of_a_second(delay_ms) -> None:
+    """The headphones were pulled out while the daemon was off, or the loudspeaker is a slow one."""
+    probe, far = EchoProbe(hears_echo=False), babble(3, seed=1)
+    rest(probe)
+    said = feed(probe, mixed(echo_of(far, gain_db=-6, delay_ms=delay_ms, reverberation_s=0.06)), far)
+    assert said.index(True) * BLOCK / WIRE_RATE_HZ < 0.7
+    assert all(said[said.index(True) :])
+
+
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_somebody_who_talks_over_a_reply_brings_no_echo(seed) -> None:
+    """What was found before outlives a voice that begins with the reply."""
+    probe = EchoProbe(hears_echo=False)
+    rest(probe)
+    assert not any(feed(probe, mixed(babble(3, seed, level=2000)), babble(3, seed=1)))
+
+
+def test_an_echo_that_was_found_before_takes_longer_to_be_disbelieved() -> None:
+    """Two seconds of a reply, as if the levels told nothing."""
+    probe, far = EchoProbe(hears_echo=True), babble(4, seed=1)
+    rest(probe)
+    said = feed(probe, mixed(np.zeros(len(far))), far)
+    assert 2.2 < said.index(False) * BLOCK / WIRE_RATE_HZ < 2.5
+
+
+def test_a_reply_that_has_fallen_silent_brings_no_echo() -> None:
+    """Nothing is looked for in what is said after it."""
+    probe = EchoProbe(hears_echo=False)
+    rest(probe)
+    assert not any(feed(probe, mixed(babble(2, seed=2)), np.zeros(2 * WIRE_RATE_HZ, np.int16)))
