@@ -71,6 +71,8 @@ class House:
         """What may not be found anywhere either, beside what the authority has given away."""
         self.said: list[str] = []
         """What the control socket has answered."""
+        self.service_url = stage.url
+        """Where the service is, behind the gate."""
         self.seen = Watch()
         """What the processes have shown of themselves."""
         self._voice = voice
@@ -204,7 +206,8 @@ class House:
         if sign_in.exists():
             assert mode_of(sign_in) == 0o700
             assert {mode_of(path) for path in sign_in.iterdir()} <= {0o600}
-        assert list(self.run.iterdir()) == [], "a worker's folder was left behind"
+        # A worker that was killed, as by the daemon's end, leaves its folder; the next one removes it.
+        assert {mode_of(path) for path in self.run.iterdir()} <= {0o700}
 
     def needles(self) -> list[str]:
         """Return what may not be found: everything secret, whole and by its last characters."""
@@ -295,8 +298,8 @@ async def house(
             start_daemon=False,
         )
         async with stage, TokenGate(str(stage.url), directory.judge) as gate:
-            stage.url = gate.url
             home = House(stage, entra, gate, voice, run)
+            home.service_url, stage.url = stage.url, gate.url
             if signed_in:
                 await home.sign_in()
             watching = asyncio.create_task(home.seen.run(stage))
