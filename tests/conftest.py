@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long a draw takes says something about the machine, not about the code: the first one of a fresh checkout builds
@@ -13,3 +16,14 @@ settings.load_profile("shared-machine")
 
 # A shell that starts a test run in the background has it ignore Ctrl-C, and so would every program that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging() -> Iterator[None]:
+    """A command that a test runs sets up the log for its whole process: the next test finds it as it was."""
+    root, ours = logging.getLogger(), logging.getLogger("speakerd")
+    before = root.handlers[:], root.level, ours.level
+    yield
+    root.handlers[:], level, our_level = before
+    root.setLevel(level)
+    ours.setLevel(our_level)
