@@ -24,10 +24,11 @@ from speakerd.audio.microphone import Microphone
 from speakerd.controller import Controller
 from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
-from speakerd.core.errors import SpeakerdError
+from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.events import (
     BY_REQUEST,
     BudgetChanged,
+    Device,
     DeviceFound,
     DeviceLost,
     EchoMeasured,
@@ -41,6 +42,7 @@ from speakerd.core.events import (
 from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
 from speakerd.core.settings import Audio, Settings
+from speakerd.core.state import Phase
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
@@ -351,7 +353,27 @@ class Speaker:
             gc.enable()
 
     def _wake_by_request(self) -> dict[str, Any]:
+        """Listen as if the wake word had been said.
+
+        Raises:
+            SpeakerdError: nobody is listened to, because a card is not open yet (``wake-not-ready``) or not there
+                (``wake-no-device``), or the budget is spent (``over-budget``); of the last two the room hears too.
+        """
+        parts = {Device.MICROPHONE: self._microphone.status, Device.LOUDSPEAKER: self._loudspeaker.status}
+        lost = self.controller.state.lost
+        troubles = {one: status()["trouble"] for one, status in parts.items() if one in lost}
+        known = [f"no {one.value}: {trouble}" for one, trouble in troubles.items() if trouble is not None]
+        if troubles and not known:
+            sentence = f"not ready yet: {' and '.join(one.value for one in troubles)}; ask again in a moment"
+            raise SpeakerdError("wake-not-ready", sentence, Remedy.RETRY)
         self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames)
+        if known:
+            sentence = f"{'; '.join(known)}; speakerd devices lists what there is, and speakerd goes on looking"
+            raise SpeakerdError("wake-no-device", sentence, Remedy.OPERATOR)
+        state = self.controller.state
+        if state.over_budget and not state.muted and state.phase is Phase.IDLE:
+            sentence = "today's budget is spent: wait for tomorrow, or raise budget.daily_usd and restart speakerd"
+            raise SpeakerdError("over-budget", sentence, Remedy.OPERATOR)
         return {"line": self.controller.status_line()}
 
     def _ask(self, event: Event) -> dict[str, Any]:

@@ -12,6 +12,8 @@ import pytest
 
 from speakerd.app import Speaker
 from speakerd.core.errors import Remedy, SpeakerdError, WakeError
+from speakerd.core.events import BudgetChanged, Device, DeviceFound, MuteChanged
+from speakerd.core.notices import Notice
 from speakerd.core.settings import Settings
 from speakerd.host import client
 from speakerd.host.trace import NoTrace
@@ -90,15 +92,67 @@ async def test_the_status_is_plain_data(speaker) -> None:
 
 
 async def test_commands_reach_the_conversation(speaker) -> None:
-    """Mute is kept and shown; a wake word without ears is no conversation; stop at rest does nothing."""
+    """Mute is kept and shown; stop at rest does nothing."""
     async with running(speaker):
-        for command in ("mute", "wake", "stop"):
+        for command in ("mute", "stop"):
             answer = await asyncio.to_thread(client.request, speaker.socket, command)
             assert answer == {"line": "no microphone: retrying"}
         assert speaker.status()["muted"]
         await asyncio.to_thread(client.request, speaker.socket, "unmute")
         assert not speaker.status()["muted"]
         assert speaker.status()["link"]["sessions"] == 0
+
+
+async def wake(speaker) -> SpeakerdError:
+    """Return how ``speakerd wake`` is refused."""
+    with pytest.raises(SpeakerdError) as refused:
+        await asyncio.to_thread(client.request, speaker.socket, "wake")
+    return refused.value
+
+
+async def test_a_wake_without_a_card_is_refused(speaker) -> None:
+    """Whoever asks learns that nobody is listened to, which card is the reason, and what shows more."""
+    async with running(speaker):
+        refused = await wake(speaker)
+        assert refused.code == "wake-no-device"
+        assert "no_such_card" in str(refused)
+        assert "speakerd devices" in str(refused)
+        speaker.controller.post(DeviceFound(Device.MICROPHONE))
+        assert "loudspeaker" in str(await wake(speaker))
+        assert speaker.status()["phase"] == "idle"
+        assert speaker.status()["link"]["sessions"] == 0
+
+
+async def test_a_wake_before_the_cards_are_open_is_refused(speaker) -> None:
+    """It is not kept for later, and nothing is said of a missing card: a moment later it is there."""
+    with pytest.raises(SpeakerdError, match="not ready yet: microphone and loudspeaker; ask again") as refused:
+        speaker._wake_by_request()
+    assert refused.value.code == "wake-not-ready"
+    speaker.controller.post(DeviceFound(Device.MICROPHONE))
+    with pytest.raises(SpeakerdError, match="not ready yet: loudspeaker;"):
+        speaker._wake_by_request()
+    assert speaker.controller.state.said is None
+
+
+async def test_a_wake_that_costs_too_much_is_refused_and_said(speaker) -> None:
+    """The room hears it as it does after the wake word, and whoever asked learns what can be done."""
+    for device in Device:
+        speaker.controller.post(DeviceFound(device))
+    speaker.controller.post(BudgetChanged(spent=True))
+    with pytest.raises(SpeakerdError, match=r"budget\.daily_usd") as refused:
+        speaker._wake_by_request()
+    assert refused.value.code == "over-budget"
+    assert speaker.controller.state.said.notice is Notice.OVER_BUDGET
+
+
+async def test_a_wake_while_muted_is_answered_and_said(speaker) -> None:
+    """The answer is the true line, and the room hears why nothing comes of it."""
+    for device in Device:
+        speaker.controller.post(DeviceFound(device))
+    speaker.controller.post(BudgetChanged(spent=True))
+    speaker.controller.post(MuteChanged(muted=True))
+    assert speaker._wake_by_request() == {"line": "muted"}
+    assert speaker.controller.state.said.notice is Notice.MUTED
 
 
 async def test_stopping_leaves_nothing(speaker) -> None:
