@@ -21,7 +21,7 @@ from speakerd.core.echo_meter import EchoMeter
 from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.events import EchoMeasured
-from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
+from speakerd.core.units import WIRE_RATE_HZ, Frames, ms_to_frames
 
 Pcm = npt.NDArray[np.int16]
 
@@ -145,6 +145,7 @@ class EchoPath:
         canceller: The engine; None: nothing is cancelled, and only followed what is played.
         reference: What was played.
         probe: Tells whether there is an echo to cancel; None: there always is.
+        choice: What may cut a reply before anything was measured.
 
     Attributes:
         near: What the microphone heard over the last block, or what may be used of it now.
@@ -152,13 +153,19 @@ class EchoPath:
         meter: Measures the echo and what is left of it.
     """
 
-    def __init__(self, canceller: Canceller | None, reference: Reference, probe: EchoProbe | None = None) -> None:
+    def __init__(
+        self,
+        canceller: Canceller | None,
+        reference: Reference,
+        probe: EchoProbe | None = None,
+        choice: BargeIn = BargeIn.WAKE_WORD,
+    ) -> None:
         self._canceller = canceller
         self._ends = Aligned(reference)
         self._probe = probe
         self.near: Pcm = np.zeros(0, np.int16)
         self.far: Pcm | None = None
-        self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
+        self.meter = EchoMeter(probe, choice)
         self._quiet_frames: int = WIRE_RATE_HZ
         self._cancelling = False
         self._learnt = self._used = Learnt.HOLDS  # what there is to use for the far end, and what is used
@@ -169,11 +176,23 @@ class EchoPath:
         return self._cancelling
 
     @property
+    def quiet_frames(self) -> Frames:
+        """How long the loudspeaker has been quiet."""
+        return Frames(self._quiet_frames)
+
+    @property
+    def tail_frames(self) -> Frames:
+        """How long a sound is heard after its end; 0 where none is, or the canceller is trusted to take it out."""
+        unheard = self._probe is not None and not self._probe.hears_echo
+        if unheard or self.meter.choice is BargeIn.SPEECH:
+            return Frames(0)
+        tail_ms = self.meter.figures.tail_ms
+        return ms_to_frames(TAIL_MS if tail_ms is None else tail_ms + STEP_MS, WIRE_RATE_HZ)
+
+    @property
     def in_tail(self) -> bool:
         """Whether the microphone hears what was just played, and the canceller cannot be trusted to take it out."""
-        tail_ms = self.meter.figures.tail_ms
-        tail_frames = ms_to_frames(TAIL_MS if tail_ms is None else tail_ms + STEP_MS, WIRE_RATE_HZ)
-        return self.meter.choice is not BargeIn.SPEECH and self._quiet_frames < tail_frames
+        return self._quiet_frames < self.tail_frames
 
     def status(self) -> dict[str, Any]:
         """Return what is known of the echo, as plain data."""

@@ -16,9 +16,11 @@ from speakerd.audio.capture import Capture
 from speakerd.audio.card import BACK_OFF_S, Card
 from speakerd.audio.doorbell import Doorbell
 from speakerd.audio.echo import Canceller, EchoPath, Pcm
+from speakerd.audio.held_uplink import HeldUplink
 from speakerd.audio.in_step import InStep
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
+from speakerd.core.echo_path import BargeIn
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, EchoMeasured, Event, MicrophoneSilent
@@ -41,9 +43,6 @@ hears no later, and most of what a period costs is the waking up (measured: 23 a
 
 ATTENTION_FRAMES = ms_to_frames(500, WIRE_RATE_HZ)
 """How long ``attend`` lasts: what it takes to know where a wake word ends (310 ms), and some."""
-
-TAIL_MAX_FRAMES = ms_to_frames(1000, WIRE_RATE_HZ)
-"""For no longer is the uplink held shut because of an echo (guess: rooms ring for less)."""
 
 LEVEL_S = 0.3
 """What the level in ``status`` is measured over (guess: a syllable)."""
@@ -87,6 +86,7 @@ class Microphone:
         open_pcm: Opens the card; may block.
         canceller: Takes our own voice out; None: nothing does.
         probe: Tells whether there is anything of it to take out; None: there always is.
+        choice: What may cut a reply before any echo was measured.
         far: What the loudspeaker plays; None: nobody knows.
         wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire; and, while
             something plays, as much of the microphone before anything was cancelled, and of what was played.
@@ -113,13 +113,14 @@ class Microphone:
         now: Callable[[], float],
         trace: Trace,
         probe: EchoProbe | None = None,
+        choice: BargeIn = BargeIn.WAKE_WORD,
         on_echo: Callable[[EchoMeasured], None] | None = None,
         on_silent: Callable[[MicrophoneSilent], None] | None = None,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._device = device
         self._channel = channel
-        self._echo = EchoPath(canceller, far, probe) if far is not None else None
+        self._echo = EchoPath(canceller, far, probe, choice) if far is not None else None
         self._on_echo = on_echo
         self._on_silent = on_silent
         self._mute_watch = MuteWatch(WIRE_RATE_HZ)
@@ -129,11 +130,10 @@ class Microphone:
         self._trace = trace
         self._preroll = Preroll(int(PREROLL_S * WIRE_RATE_HZ))
         self._to_wake = Resampler(WIRE_RATE_HZ, WAKE_RATE_HZ)
-        self._gate = UplinkGate(self._preroll, self._send)
+        self._gate = HeldUplink(UplinkGate(self._preroll, self._send), self._preroll, self._echo, trace)
         self._input: _Input | None = None
         self._attend_until = 0
         self._first_piece = False
-        self._held_until: Frames | None = None
         self._card = Card(
             Device.MICROPHONE,
             open_pcm=lambda: open_pcm(device),
@@ -154,28 +154,21 @@ class Microphone:
     def open(self, from_frame: Frames | None) -> None:
         """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice.
 
-        Now is when what we have just played has left the room, where the canceller does not take it out: what would
-        be sent till then is our own voice.
+        What now means behind a reply is said in ``HeldUplink``.
         """
         if self._gate.mode == "closed":
             self._first_piece = True
             self._drain()  # now is now, not up to 80 ms ago
-        if from_frame is None and self._echo is not None and self._echo.in_tail:
-            self._held_until = Frames(self._preroll.end + TAIL_MAX_FRAMES)
-        else:
-            self._held_until = None
-            self._gate.open(from_frame)
+        self._gate.open(from_frame)
         if self._input is not None:
             self._input.wanted_frames = 0
 
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""
-        self._held_until = None
         self._gate.silence()
 
     def close(self) -> None:
         """Let nothing through."""
-        self._held_until = None
         self._gate.close()
 
     def attend(self) -> None:
@@ -266,7 +259,6 @@ class Microphone:
         """Pass on wire frames. The session first: a person waits for it."""
         wire = self._echo.process(near) if self._echo is not None else near
         self._preroll.append(wire)
-        self._open_when_due()
         self._gate.pump()
         self._feed_wake(self._to_wake.process(wire))
         self._tell_silent(self._mute_watch.process(near))
@@ -278,14 +270,6 @@ class Microphone:
         far = self._echo.far if self._echo is not None else None
         heard = self._to_wake_near.process(self._echo.near if self._echo and far is not None else None, len(wake))
         self._wake_feed(wake.tobytes(), heard, self._to_wake_far.process(far, len(wake)))
-
-    def _open_when_due(self) -> None:
-        """Open the gate that was held shut until the echo has died away."""
-        if self._held_until is None or self._echo is None:
-            return
-        if not self._echo.in_tail or self._preroll.end >= self._held_until:
-            self._held_until = None
-            self._gate.open(None)
 
     def _tell_silent(self, change: MicrophoneSilent | None) -> None:
         if change is not None and self._on_silent is not None:

@@ -188,6 +188,11 @@ class EchoMeter:
         return whole[:_HOP_FRAMES]
 
     @property
+    def noise_dbfs(self) -> float:
+        """The room's own noise, by what was heard while nothing played."""
+        return dbfs(self._noise_power)
+
+    @property
     def _noise_power(self) -> float:
         # Somebody may have talked for most of the time: the quieter moments are the room's.
         return float(np.percentile(self._noise, 20)) if self._noise else 10 ** (SILENCE_DBFS / 10)

@@ -49,6 +49,11 @@ class UplinkGate:
         """No frame before this one will be sent any more."""
         return Frames(self._next)
 
+    @property
+    def silent_from(self) -> Frames:
+        """Frames from this one on were withheld, while the gate is ``silent``."""
+        return Frames(self._silent_from)
+
     def open(self, from_frame: Frames | None) -> None:
         """Let audio through live; from shut, start at a frame of the pre-roll (None: from now) and send it at once.
 

@@ -270,3 +270,14 @@ def test_the_tail_is_over_when_the_loudspeaker_was_quiet_for_so_long() -> None:
     trusted.meter.choice = BargeIn.SPEECH
     trusted.process(quiet)
     assert not trusted.in_tail
+
+
+def test_where_no_echo_is_heard_no_tail_is_waited_for() -> None:
+    """Headphones: what begins right behind a reply is nobody's echo."""
+    far, near = noise(4 * WIRE_RATE_HZ, seed=12), noise(4 * WIRE_RATE_HZ, seed=13, level=5.0)
+    blocks = range(0, len(near), 480)
+    path = EchoPath(None, FarEnd(*(far[i : i + 480] for i in blocks)), EchoProbe())
+    assert path.tail_frames == 300 * 24
+    for i in blocks:
+        path.process(near[i : i + 480])
+    assert (path.tail_frames, path.quiet_frames, path.in_tail) == (0, 0, False)

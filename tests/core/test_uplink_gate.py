@@ -96,6 +96,7 @@ def test_streams_silence_for_as_many_frames_as_pass() -> None:
     bench.live(1000)
     bench.live(300)
     assert bench.gate.mode == "silent"
+    assert bench.gate.silent_from == 500
     bench.gate.open(None)
     bench.live(480)
     assert bench.sent == [*range(1, 501), *[0] * 1300, *range(1801, 2281)]

@@ -1,0 +1,123 @@
+"""The uplink gate of a microphone that hears the loudspeaker: what it lets through is a person, from the beginning.
+
+When frames go where is ``core/uplink_gate.py``'s business, and where a person begins ``core/talk_over.py``'s.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from speakerd.audio.echo import EchoPath
+from speakerd.core.echo_levels import STEP_FRAMES
+from speakerd.core.preroll import Preroll
+from speakerd.core.talk_over import HISTORY_FRAMES, PATIENCE_FRAMES, Levels, Sounds, levels_dbfs, opening
+from speakerd.core.units import WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
+from speakerd.core.uplink_gate import UplinkGate
+from speakerd.ports import Trace
+
+TAIL_MAX_FRAMES = ms_to_frames(1000, WIRE_RATE_HZ)
+"""For no longer is an echo waited for that does not end (guess: rooms ring for less)."""
+
+_KEPT_FRAMES = HISTORY_FRAMES + ms_to_frames(500, WIRE_RATE_HZ)
+"""What is kept of both ends: as much as is asked for at first, and a loop that was busy (guess)."""
+
+_NOTHING = (np.zeros(0), np.zeros(0), np.zeros(0))
+"""Levels of nothing."""
+
+
+class HeldUplink:
+    """A gate that, when it is opened from now on, first waits until the room is rid of what we have just played.
+
+    Where silence was streamed during a reply, it then looks whether somebody is speaking already, and begins where they
+    began, or behind them if that cannot be told: their sentence arrives whole, or not at all. Silence is streamed
+    meanwhile, and what was said goes out at once. Implements ``ports.Uplink``. Thread: event loop.
+
+    Args:
+        gate: The gate.
+        preroll: Where its frames are.
+        echo: Knows both ends; asked after each block what it has just been given; None: nothing is ever played.
+        trace: The diary.
+    """
+
+    def __init__(self, gate: UplinkGate, preroll: Preroll, echo: EchoPath | None, trace: Trace) -> None:
+        self._gate = gate
+        self._preroll = preroll
+        self._echo = echo
+        self._trace = trace
+        self._near, self._far = Preroll(_KEPT_FRAMES), Preroll(_KEPT_FRAMES)
+        self._asked_at: Frames | None = None  # where it was told to open, while it does not
+        self._levels: tuple[Levels, Levels, Levels] = _NOTHING
+        self._begin = Frames(0)  # of the levels
+
+    @property
+    def mode(self) -> str:
+        """``closed``, ``live`` or ``silent``."""
+        return self._gate.mode
+
+    @property
+    def next_frame(self) -> Frames:
+        """No frame before this one will be sent any more."""
+        return self._gate.next_frame
+
+    def open(self, from_frame: Frames | None) -> None:
+        """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice."""
+        self._asked_at = None
+        if from_frame is not None or self._echo is None or self._gate.mode == "live":
+            self._gate.open(from_frame)
+            return
+        self._asked_at = self._preroll.end
+        self._begin = Frames(max(self._gate.silent_from, self._asked_at - HISTORY_FRAMES, self._near.start))
+        self._levels = _NOTHING
+        self._open_when_due(self._echo)
+
+    def silence(self) -> None:
+        """Stream digital silence in place of the microphone."""
+        self._asked_at = None
+        self._gate.silence()
+
+    def close(self) -> None:
+        """Let nothing through."""
+        self._asked_at = None
+        self._gate.close()
+
+    def pump(self) -> None:
+        """Send what the pre-roll has got since the last time, after each block of the echo path."""
+        if self._echo is not None:
+            near, far = self._echo.near, self._echo.far
+            self._near.append(near)
+            self._far.append(np.zeros_like(near) if far is None else far)
+            self._open_when_due(self._echo)
+        self._gate.pump()
+
+    def _open_when_due(self, echo: EchoPath) -> None:
+        if self._asked_at is None:
+            return
+        if self._gate.mode == "closed":
+            # Nothing was being said to us before.
+            if not echo.in_tail or self._preroll.end >= self._asked_at + TAIL_MAX_FRAMES:
+                self._open_at(None)
+            return
+        begin = self._look(echo, self._asked_at)
+        if begin is not None:
+            self._trace.mark("uplink.resume", back_ms=frames_to_ms(Frames(self._preroll.end - begin), WIRE_RATE_HZ))
+            self._open_at(begin)
+        elif self._preroll.end >= self._asked_at + PATIENCE_FRAMES:
+            self._open_at(None)
+
+    def _open_at(self, frame: Frames | None) -> None:
+        self._asked_at = None
+        self._gate.open(frame)
+
+    def _look(self, echo: EchoPath, asked_at: Frames) -> Frames | None:
+        """Look for somebody who speaks, with what has come since the last time."""
+        fresh = Frames(self._begin + len(self._levels[0]) * STEP_FRAMES)
+        clean, near, far = (
+            np.concatenate((known, levels_dbfs(ring.read(fresh, self._preroll.end))))
+            for known, ring in zip(self._levels, (self._preroll, self._near, self._far), strict=True)
+        )
+        self._levels = clean, near, far
+        quiet_at = asked_at  # where nothing of a reply is left behind the canceller, or none comes
+        if echo.tail_frames:
+            ended = self._preroll.end - echo.quiet_frames
+            quiet_at = Frames(min(ended + echo.tail_frames, asked_at + TAIL_MAX_FRAMES))
+        return opening(Sounds(self._begin, *self._levels, noise_dbfs=echo.meter.noise_dbfs), quiet_at)

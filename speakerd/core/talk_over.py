@@ -1,0 +1,154 @@
+"""Whether somebody is speaking when a reply ends, and where an uplink may begin then: whole, or not at all.
+
+Where only the wake word may cut a reply the service hears silence in its place, and a question that begins before the
+reply's end would reach it without its beginning. What is known of the echo is ``echo_path.py``'s business; the gate is
+the microphone's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from speakerd.core.echo_levels import STEP_FRAMES, powers
+from speakerd.core.echo_path import audible_dbfs
+from speakerd.core.pcm import SILENCE_DBFS
+from speakerd.core.units import WIRE_RATE_HZ, Frames, ms_to_frames
+
+_PAUSE_STEPS = 15
+"""Nobody is so quiet in the middle of a sentence: 300 ms (guess: a comma takes 200, the service waits for 500)."""
+
+_SURE_STEPS = 8
+"""So much of a pause is behind the reply's tail, 160 ms: before that the canceller may have taken words for an echo,
+and what is shorter may be the silence before a "t" or "p" (guess)."""
+
+_LEAD_FRAMES = ms_to_frames(250, WIRE_RATE_HZ)
+"""The uplink begins so long before the first loud step, still in the pause: an "s" or "f" begins softly (guess)."""
+
+REACH_FRAMES = ms_to_frames(2000, WIRE_RATE_HZ)
+"""Who began earlier than this before a reply's end was not answering it (chosen)."""
+
+HISTORY_FRAMES = REACH_FRAMES + _PAUSE_STEPS * STEP_FRAMES
+"""What must be known from before the reply's end: the pause before the earliest beginning, too."""
+
+_SPOKEN_STEPS = 6
+"""Somebody speaks when so much after the tail is loud: 120 ms; a click is shorter (guess)."""
+
+_RISE_DB = 9.0
+"""And when it grows louder by so much: an echo only dies away, syllables rise by 20 dB (guess)."""
+
+_PLAYING_DBFS = -45.0
+"""The loudspeaker is heard, where it is heard at all, from this level on (guess)."""
+
+_OVERLAP_STEPS = 15
+"""What is said over so much of a reply, 300 ms, is harmed by the canceller if the echo is loud. Measured with two
+sentences in 7 rooms: 400 ms of overlap did no harm, 800 ms cost the first words."""
+
+_ECHO_OVER_USER_DB = 6.0
+"""So much louder than the user (measured, 10 dB: of 16 questions 5 lost "what is", and 1 of 16 at 0 dB)."""
+
+_STEADY_STEPS = 25
+"""Or when it is loud for so long, 500 ms: no room rings for so long behind the tail (guess)."""
+
+PATIENCE_FRAMES = ms_to_frames(4000, WIRE_RATE_HZ)
+"""For so long a pause is waited for when a beginning was not found; then something is loud that never pauses, and who
+talks to us must be heard in spite of it (chosen: half of the time in which a follow-up may come)."""
+
+Levels = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """Levels of the microphone, step by step, in step with each other."""
+
+    begin: Frames
+    """Where the first step begins, in wire frames."""
+
+    clean: Levels
+    """Behind the canceller, in dBFS."""
+
+    near: Levels
+    """Before it."""
+
+    far: Levels
+    """What the loudspeaker played."""
+
+    noise_dbfs: float
+    """The room's own noise."""
+
+    def place(self, step: int) -> Frames:
+        """Return where a step begins."""
+        return Frames(self.begin + step * STEP_FRAMES)
+
+
+def opening(sounds: Sounds, quiet_at: Frames) -> Frames | None:
+    """Return where the uplink begins after a reply; None: that cannot be said yet, or nobody knows.
+
+    Args:
+        sounds: From ``HISTORY_FRAMES`` before the reply's end, or from where frames were withheld, up to now.
+        quiet_at: From here on nothing of the reply is left in the room.
+
+    Returns:
+        Where what somebody says over the reply's end begins. Where nobody says anything: 140 ms before ``quiet_at`` at
+        the earliest, told 160 to 300 ms behind it. Where somebody speaks whose beginning is not found: behind it, in the first pause.
+    """
+    after = -(-max(0, quiet_at - sounds.begin) // STEP_FRAMES)
+    quiet_below_dbfs = audible_dbfs(sounds.noise_dbfs)
+    quiet = sounds.clean < quiet_below_dbfs
+    if _is_spoken(sounds.clean[after:], quiet_below_dbfs):
+        begin = _beginning(quiet, after)
+        if begin is not None and not _is_harmed(sounds, begin, after):
+            return Frames(sounds.place(begin) - _LEAD_FRAMES)
+    pause = _pause(quiet, after)
+    return None if pause is None else sounds.place(pause)
+
+
+def levels_dbfs(pcm: npt.NDArray[np.int16]) -> Levels:
+    """Return the level of each whole step."""
+    whole = pcm[: len(pcm) // STEP_FRAMES * STEP_FRAMES]
+    levels: Levels = 10 * np.log10(np.maximum(powers(whole), 10 ** (SILENCE_DBFS / 10)))
+    return levels
+
+
+def _is_spoken(levels: Levels, quiet_below_dbfs: float) -> bool:
+    """Return whether somebody speaks, given the levels behind a reply's tail; noise and tails do not."""
+    loud = int(np.count_nonzero(levels >= quiet_below_dbfs))
+    if loud < _SPOKEN_STEPS:
+        return False
+    smooth = (levels[:-1] + levels[1:]) / 2
+    rise_db = float(np.max(smooth - np.minimum.accumulate(smooth)))
+    return rise_db >= _RISE_DB or loud >= _STEADY_STEPS
+
+
+def _beginning(quiet: npt.NDArray[np.bool_], after: int) -> int | None:
+    """Return the first step of the run that is loud behind a reply's tail; None: there is no pause before it."""
+    last = after + int(np.argmin(quiet[after:]))
+    for step in range(last, _PAUSE_STEPS - 1, -1):
+        if quiet[step - _PAUSE_STEPS : step].all():
+            return step
+    return None
+
+
+def _is_harmed(sounds: Sounds, begin: int, after: int) -> bool:
+    """Return whether the canceller took more than the echo from what begins at a step, or that is itself an echo."""
+    playing = sounds.far >= _PLAYING_DBFS
+    if np.count_nonzero(playing[begin:]) <= _OVERLAP_STEPS:
+        return False
+    alone = sounds.near[:begin][playing[:begin]]
+    echo_dbfs = _mean_dbfs(alone if len(alone) else sounds.near[playing])
+    return echo_dbfs > _mean_dbfs(sounds.clean[after:]) + _ECHO_OVER_USER_DB
+
+
+def _mean_dbfs(levels: Levels) -> float:
+    """Return the level of all steps together."""
+    return float(10 * np.log10(np.mean(10 ** (levels / 10))))
+
+
+def _pause(quiet: npt.NDArray[np.bool_], after: int) -> int | None:
+    """Return the first step of the first pause that goes on behind a reply's tail."""
+    for step in range(max(0, after + _SURE_STEPS - _PAUSE_STEPS), len(quiet) + 1 - _PAUSE_STEPS):
+        if quiet[step : step + _PAUSE_STEPS].all():
+            return step
+    return None
