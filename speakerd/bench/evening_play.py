@@ -230,10 +230,15 @@ class Evening:
 def turns_begun(marks: Sequence[Mark]) -> int:
     """Count in the diary how many turns have begun, from the changes of state alone.
 
-    Each time the user gets the word is one, and each answer that nobody had asked for.
+    Each time the user gets the word is one, but for a user who only goes on before the answer; and each answer that
+    nobody had asked for.
     """
     states = [mark for mark in marks if mark["name"] == "state"]
-    given = [mark for mark in states if mark["after"] == "listening"]
+    given = [
+        mark
+        for mark in states
+        if mark["after"] == "listening" and (mark["before"], mark["on"]) != ("thinking", "SpeechStarted")
+    ]
     unasked = [
         mark for mark in states if mark["before"] in ("idle", "follow-up") and mark["after"] in ("thinking", "speaking")
     ]

@@ -1,9 +1,10 @@
 """Which mark of the diary belongs to which turn: every turn that begins makes exactly one record in the end. Pure.
 
 A turn begins when the user gets the word, or when the service speaks unasked, and ends when the reply is over, is cut,
-or will not come; the empty and the failed ones make a record too. The marks are those of ``ports.Trace``: each comes
-just before the change of state that it causes. No transcript is looked at. What a turn and its record hold is in
-``turn_record.py``.
+or will not come; the empty and the failed ones make a record too. A user who goes on before the reply is audible is in
+the same turn still, as in ``conversation.py``: that is counted, and makes no record of its own. The marks are those of
+``ports.Trace``: each comes just before the change of state that it causes. No transcript is looked at. What a turn and
+its record hold is in ``turn_record.py``.
 """
 
 from __future__ import annotations
@@ -125,11 +126,15 @@ class TurnBook:
 
     def _on_state(self, now_s: float, fields: Mapping[str, object]) -> None:
         after, event = str(fields.get("after")), str(fields.get("on"))
-        begins = after == Phase.LISTENING.value or (after not in _RESTING and self._open is None)
-        if self._open is not None and (begins or after in _RESTING):
-            self._end(now_s, self._open.how_it_ends(self._phase, event), event)
-        if begins:
-            self._begin(now_s, event)
+        listens = after == Phase.LISTENING.value
+        if self._open is not None and listens and (self._phase, event) == (Phase.THINKING.value, "SpeechStarted"):
+            self._open.resume()
+        else:
+            begins = listens or (after not in _RESTING and self._open is None)
+            if self._open is not None and (begins or after in _RESTING):
+                self._end(now_s, self._open.how_it_ends(self._phase, event), event)
+            if begins:
+                self._begin(now_s, event)
         if after == Phase.IDLE.value:
             self._link_open_s = None  # the link is closed with the conversation
         self._phase = after
@@ -138,7 +143,7 @@ class TurnBook:
         if self._phase == Phase.IDLE.value or self._number == 0:
             self._conversation += 1
             self._number = 1
-        elif not (self._phase == Phase.THINKING.value and event == "SpeechStarted"):
+        else:
             self._number += 1
         turn = Turn(self._conversation, self._number, _BEGUN.get(event, "other"), now_s, self._counts())
         turn.link_open_s = self._link_open_s
@@ -187,8 +192,9 @@ class TurnBook:
 
     @property
     def _hushed(self) -> Turn | None:
-        """The turn that a flush cuts: the one whose end brought it, for that was a moment ago."""
-        return self._closing[-1] if self._closing else self._open
+        """The turn that a flush cuts: the one whose end brought it, for that was a moment ago, or that was resumed."""
+        resumed = self._open is not None and self._open.resumed > 0
+        return self._closing[-1] if self._closing and not resumed else self._open
 
     def _on_wake(self, now_s: float, fields: Mapping[str, object]) -> None:
         score = fields.get("score")
@@ -233,15 +239,17 @@ class TurnBook:
     def _on_done(self, _now_s: float, fields: Mapping[str, object]) -> None:
         turn, response_id = self._owner(fields)
         self._done = None if turn is None else (turn, response_id)
-        if turn is not None and response_id in turn.replies:
+        if turn is not None and response_id in turn.replies and not turn.replies[response_id].overtaken:
             turn.status = str(fields.get("status"))
 
     def _on_downlink(self, now_s: float, fields: Mapping[str, object]) -> None:
         turn, response_id = self._owner(fields)
         size = fields.get("bytes")
         if turn is not None and isinstance(size, int):
-            turn.reply(response_id).received_bytes += size
-            turn.delta_s = now_s if turn.delta_s is None else turn.delta_s
+            reply = turn.reply(response_id)
+            reply.received_bytes += size
+            if turn.delta_s is None and not reply.overtaken:
+                turn.delta_s = now_s
 
     def _on_audible(self, now_s: float, fields: Mapping[str, object]) -> None:
         turn, _ = self._owner(fields)

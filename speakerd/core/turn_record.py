@@ -43,16 +43,19 @@ class TurnRecord:
     """Counted from 1 since the start of the daemon."""
 
     turn: int
-    """Counted from 1 in its conversation; a user who goes on before the answer began keeps the number."""
+    """Counted from 1 in its conversation."""
 
     begun: str
     """By what: ``wake``, ``request`` (without the word), ``speech``, ``response`` (unasked) or ``other``."""
 
     ended: str
-    """How: ``answered``, ``silently`` (a reply without sound), ``interrupted``, ``resumed`` (the user went on),
-    ``stopped``, ``muted``, ``nothing-said``, ``utterance-too-long``, ``reply-timeout``, ``reply-stalled``,
-    ``response-failed``, ``response-incomplete``, ``device-lost``, ``over-budget``, ``shut-down``, ``other``, or the
-    code of the link's error."""
+    """How: ``answered``, ``silently`` (a reply without sound), ``interrupted``, ``unheard`` (the user went on, and was
+    muted or without a microphone by then), ``stopped``, ``muted``, ``nothing-said``, ``utterance-too-long``,
+    ``reply-timeout``, ``reply-stalled``, ``response-failed``, ``response-incomplete``, ``device-lost``,
+    ``over-budget``, ``shut-down``, ``other``, or the code of the link's error."""
+
+    resumed: int
+    """How often the user went on before the reply was audible; what is said of the reply is said of the last."""
 
     wake_score: float | None
     """Of the wake word that began it."""
@@ -113,6 +116,9 @@ class Reply:
     accounted: bool = False
     """Whether the service has said what it took."""
 
+    overtaken: bool = False
+    """The user went on before it was audible."""
+
 
 @dataclass(slots=True)
 class Turn:
@@ -145,8 +151,11 @@ class Turn:
     spoke: bool = False
     """The service has heard the user begin."""
 
+    resumed: int = 0
+    """How often the user went on before the reply was audible."""
+
     stopped_s: float | None = None
-    """The service has heard the user end."""
+    """The service has heard the user end, the last time."""
 
     delta_s: float | None = None
     """The first audio of a reply was received."""
@@ -206,13 +215,20 @@ class Turn:
         """Return what is known of a response, which is this turn's from now on."""
         return self.replies.setdefault(response_id, Reply())
 
+    def resume(self) -> None:
+        """The user goes on: what has come of a reply so far answers nothing they still want."""
+        self.resumed += 1
+        self.stopped_s = self.delta_s = None
+        for reply in self.replies.values():
+            reply.overtaken = True
+
     def how_it_ends(self, phase: str, event: str) -> str:
         """Name the turn's end, from the kind of event that brings it and the phase it comes in."""
         match event:
             case "LinkLost":
                 return self.trouble or "link-lost"
             case "SpeechStarted":
-                return "interrupted" if phase == Phase.SPEAKING.value else "resumed"
+                return "interrupted" if phase == Phase.SPEAKING.value else "unheard"
             case "DeadlinePassed":
                 return self._too_late(phase)
             case "ResponseDone" | "PlaybackDrained":
@@ -248,6 +264,7 @@ class Turn:
             turn=self.number,
             begun=self.begun,
             ended=self.ended,
+            resumed=self.resumed,
             wake_score=self.wake_score,
             open_ms=_ms(self.begun_s, self.link_open_s) if by_wake else None,
             first_byte_ms=_ms(self.begun_s, self.first_uplink_s) if by_wake else None,

@@ -64,6 +64,7 @@ def test_turns_are_counted_from_changes_of_state() -> None:
         state("listening", "thinking"),
         state("thinking", "follow-up"),
         state("follow-up", "thinking"),
+        state("thinking", "listening", "SpeechStarted"),
         {"t": 2.0, "name": "audible"},
     ]
     assert turns_begun(marks) == 3

@@ -46,6 +46,11 @@ class Evening:
         self.mark("speech_stopped", 2000, audio_end_ms=2000)
         self.goes("thinking", "SpeechStopped")
 
+    def goes_on(self) -> None:
+        """The user takes the word again before the answer is audible."""
+        self.mark("speech_started", 100, audio_start_ms=3000)
+        self.goes("listening", "SpeechStarted")
+
     def answers(self, response_id: str, seconds: int = 3) -> None:
         self.mark("response.created", 10, response_id=response_id)
         for _ in range(seconds):
@@ -197,19 +202,61 @@ def test_no_connection_at_all() -> None:
     assert (record.ended, record.open_ms, record.first_byte_ms) == ("link-dns", None, None)
 
 
-def test_a_user_who_goes_on_keeps_the_turns_number() -> None:
-    """A hesitation makes two records of one turn; the second has the answer."""
+def test_a_user_who_goes_on_is_still_in_one_turn() -> None:
+    """Each hesitation is counted in the one record; the next question has the next number."""
     evening = Evening()
     evening.wakes()
     evening.connects()
     evening.asks()
+    for _ in range(2):
+        evening.goes_on()
+        evening.asks()
+    evening.answers("r1")
+    evening.rings_out()
     evening.mark("speech_started", 100)
     evening.goes("listening", "SpeechStarted")
     evening.asks()
-    evening.answers("r1")
+    evening.answers("r2")
     evening.rings_out()
     first, second = evening.settles()
-    assert (first.turn, first.ended, second.turn, second.ended) == (1, "resumed", 1, "answered")
+    assert (first.turn, first.begun, first.ended, first.resumed) == (1, "wake", "answered", 2)
+    assert (first.open_ms, first.first_byte_ms) == (120, 155)
+    assert (second.turn, second.begun, second.resumed) == (2, "speech", 0)
+
+
+def test_an_answer_that_was_overtaken_is_paid_for_and_not_timed() -> None:
+    """Its tokens and its late sound are the turn's; how long the reply took is told of the one that was wanted."""
+    evening = Evening()
+    evening.wakes()
+    evening.connects()
+    evening.asks()
+    evening.mark("response.created", 10, response_id="r1")
+    evening.mark("downlink", 40, response_id="r1", item_id="i", bytes=SECOND_BYTES)
+    evening.goes_on()
+    evening.mark("downlink", 20, response_id="r1", item_id="i", bytes=SECOND_BYTES)
+    evening.asks()
+    evening.accounts("r1", Usage(audio_out=20), "failed")
+    evening.answers("r2", 3)
+    evening.accounts("r2", Usage(audio_out=60))
+    evening.rings_out()
+    (record,) = evening.settles()
+    assert (record.reply_ms, record.audible_ms, record.received_ms) == (215, 408, 5000)
+    assert (record.ended, record.usage, record.unreported) == ("answered", Usage(audio_out=80), Usage())
+
+
+def test_what_is_flushed_when_the_user_goes_on_is_this_turns() -> None:
+    """An answer a moment before is told nothing of it."""
+    evening = Evening()
+    evening.wakes()
+    evening.asks()
+    evening.answers("r1")
+    evening.is_cut("SpeechStarted")
+    evening.asks()
+    evening.goes_on()
+    evening.mark("truncate", item_id="j", heard_ms=5)
+    evening.goes("idle", "StopRequested")
+    first, second = evening.settles()
+    assert (first.told_ms, second.told_ms, second.resumed) == (990, 5, 1)
 
 
 def test_a_request_without_the_word_has_no_score() -> None:
@@ -382,16 +429,21 @@ STEPS = st.lists(st.tuples(st.floats(0, 3), MARKS | STATES, st.booleans()), max_
 
 @given(STEPS)
 def test_story_every_turn_makes_one_record(steps) -> None:
-    """Whatever is marked: each time the user gets the word makes one record, no figure is negative, no token lost."""
+    """Whatever is marked: each turn makes one record, however often the user goes on in it.
+
+    No figure is negative, and no token is lost.
+    """
     evening = Evening(PRICES["gpt-realtime"])
     records: list[TurnRecord] = []
-    begun, open_turn, used = 0, False, 0
+    begun, resumed, open_turn, used, phase = 0, 0, False, 0, "idle"
     for wait_s, (name, values), accounted in steps:
         evening.mark(name, wait_s * 1000, **values)
         if name == "state":
             resting = values["after"] in {"idle", "follow-up"}
-            begun += values["after"] == "listening" or not (resting or open_turn)
-            open_turn = not resting
+            goes_on = (phase, values["after"], values["on"]) == ("thinking", "listening", "SpeechStarted")
+            resumed += goes_on
+            begun += not goes_on and (values["after"] == "listening" or not (resting or open_turn))
+            open_turn, phase = not resting, values["after"]
         if accounted:
             evening.book.note_usage(Usage(text_in=1))
             used += 1
@@ -401,7 +453,8 @@ def test_story_every_turn_makes_one_record(steps) -> None:
     assert len(records) == begun + 1
     assert sum(record.usage.text_in for record in records) == used
     order = [(record.conversation, record.turn) for record in records]
-    assert order == sorted(order)
+    assert order == sorted(set(order))
+    assert sum(record.resumed for record in records) == resumed
     assert all(turn >= 1 and conversation >= 1 for conversation, turn in order)
     for record in records:
         figures = [getattr(record, one.name) for one in fields(TurnRecord)]

@@ -83,7 +83,7 @@ def test_a_reply_without_an_account_is_guessed() -> None:
         ("BudgetChanged", "listening", {}, "over-budget"),
         ("WakeWordDetected", "speaking", {}, "interrupted"),
         ("SpeechStarted", "speaking", {}, "interrupted"),
-        ("SpeechStarted", "thinking", {}, "resumed"),
+        ("SpeechStarted", "thinking", {}, "unheard"),
         ("LinkLost", "listening", {"trouble": "link-dns"}, "link-dns"),
         ("LinkLost", "listening", {}, "link-lost"),
         ("DeadlinePassed", "listening", {}, "nothing-said"),
@@ -101,6 +101,16 @@ def test_a_reply_without_an_account_is_guessed() -> None:
 def test_every_end_has_its_word(event: str, phase: str, known: dict, word: str) -> None:
     """The event that ended the turn, the phase it came in, and what was known name it."""
     assert turn(**known).how_it_ends(phase, event) == word
+
+
+def test_who_goes_on_makes_the_turn_wait_anew() -> None:
+    """What has come of a reply is overtaken, its sound is counted and its times are not."""
+    one = turn(stopped_s=12.0, delta_s=12.4, replies={"r": Reply(48_000, accounted=True)})
+    one.resume()
+    one.resume()
+    assert one.replies == {"r": Reply(48_000, accounted=True, overtaken=True)}
+    record = one.record(FREE)
+    assert (record.resumed, record.reply_ms, record.received_ms) == (2, None, 1000)
 
 
 def test_a_response_stays_the_turns_own() -> None:
