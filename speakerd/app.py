@@ -22,7 +22,8 @@ from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.controller import Controller
-from speakerd.core.echo_path import BargeIn, describe
+from speakerd.core.echo_found import Setup, first_choice
+from speakerd.core.echo_path import BargeIn, EchoFigures, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.events import (
@@ -47,7 +48,9 @@ from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
 from speakerd.host.control import ControlServer
+from speakerd.host.echo_file import FILE_NAME, EchoFile, sound_cards
 from speakerd.host.notify import Notifier
+from speakerd.host.places import state_folder
 from speakerd.identity import Identity
 from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
 from speakerd.ports import Trace
@@ -123,6 +126,7 @@ class Speaker:
             trace=trace,
             earcons=settings.audio.earcons,
         )
+        self._echo_file = self._make_echo_file(settings.audio, environment)
         self._microphone = self._make_microphone(settings.audio)
         self._tail_cut = TailCut(
             self._microphone, lambda: self._post(PauseHeard()), self._microphone.attend, is_told=True
@@ -174,6 +178,7 @@ class Speaker:
         )
         self._loop.set_exception_handler(self._on_loop_error)
         self._accounts.refresh()  # the budget may have been spent before this start
+        self._recall_echo()
         # Ears first: what is said while the rest loads is caught up with.
         self._ears.start()
         try:
@@ -184,6 +189,7 @@ class Speaker:
                     group.create_task(self._link.run(), name="link"),
                     group.create_task(control.run(), name="control"),
                     group.create_task(self._accounts.run(), name="accounts"),
+                    group.create_task(self._echo_file.run(), name="echo file"),
                     group.create_task(self._identity.run(), name="identity"),
                     group.create_task(self._desk.run(), name="sign-in desk"),
                     group.create_task(self._warm(), name="warm"),
@@ -195,6 +201,7 @@ class Speaker:
         finally:
             self._ears.stop(STOP_TIMEOUT_S)
             self._accounts.close()
+            self._echo_file.close()
         if self._failure is not None:
             raise self._failure
 
@@ -232,13 +239,21 @@ class Speaker:
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
 
+    @staticmethod
+    def _make_echo_file(audio: Audio, environment: Mapping[str, str]) -> EchoFile:
+        setup = Setup(audio.capture.device, audio.playback.device, sound_cards())
+        return EchoFile(state_folder(environment) / FILE_NAME, setup)
+
     def _make_microphone(self, audio: Audio) -> Microphone:
+        probes = audio.echo_cancellation == "auto"
+        found = self._echo_file.found if probes else None
         return Microphone(
             device=audio.capture.device,
             channel=audio.capture.channel,
             open_pcm=open_capture,
             canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
-            probe=EchoProbe() if audio.echo_cancellation == "auto" else None,
+            probe=EchoProbe(found.hears_echo if found else None) if probes else None,
+            choice=first_choice(found),
             far=self._loudspeaker.reference,
             wake_feed=self._feed_wake,
             uplink=self._send,
@@ -328,7 +343,14 @@ class Speaker:
         xruns = self._microphone.status()["xruns"] + speaker["xruns"]
         return Counts(xruns, speaker["starvations"], self._ears.near_misses)
 
+    def _recall_echo(self) -> None:
+        """Let speech cut a reply from the first on, where none was ever heard by the microphone."""
+        if self._settings.audio.echo_cancellation == "auto" and first_choice(self._echo_file.found) is BargeIn.SPEECH:
+            self._note_echo(EchoMeasured(EchoFigures(inaudible=True), BargeIn.SPEECH))
+
     def _note_echo(self, measured: EchoMeasured) -> None:
+        if self._settings.audio.echo_cancellation == "auto":
+            self._echo_file.note(measured.figures)
         if self._limits.barge_in_measured and measured.choice is not self._echo_choice:
             self._echo_choice = measured.choice
             log.info("%s; what may cut a reply: %s", describe(measured.figures), measured.choice.value)

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from speakerd.app import Speaker
+from speakerd.core.echo_found import Setup
+from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.errors import Remedy, SpeakerdError, WakeError
-from speakerd.core.events import BudgetChanged, Device, DeviceFound, MuteChanged
+from speakerd.core.events import BudgetChanged, Device, DeviceFound, EchoMeasured, MuteChanged
 from speakerd.core.notices import Notice
 from speakerd.core.settings import Settings
 from speakerd.host import client
+from speakerd.host.echo_file import EchoFile, sound_cards
 from speakerd.host.trace import NoTrace
 from speakerd.realtime.endpoint import Endpoint
 from tests.fakes.models import wake_models
@@ -41,14 +44,13 @@ class Board:
         self.told.append(line)
 
 
-@pytest.fixture
-async def speaker(tmp_path: Path):
+def make(tmp_path: Path, **audio: str) -> Speaker:
     """Return a speaker whose sound cards do not exist, its board, and how to run it."""
     wake_models()
     settings = Settings.model_validate(
         {
             "service": {"endpoint": ENDPOINT.websocket_base_url},
-            "audio": {"capture": {"device": "no_such_card"}, "playback": {"device": "no_such_card"}},
+            "audio": {"capture": {"device": "no_such_card"}, "playback": {"device": "no_such_card"}, **audio},
         }
     )
     board = Board()
@@ -57,6 +59,12 @@ async def speaker(tmp_path: Path):
     made.board = board
     made.socket = tmp_path / "control.sock"
     return made
+
+
+@pytest.fixture
+async def speaker(tmp_path: Path):
+    """Return such a speaker."""
+    return make(tmp_path)
 
 
 @contextlib.asynccontextmanager
@@ -192,3 +200,18 @@ async def test_a_model_that_is_not_there_is_told_before_anything_starts(tmp_path
     with pytest.raises(WakeError) as missing:
         Speaker(settings, ENDPOINT, NoTrace(), Board(), environment={"STATE_DIRECTORY": str(tmp_path)})  # type: ignore[arg-type] # as above
     assert missing.value.code == "wake-model-missing"
+
+
+@pytest.mark.parametrize(("cancellation", "expected"), [("auto", "speech"), ("on", "wake_word"), ("off", "wake_word")])
+async def test_speech_may_cut_the_first_reply_where_no_echo_was_found_before(tmp_path, cancellation, expected) -> None:
+    """It is told before anything is heard; not where nobody looks for an echo. What is found anew is kept."""
+    before = EchoFile(tmp_path / "state" / "echo.json", Setup("no_such_card", "no_such_card", sound_cards()))
+    before.note(EchoFigures(windows=4, inaudible=True))
+    before.close()
+    speaker = make(tmp_path, echo_cancellation=cancellation)
+    async with running(speaker):
+        assert speaker.status()["barge_in"] == expected
+        speaker._note_echo(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
+        assert speaker.status()["barge_in"] == "wake_word"
+    (kept,) = json.loads((tmp_path / "state" / "echo.json").read_text())["setups"]
+    assert kept["hears_echo"] is (cancellation == "auto")

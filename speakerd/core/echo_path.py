@@ -161,6 +161,8 @@ def _windows_for_speech(figures: EchoFigures) -> int:
 
 def describe(figures: EchoFigures) -> str:
     """Say what was measured in words, for the journal and the status."""
+    if figures.inaudible:
+        return "no echo is heard"
     if not figures.windows or figures.echo_dbfs is None:
         return "no echo measured yet"
     words = [f"echo {_level(figures.echo_dbfs)}"]

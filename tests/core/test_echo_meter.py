@@ -292,6 +292,12 @@ def test_an_echo_that_comes_takes_the_trust_back_at_once() -> None:
 
 def test_an_echo_that_comes_gives_nobody_a_right() -> None:
     """What may not cut a reply without an echo may not with one."""
-    meter = EchoMeter(EchoProbe(hears_echo=False), BargeIn.OFF)
-    meter.process(np.zeros(BLOCK, np.int16), np.ones(BLOCK, np.int16), np.zeros(BLOCK, np.int16))
-    assert meter.choice is BargeIn.OFF
+    bench = Bench()
+    bench.probe = EchoProbe(hears_echo=False)
+    bench.meter = EchoMeter(bench.probe, BargeIn.OFF)
+    bench.rest(1)
+    far = speech(1, seed=1)
+    near = delayed(far, DELAY_MS, -6)
+    bench.play(far, near, near)
+    assert bench.probe.hears_echo
+    assert bench.meter.choice is BargeIn.OFF

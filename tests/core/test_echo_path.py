@@ -70,16 +70,19 @@ def test_trust_comes_back_slowly(figures: dict[str, float], choice: BargeIn) -> 
         ({"clean_windows": 4, "echo_dbfs": -30.0, "noise_dbfs": -60.0}, BargeIn.WAKE_WORD),
         ({"clean_windows": 4, "echo_dbfs": -70.0, "noise_dbfs": -60.0}, BargeIn.SPEECH),
         ({"clean_windows": 12}, BargeIn.SPEECH),
+        ({"clean_windows": 1, "inaudible": True}, BargeIn.SPEECH),
+        ({"clean_windows": 0, "inaudible": True}, BargeIn.WAKE_WORD),
     ],
 )
 def test_the_first_trust_comes_soon(figures: dict[str, float], choice: BargeIn) -> None:
-    """A canceller that has never failed needs a few clean windows, and more where the drift is not known."""
+    """A canceller that has never failed needs a few clean windows, more where the drift is not known, and one without an echo."""
     assert choose(EchoFigures(**({"windows": 20} | figures)), BargeIn.WAKE_WORD) is choice
 
 
 def test_the_figures_in_words() -> None:
     """What a person reads; what is not known or is nothing is left out."""
     assert describe(EchoFigures()) == "no echo measured yet"
+    assert describe(EchoFigures(windows=9, echo_dbfs=-64.0, inaudible=True)) == "no echo is heard"
     plain = EchoFigures(windows=9, echo_dbfs=-38.4, noise_dbfs=-65.0)
     assert describe(plain) == "echo -38 dBFS; none let through (4 s); room noise -65 dBFS"
     figures = EchoFigures(
