@@ -8,7 +8,7 @@ DEMO   ?= demo
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench bench-peers install lock clean
+.PHONY: help demo demo-entra test check bench bench-peers install lock clean
 
 help: ## show this
 	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
@@ -20,6 +20,10 @@ help: ## show this
 demo: $(VENV)/.local ## hold a whole conversation on this machine: no account, no network, no sound card
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/speakerd demo --out $(DEMO)
+
+demo-entra: $(VENV)/.dev ## sign in, have the sign-in revoked, sign in again: against a stand-in for Entra
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/python -m tests.demo_entra --out $(DEMO)/entra
 
 test: $(VENV)/.dev ## run every test
 	@$(BIN)/speakerd fetch-models

@@ -51,6 +51,9 @@ _LOOK_EVERY_S = 0.02
 
 _PATIENCE_S = 30.0
 
+_REPLY_S = 40.0
+"""No reply is longer."""
+
 Samples = NDArray[np.int16]
 
 
@@ -186,10 +189,10 @@ class House:
         show(f"{where}: wake word to session {1000 * (up['t'] - woken_s):.0f} ms")
         return float(up["t"] - woken_s)
 
-    async def converses(self) -> tuple[float, float]:
+    async def converses(self, words: str = "Hey Jarvis, what time is it?") -> tuple[float, float]:
         """Hold a conversation of one question; return when it began and ended."""
-        woken_s = await self.wake("Hey Jarvis, what time is it?")
-        await self.stage.wait_for("state", before="speaking", after="follow-up", after_s=woken_s, timeout_s=20)
+        woken_s = await self.wake(words)
+        await self.stage.wait_for("state", before="speaking", after="follow-up", after_s=woken_s, timeout_s=_REPLY_S)
         await self.ask("stop")
         idle = await self.stage.wait_for("state", after="idle", after_s=woken_s)
         return woken_s, float(idle["t"])
