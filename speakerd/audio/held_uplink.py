@@ -116,8 +116,8 @@ class HeldUplink:
             for known, ring in zip(self._levels, (self._preroll, self._near, self._far), strict=True)
         )
         self._levels = clean, near, far
-        quiet_at = asked_at  # where nothing of a reply is left behind the canceller, or none comes
-        if echo.tail_frames:
-            ended = self._preroll.end - echo.quiet_frames
-            quiet_at = Frames(min(ended + echo.tail_frames, asked_at + TAIL_MAX_FRAMES))
-        return opening(Sounds(self._begin, *self._levels, noise_dbfs=echo.meter.noise_dbfs), quiet_at)
+        sounds = Sounds(self._begin, *self._levels, noise_dbfs=echo.meter.noise_dbfs)
+        if not echo.tail_frames:
+            return opening(sounds, asked_at, echo_free=True)
+        ended = self._preroll.end - echo.quiet_frames
+        return opening(sounds, Frames(min(ended + echo.tail_frames, asked_at + TAIL_MAX_FRAMES)))

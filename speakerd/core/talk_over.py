@@ -36,6 +36,10 @@ HISTORY_FRAMES = REACH_FRAMES + _PAUSE_STEPS * STEP_FRAMES
 _SPOKEN_STEPS = 6
 """Somebody speaks when so much after the tail is loud: 120 ms; a click is shorter (guess)."""
 
+_SPOKEN_ON_STEPS = 2
+"""Where there is no echo, somebody who was speaking goes on when so much is loud, 40 ms: one step may lie
+astride the reply's end (chosen)."""
+
 _RISE_DB = 9.0
 """And when it grows louder by so much: an echo only dies away, syllables rise by 20 dB (guess)."""
 
@@ -83,25 +87,26 @@ class Sounds:
         return Frames(self.begin + step * STEP_FRAMES)
 
 
-def opening(sounds: Sounds, quiet_at: Frames) -> Frames | None:
+def opening(sounds: Sounds, quiet_at: Frames, *, echo_free: bool = False) -> Frames | None:
     """Return where the uplink begins after a reply; None: that cannot be said yet, or nobody knows.
 
     Args:
         sounds: From ``HISTORY_FRAMES`` before the reply's end, or from where frames were withheld, up to now.
         quiet_at: From here on nothing of the reply is left in the room.
+        echo_free: Nor was it before, behind the canceller: what is loud there is a person.
 
     Returns:
         Where what somebody says over the reply's end begins. Where nobody says anything: 140 ms before ``quiet_at`` at
-        the earliest, told 160 to 300 ms behind it. Where somebody speaks whose beginning is not found: behind it, in the first pause.
+        the earliest, told 160 to 300 ms behind it. Where somebody's beginning is not found: in the pause behind them.
     """
     after = -(-max(0, quiet_at - sounds.begin) // STEP_FRAMES)
-    quiet_below_dbfs = audible_dbfs(sounds.noise_dbfs)
-    quiet = sounds.clean < quiet_below_dbfs
-    if _is_spoken(sounds.clean[after:], quiet_below_dbfs):
-        begin = _beginning(quiet, after)
-        if begin is not None and not _is_harmed(sounds, begin, after):
+    loud = sounds.clean >= audible_dbfs(sounds.noise_dbfs)
+    begin = _beginning(loud, after)
+    if begin is not None and not _is_harmed(sounds, begin, after):
+        goes_on = echo_free and _is_spoken_on(loud[begin:], loud[after:])
+        if goes_on or _is_spoken(sounds.clean[after:], loud[after:]):
             return Frames(sounds.place(begin) - _LEAD_FRAMES)
-    pause = _pause(quiet, after)
+    pause = _pause(~loud, after)
     return None if pause is None else sounds.place(pause)
 
 
@@ -112,21 +117,28 @@ def levels_dbfs(pcm: npt.NDArray[np.int16]) -> Levels:
     return levels
 
 
-def _is_spoken(levels: Levels, quiet_below_dbfs: float) -> bool:
-    """Return whether somebody speaks, given the levels behind a reply's tail; noise and tails do not."""
-    loud = int(np.count_nonzero(levels >= quiet_below_dbfs))
-    if loud < _SPOKEN_STEPS:
+def _is_spoken(levels: Levels, loud: npt.NDArray[np.bool_]) -> bool:
+    """Return whether somebody speaks, given what is behind a reply's tail; noise and tails do not."""
+    loud_steps = np.count_nonzero(loud)
+    if loud_steps < _SPOKEN_STEPS:
         return False
     smooth = (levels[:-1] + levels[1:]) / 2
     rise_db = float(np.max(smooth - np.minimum.accumulate(smooth)))
-    return rise_db >= _RISE_DB or loud >= _STEADY_STEPS
+    return bool(rise_db >= _RISE_DB or loud_steps >= _STEADY_STEPS)
 
 
-def _beginning(quiet: npt.NDArray[np.bool_], after: int) -> int | None:
-    """Return the first step of the run that is loud behind a reply's tail; None: there is no pause before it."""
-    last = after + int(np.argmin(quiet[after:]))
+def _is_spoken_on(run: npt.NDArray[np.bool_], behind: npt.NDArray[np.bool_]) -> bool:
+    """Return whether somebody who spoke goes on doing so behind the reply."""
+    return bool(np.count_nonzero(run) >= _SPOKEN_STEPS and np.count_nonzero(behind) >= _SPOKEN_ON_STEPS)
+
+
+def _beginning(loud: npt.NDArray[np.bool_], after: int) -> int | None:
+    """Return the first step of the run that is loud behind a reply's tail; None: none is, or no pause is before it."""
+    if not loud[after:].any():
+        return None
+    last = after + int(np.argmax(loud[after:]))
     for step in range(last, _PAUSE_STEPS - 1, -1):
-        if quiet[step - _PAUSE_STEPS : step].all():
+        if not loud[step - _PAUSE_STEPS : step].any():
             return step
     return None
 

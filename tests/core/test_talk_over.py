@@ -81,6 +81,16 @@ def test_what_ended_with_the_reply_was_its_echo() -> None:
     assert opening(heard, at(66)) == at(65)
 
 
+def test_where_there_is_no_echo_a_last_word_is_enough() -> None:
+    """Who spoke for 120 ms and 40 of them behind the reply is sent, from the beginning; else it could be an echo."""
+    heard = sounds((ROOM, 20), *talk(42), (ROOM, 3), playing=60)
+    assert opening(heard, at(60), echo_free=True) == at(20) - LEAD
+    assert opening(heard, at(60)) is None
+    assert opening(heard, at(61), echo_free=True) is None
+    assert opening(sounds((ROOM, 57), *talk(5), playing=60), at(60), echo_free=True) is None
+    assert opening(sounds((ROOM, 57), *talk(6), playing=60), at(60), echo_free=True) == at(57) - LEAD
+
+
 def test_an_echo_that_dies_away_late_is_nobody() -> None:
     """A room rings for longer than was thought: it only grows quieter, and nothing of it is sent."""
     tail = tuple((LOUD - 1.5 * step, 1) for step in range(20))
