@@ -75,6 +75,9 @@ class _AlsaCapture:
             raise _lost(self._device, self._pcm, error) from error
         return frames, data
 
+    def waiting_frames(self) -> int:
+        return max(0, int(self._pcm.avail()))  # negative after an overrun
+
     def close(self) -> None:
         _shut(self._pcm)
 

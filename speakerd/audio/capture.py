@@ -7,6 +7,7 @@ computed, so that the card is never kept waiting.
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 
 from speakerd.audio.pcm_types import CapturePcm
@@ -17,6 +18,9 @@ IDLE_RESULTS_LIMIT = 6
 """This many results in a row that moved no frame mean that the card is gone: PipeWire's plugin answers -EPIPE for ever
 after its server died, and a card that merely overran moves a period on the very next call (measured)."""
 
+LATE_PERIODS = 1.5
+"""So long after the one before, a period may have others behind it (chosen: between one and two)."""
+
 
 class Capture:
     """Reads one period a call from a card and puts it into a ring, whole frames only.
@@ -26,7 +30,9 @@ class Capture:
     Args:
         pcm: The open card; stays the property of whoever opened it.
         ring: Where its bytes go, as the card gave them.
-        doorbell: Called after each period that went in; must not block.
+        doorbell: Called after each period that went in; must not block. After a delay, only when all that waited in the
+            card is in: both ends of the echo path are compared by count, and a part of it would be a count behind.
+        now: The monotonic clock.
 
     Attributes:
         frames_total: Frames the card delivered, those that the ring refused included.
@@ -35,12 +41,18 @@ class Capture:
         progress: Grows with every call that returned; standing still means that the card hangs.
     """
 
-    def __init__(self, pcm: CapturePcm, ring: Producer, doorbell: Callable[[], None]) -> None:
+    def __init__(
+        self, pcm: CapturePcm, ring: Producer, doorbell: Callable[[], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._pcm = pcm
         self._ring = ring
         self._doorbell = doorbell
         self._frame_bytes = pcm.format.frame_bytes
         self._idle_results = 0
+        self._now = now
+        self._read_s = now()
+        self._late = False
+        self._unannounced_frames = 0
         self.frames_total = 0
         self.xruns = 0
         self.refused_bytes = 0
@@ -63,6 +75,8 @@ class Capture:
             self._idle_results = 0
             self.frames_total += frames
             self._pass_on(data)
+            if not self._more_waits(frames):
+                self._doorbell()
             return
         if frames == -errno.EPIPE:
             self.xruns += 1
@@ -77,7 +91,19 @@ class Capture:
             self.refused_bytes += len(data) - room
             data = data[:room]
         self._ring.write(data)
-        self._doorbell()
+
+    def _more_waits(self, frames: int) -> bool:
+        """Tell whether the next period is there already, after a delay; a card that never says no is not believed."""
+        now_s, period_frames = self._now(), self._pcm.format.period_frames
+        self._late = self._late or now_s - self._read_s > LATE_PERIODS * period_frames / self._pcm.format.rate_hz
+        self._read_s = now_s
+        self._unannounced_frames += frames
+        room_frames = self._pcm.format.buffer_frames - self._unannounced_frames
+        if self._late and room_frames > 0 and self._pcm.waiting_frames() >= period_frames:
+            return True
+        self._late = False
+        self._unannounced_frames = 0
+        return False
 
     def wait_until_due(self) -> None:
         """Return at once: there is no rest."""

@@ -73,6 +73,9 @@ class CapturePcm(Protocol):
             DeviceError: the card is gone (``device-lost``).
         """
 
+    def waiting_frames(self) -> int:
+        """Return how many frames wait to be read."""
+
     def close(self) -> None:
         """Let go of the card, at once."""
 

@@ -21,7 +21,8 @@ class Bench:
         self.pcm = FakeCapturePcm(CARD, sound)
         self.rings = 0
         producer, self.out = make_ring(ring_bytes)
-        self.capture = Capture(self.pcm, producer, self._ring)
+        self.now_s = 0.0
+        self.capture = Capture(self.pcm, producer, self._ring, now=lambda: self.now_s)
 
     def _ring(self) -> None:
         self.rings += 1
@@ -39,6 +40,39 @@ def test_a_period_goes_into_the_ring_and_rings_the_bell() -> None:
     assert (bench.heard(), bench.rings) == (sound[:PERIOD], 1)
     bench.capture.pump_once()
     assert (bench.heard(), bench.rings, bench.capture.frames_total) == (sound[PERIOD:], 2, 8)
+
+
+def test_what_waited_in_a_delay_is_told_of_at_once() -> None:
+    """The loop hears of it when the last period is in, then of each again."""
+    bench = Bench(bytes(range(6 * PERIOD)))
+    bench.now_s, bench.pcm.waiting = 0.01, 5 * CARD.period_frames
+    rings = []
+    for _ in range(6):
+        bench.capture.pump_once()
+        rings.append(bench.rings)
+    assert rings == [0, 0, 0, 0, 1, 2]
+    assert bench.heard() == bytes(range(6 * PERIOD))
+
+
+def test_a_card_that_always_says_more_is_not_believed_for_longer_than_its_buffer() -> None:
+    """Nothing can wait in it beyond that."""
+    bench = Bench()
+    bench.now_s = 0.01
+    for _ in range(CARD.buffer_frames // CARD.period_frames):
+        assert bench.rings == 0
+        bench.pcm.waiting = 1000
+        bench.capture.pump_once()
+    assert bench.rings == 1
+
+
+def test_a_card_is_asked_only_after_a_delay() -> None:
+    """Asking holds up every other thread."""
+    bench = Bench()
+    bench.pcm.waiting = 1000
+    for _ in range(3):
+        bench.now_s += CARD.period_frames / CARD.rate_hz
+        bench.capture.pump_once()
+    assert bench.rings == 3
 
 
 def test_a_short_read_loses_nothing() -> None:

@@ -74,6 +74,11 @@ class FakeCapturePcm(_FakePcm):
     def __init__(self, pcm_format: PcmFormat = CARD_48K_STEREO, sound: bytes = b"") -> None:
         super().__init__(pcm_format)
         self.sound = bytearray(sound)
+        self.waiting = 0
+        """Frames that have come in a delay; None is left after as many were read."""
+
+    def waiting_frames(self) -> int:
+        return self.waiting
 
     def read(self) -> tuple[int, bytes]:
         fault = self._next_fault()
@@ -81,6 +86,7 @@ class FakeCapturePcm(_FakePcm):
             return -errno.EPIPE, b""
         frames = fault.frames if isinstance(fault, Short) else self.format.period_frames
         size = frames * self.format.frame_bytes
+        self.waiting = max(0, self.waiting - frames)
         data = bytes(self.sound[:size])
         del self.sound[:size]
         return frames, data + bytes(size - len(data))
