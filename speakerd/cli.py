@@ -1,4 +1,5 @@
-"""The command line: names, help and exit codes. Every command's work lives elsewhere and is imported when asked for."""
+"""The command line: what runs each command, and exit codes. Its words are in ``options.py``; the work is elsewhere."""
+"""
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
+from speakerd.options import Command, build_parser
 
 OK, FAILED, USAGE, UNREACHABLE, SIGN_IN, CONFIGURATION = 0, 1, 2, 69, 77, 78
 """Exit codes (contract). systemd does not restart on 78."""
@@ -23,12 +25,10 @@ OK, FAILED, USAGE, UNREACHABLE, SIGN_IN, CONFIGURATION = 0, 1, 2, 69, 77, 78
 TRACE_VARIABLE = "SPEAKERD_TRACE"
 """Names a file for the diary of everything that happens, transcripts included; used by the demo and the tests."""
 
-Command = Callable[[argparse.Namespace], int]
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = build_parser().parse_args(argv)
+    arguments = build_parser(COMMANDS).parse_args(argv)
     try:
         command: Command = arguments.command
         return command(arguments)
@@ -67,179 +67,6 @@ def exit_code(error: SpeakerdError) -> int:
     if error.code == "daemon-unreachable":
         return UNREACHABLE
     return SIGN_IN if error.remedy is Remedy.REAUTHENTICATE else FAILED
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser, with help that teaches."""
-    parser = argparse.ArgumentParser(
-        prog="speakerd",
-        description="A smart speaker: say the wake word, it answers.",
-        epilog="First steps: 'speakerd demo' shows everything on this machine; 'speakerd check-config' before "
-        "'speakerd run'. Exit codes: 0 good, 1 a failed check, 2 usage, 69 the daemon cannot be reached, "
-        "77 sign-in needed, 78 configuration.",
-    )
-    parser.add_argument("--version", action="version", version=f"speakerd {__version__}")
-    common = argparse.ArgumentParser(add_help=False)
-    for target in (parser, common):
-        top = target is parser
-        target.add_argument(
-            "-c",
-            "--config",
-            metavar="FILE",
-            type=Path,
-            default=None if top else argparse.SUPPRESS,
-            help="configuration (default: /etc/speakerd/speakerd.yaml, else config/speakerd.yaml)",
-        )
-        target.add_argument(
-            "--log-level",
-            choices=("debug", "info", "warning", "error"),
-            default="info" if top else argparse.SUPPRESS,
-            help="how much to say on standard error (default: info)",
-        )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-
-    def add(name: str, command: Command, text: str, **options: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, parents=[common], help=text, description=options.get("more", text) + ".")
-        sub.set_defaults(command=command)
-        return sub
-
-    add("run", _run, "run the speaker in the foreground (what systemd starts)")
-    _add_conversation_commands(add)
-    checked = add("check-config", _check_config, "report every problem of a configuration at once")
-    checked.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the file to check")
-    add("devices", _devices, "list sound cards by stable name, with their own rates and channels")
-    add("fetch-models", _fetch_models, "fetch the wake word models, checked by digest, and show their licence")
-    _add_sign_in_commands(add)
-    status = add("status", _status, "ask the running daemon how it is")
-    status.add_argument("--json", action="store_true", help="everything, for programs")
-    usage = add("usage", _usage, "show what conversations took and about what they cost, by day")
-    usage.add_argument("--json", action="store_true", help="everything, for programs")
-    for name, text in (
-        ("mute", "hear nothing until unmuted"),
-        ("unmute", "listen for the wake word again"),
-        ("stop", "fall silent and end the conversation"),
-        ("wake", "listen as if the wake word had been said"),
-    ):
-        add(name, _tell, text).set_defaults(request=name)
-    return parser
-
-
-def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    demo = add(
-        "demo",
-        _demo,
-        "hold a whole conversation on this machine",
-        more="Hold a whole conversation on this machine: no account, no network and no sound card are needed. A "
-        "synthesised voice speaks into a virtual card, the same daemon that runs on a Pi answers. Prints a timeline; "
-        "exits with 1 when the conversation did not work",
-    )
-    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("demo"), help="where to write (default: demo)")
-    demo.add_argument("--tier", choices=("auto", "scripted", "neural"), default="auto", help="of the service")
-    chat = add("chat", _chat, "type to the service, read and hear its replies; q quits")
-    chat.add_argument("--no-audio", action="store_true", help="do not play; print the size of each piece of audio")
-    chat.add_argument("--strict", action="store_true", help="stop at the first error event")
-    _add_emulate(add)
-    _add_bench(add)
-
-
-def _add_sign_in_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
-    login = add(
-        "login",
-        _sign_in,
-        "sign in with Microsoft, once, by entering a code on a phone",
-        more="Sign in with Microsoft, once: shows a code and the page to enter it on, and waits; the speaker says both "
-        "as well. Through the running daemon; without one alone, by root as the service's user. Where nobody needs to "
-        "sign in (auth.method), it says whether that works. Exits with 77 when nobody was signed in",
-    )
-    logout = add("logout", _sign_in, "remove the sign-in from this machine")
-    for name, sub in (("login", login), ("logout", logout)):
-        sub.set_defaults(request=name)
-        sub.add_argument("--local", action="store_true", help="alone, even where a daemon runs")
-
-
-def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
-    bench = add(
-        "bench",
-        _bench,
-        "measure the speaker on this machine and print the figures",
-        more="Measure the speaker on this machine and print the figures. latency: every hop of a conversation, from "
-        "the wake word to the truncation of a reply that is cut, on the virtual card with the scripted service, beside "
-        "the least program of ALSA calls and a socket; about half a minute a conversation. "
-        "embedded: 'speakerd emulate' against its limits, about two minutes: how soon the neural tier is ready, its "
-        "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
-        "at once on the scripted tier. cpu: what the daemon costs in a quiet room, in continuous speech and in "
-        "conversation, beside the least program of ALSA calls and a socket, and its memory; about four minutes. "
-        "evening: 200 turns of talk in a random order in which much goes wrong, on the virtual card with the scripted "
-        "service: nothing may wedge, grow or be missing in the journal; about 15 minutes. "
-        "echo: replies with the wake word in them, in a room whose echo is as loud as a user, and nobody speaks: what "
-        "is taken for speech or for the wake word all the same; half as long again as the minutes of replies. "
-        "guess: what connecting while the wake word is still being said saves, by the link alone; about a minute. "
-        "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
-        "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
-        "and start; about twelve minutes; needs PortAudio (libportaudio2). "
-        "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
-    )
-    bench.add_argument(
-        "topic",
-        metavar="TOPIC",
-        nargs="?",
-        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers"),
-        default="latency",
-        help="latency (default), embedded, cpu, evening, echo, guess or peers",
-    )
-    bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
-    bench.add_argument(
-        "--turns",
-        metavar="N",
-        type=_positive,
-        help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries "
-        "(guess: 7)",
-    )
-    bench.add_argument("--seed", metavar="N", type=int, help="which evening is played (default: always the same)")
-    bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
-def _add_emulate(add: Callable[..., argparse.ArgumentParser]) -> None:
-    emulate = add(
-        "emulate",
-        _emulate,
-        "run the embedded Realtime service by itself",
-        more="Run the embedded Realtime service by itself: any Realtime client can talk to it. It prints how to point "
-        "clients at it. It asks for some key and takes any; with --api-key-file only the one in it",
-    )
-    emulate.add_argument("--host", default="127.0.0.1", help="address to listen on; others need --api-key-file")
-    emulate.add_argument("--port", type=int, default=8765, help="port to listen on; 0: any free one (default: 8765)")
-    emulate.add_argument(
-        "--tier",
-        choices=("auto", "scripted", "neural"),
-        default="auto",
-        help="scripted: replies by rule, no recognition; neural: hears and speaks; auto: the best that loads",
-    )
-    emulate.add_argument("--paced", action="store_true", help="send audio in real time instead of in a burst")
-    emulate.add_argument("--tls", action="store_true", help="wss://, with a certificate made for this run")
-    for name, what in (
-        ("tls-cert", "an own certificate with its chain, PEM (means --tls; needs --tls-key)"),
-        ("tls-key", "the key of --tls-cert, PEM"),
-        ("api-key-file", "let in only who knows the key in this file"),
-        ("faults", "faults as a JSON object, read again when the file changes; for connections from then on"),
-    ):
-        emulate.add_argument(f"--{name}", metavar="FILE", type=Path, help=what)
-    emulate.add_argument(
-        "--faults-control",
-        action="store_true",
-        help="let programs on this machine GET, PUT and DELETE the faults as JSON at /faults of the same port",
-    )
-    emulate.add_argument("--record", metavar="DIR", type=Path, help="keep what it hears and says, as WAV and text")
-    emulate.add_argument("--transcripts", action="store_true", help="log what is said in each turn, too")
-
-
-# --- commands --------------------------------------------------------------------------------------------------------
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -404,3 +231,24 @@ def _sign_in(arguments: argparse.Namespace) -> int:
         socket=control.socket_path(os.environ),
         local=arguments.local,
     )
+
+
+COMMANDS: Mapping[str, Command] = {
+    "run": _run,
+    "demo": _demo,
+    "chat": _chat,
+    "emulate": _emulate,
+    "bench": _bench,
+    "check-config": _check_config,
+    "devices": _devices,
+    "fetch-models": _fetch_models,
+    "login": _sign_in,
+    "logout": _sign_in,
+    "status": _status,
+    "usage": _usage,
+    "mute": _tell,
+    "unmute": _tell,
+    "stop": _tell,
+    "wake": _tell,
+}
+"""What does each command."""

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from speakerd.cli import build_parser
+from speakerd.cli import COMMANDS
 from speakerd.core import sign_in
 from speakerd.core.aadsts import MEANINGS
 from speakerd.core.settings import Section, Settings
+from speakerd.options import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,7 +78,7 @@ def test_every_command_in_it_exists():
         r"(?:^ *|`)(?:\.venv/bin/)?speakerd ((?:[a-z][a-z-]*)(?: --?[a-z][a-z-]*)*)", README, re.MULTILINE
     )
     assert {"status", "check-config", "chat"} <= {line.split()[0] for line in named}
-    parser = build_parser()
+    parser = build_parser(COMMANDS)
     for line in named:
         with pytest.raises(SystemExit) as ended:
             parser.parse_args([line.split()[0], "--help"])

@@ -6,18 +6,19 @@ import pytest
 
 from speakerd import cli
 from speakerd.bench import TOPICS
+from speakerd.options import build_parser
 
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_topic_can_be_asked_for(topic: str) -> None:
     """By its name, with as many turns as one likes."""
-    arguments = cli.build_parser().parse_args(["bench", topic, "--turns", "2"])
+    arguments = build_parser(cli.COMMANDS).parse_args(["bench", topic, "--turns", "2"])
     assert (arguments.topic, arguments.turns) == (topic, 2)
 
 
 def test_the_latency_is_measured_unless_told_otherwise() -> None:
     """With the topic's own number of turns."""
-    arguments = cli.build_parser().parse_args(["bench"])
+    arguments = build_parser(cli.COMMANDS).parse_args(["bench"])
     assert (arguments.topic, arguments.turns) == ("latency", None)
 
 
@@ -33,7 +34,7 @@ def test_the_latency_is_measured_unless_told_otherwise() -> None:
 def test_wrong_usage_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Before anything is measured."""
     with pytest.raises(SystemExit) as ended:
-        cli.build_parser().parse_args(wrong)
+        build_parser(cli.COMMANDS).parse_args(wrong)
     assert ended.value.code == 2
     assert "usage: speakerd bench" in capsys.readouterr().err
 
@@ -41,7 +42,7 @@ def test_wrong_usage_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[
 def test_the_help_says_what_is_measured_and_how_long_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
     """For each topic."""
     with pytest.raises(SystemExit):
-        cli.build_parser().parse_args(["bench", "--help"])
+        build_parser(cli.COMMANDS).parse_args(["bench", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert all(f"{topic}: " in shown for topic in TOPICS)
     assert "minutes" in shown
