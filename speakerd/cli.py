@@ -1,5 +1,4 @@
 """The command line: what runs each command, and exit codes. Its words are in ``options.py``; the work is elsewhere."""
-"""
 
 from __future__ import annotations
 
