@@ -75,7 +75,7 @@ def test_trust_comes_back_slowly(figures: dict[str, float], choice: BargeIn) -> 
     ],
 )
 def test_the_first_trust_comes_soon(figures: dict[str, float], choice: BargeIn) -> None:
-    """A few clean windows, if it has never failed; more where the drift is not known, and one where there is no echo."""
+    """A few clean windows, if it never failed; more where the drift is not known, and one where there is no echo."""
     assert choose(EchoFigures(**({"windows": 20} | figures)), BargeIn.WAKE_WORD) is choice
 
 
