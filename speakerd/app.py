@@ -22,40 +22,32 @@ from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.controller import Controller
-from speakerd.core.echo_found import Setup, first_choice
-from speakerd.core.echo_path import BargeIn, EchoFigures, describe
-from speakerd.core.echo_probe import EchoProbe
-from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
     BY_REQUEST,
     BudgetChanged,
-    Device,
     DeviceFound,
     DeviceLost,
-    EchoMeasured,
     Event,
-    MuteChanged,
     PauseHeard,
-    StopRequested,
     WakeWordApproached,
     WakeWordDetected,
 )
 from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
 from speakerd.core.settings import Audio, Settings
-from speakerd.core.state import Phase
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
+from speakerd.echoes import Echoes
 from speakerd.host.control import ControlServer
-from speakerd.host.echo_file import FILE_NAME, EchoFile, sound_cards
 from speakerd.host.notify import Notifier
-from speakerd.host.places import state_folder
 from speakerd.identity import Identity
 from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
 from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
+from speakerd.requests import Requests
 from speakerd.sign_in_desk import SignInDesk
 from speakerd.wake.tail import TailCut
 
@@ -98,7 +90,6 @@ class Speaker:
         self._settings = settings
         self._limits = limits_of(settings)
         self._built = False
-        self._echo_choice: BargeIn | None = None  # what the journal knows
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
         self._since_s = time.monotonic()
@@ -126,7 +117,9 @@ class Speaker:
             trace=trace,
             earcons=settings.audio.earcons,
         )
-        self._echo_file = self._make_echo_file(settings.audio, environment)
+        self._echoes = Echoes(
+            settings.audio, environment, measured_counts=self._limits.barge_in_measured, on_measured=self._post
+        )
         self._microphone = self._make_microphone(settings.audio)
         self._tail_cut = TailCut(
             self._microphone, lambda: self._post(PauseHeard()), self._microphone.attend, is_told=True
@@ -152,6 +145,12 @@ class Speaker:
             limits=self._limits,
             call_at=self._loop.call_at,
         )
+        self._requests = Requests(
+            self.controller,
+            microphone=self._microphone,
+            loudspeaker=self._loudspeaker,
+            on_wake=lambda: self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames),
+        )
 
     async def run(self, socket: Path) -> None:
         """Run until ``stop`` is called.
@@ -168,17 +167,14 @@ class Speaker:
             socket,
             {
                 "status": lambda _request: self.status(),
-                "mute": lambda _request: self._ask(MuteChanged(muted=True)),
-                "unmute": lambda _request: self._ask(MuteChanged(muted=False)),
-                "stop": lambda _request: self._ask(StopRequested()),
-                "wake": lambda _request: self._wake_by_request(),
                 "usage": lambda _request: self._accounts.report(),
+                **self._requests.handlers,
                 **self._desk.handlers,
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
         self._accounts.refresh()  # the budget may have been spent before this start
-        self._recall_echo()
+        self._echoes.recall()
         # Ears first: what is said while the rest loads is caught up with.
         self._ears.start()
         try:
@@ -189,7 +185,7 @@ class Speaker:
                     group.create_task(self._link.run(), name="link"),
                     group.create_task(control.run(), name="control"),
                     group.create_task(self._accounts.run(), name="accounts"),
-                    group.create_task(self._echo_file.run(), name="echo file"),
+                    group.create_task(self._echoes.run(), name="echoes"),
                     group.create_task(self._identity.run(), name="identity"),
                     group.create_task(self._desk.run(), name="sign-in desk"),
                     group.create_task(self._warm(), name="warm"),
@@ -201,7 +197,7 @@ class Speaker:
         finally:
             self._ears.stop(STOP_TIMEOUT_S)
             self._accounts.close()
-            self._echo_file.close()
+            self._echoes.close()
         if self._failure is not None:
             raise self._failure
 
@@ -239,26 +235,19 @@ class Speaker:
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
 
-    @staticmethod
-    def _make_echo_file(audio: Audio, environment: Mapping[str, str]) -> EchoFile:
-        setup = Setup(audio.capture.device, audio.playback.device, sound_cards())
-        return EchoFile(state_folder(environment) / FILE_NAME, setup)
-
     def _make_microphone(self, audio: Audio) -> Microphone:
-        probes = audio.echo_cancellation == "auto"
-        found = self._echo_file.found if probes else None
         return Microphone(
             device=audio.capture.device,
             channel=audio.capture.channel,
             open_pcm=open_capture,
             canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
-            probe=EchoProbe(found.hears_echo if found else None) if probes else None,
-            choice=first_choice(found),
+            probe=self._echoes.probe,
+            choice=self._echoes.choice,
             far=self._loudspeaker.reference,
             wake_feed=self._feed_wake,
             uplink=self._send,
             on_event=self._post,
-            on_echo=self._note_echo,
+            on_echo=self._echoes.note,
             on_silent=self._post,
             now=time.monotonic,
             trace=self._trace,
@@ -343,19 +332,6 @@ class Speaker:
         xruns = self._microphone.status()["xruns"] + speaker["xruns"]
         return Counts(xruns, speaker["starvations"], self._ears.near_misses)
 
-    def _recall_echo(self) -> None:
-        """Let speech cut a reply from the first on, where none was ever heard by the microphone."""
-        if self._settings.audio.echo_cancellation == "auto" and first_choice(self._echo_file.found) is BargeIn.SPEECH:
-            self._note_echo(EchoMeasured(EchoFigures(inaudible=True), BargeIn.SPEECH))
-
-    def _note_echo(self, measured: EchoMeasured) -> None:
-        if self._settings.audio.echo_cancellation == "auto":
-            self._echo_file.note(measured.figures)
-        if self._limits.barge_in_measured and measured.choice is not self._echo_choice:
-            self._echo_choice = measured.choice
-            log.info("%s; what may cut a reply: %s", describe(measured.figures), measured.choice.value)
-        self._post(measured)
-
     def _note_transcript(self, role: str, item_id: str, text: str) -> None:
         self._memory.said(role, text, time.monotonic(), ItemId(item_id))
         if self._settings.log.transcripts:
@@ -373,34 +349,6 @@ class Speaker:
         finally:
             gc.freeze()
             gc.enable()
-
-    def _wake_by_request(self) -> dict[str, Any]:
-        """Listen as if the wake word had been said.
-
-        Raises:
-            SpeakerdError: nobody is listened to, because a card is not open yet (``wake-not-ready``) or not there
-                (``wake-no-device``), or the budget is spent (``over-budget``); of the last two the room hears too.
-        """
-        parts = {Device.MICROPHONE: self._microphone.status, Device.LOUDSPEAKER: self._loudspeaker.status}
-        lost = self.controller.state.lost
-        troubles = {one: status()["trouble"] for one, status in parts.items() if one in lost}
-        known = [f"no {one.value}: {trouble}" for one, trouble in troubles.items() if trouble is not None]
-        if troubles and not known:
-            sentence = f"not ready yet: {' and '.join(one.value for one in troubles)}; ask again in a moment"
-            raise SpeakerdError("wake-not-ready", sentence, Remedy.RETRY)
-        self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames)
-        if known:
-            sentence = f"{'; '.join(known)}; speakerd devices lists what there is, and speakerd goes on looking"
-            raise SpeakerdError("wake-no-device", sentence, Remedy.OPERATOR)
-        state = self.controller.state
-        if state.over_budget and not state.muted and state.phase is Phase.IDLE:
-            sentence = "today's budget is spent: wait for tomorrow, or raise budget.daily_usd and restart speakerd"
-            raise SpeakerdError("over-budget", sentence, Remedy.OPERATOR)
-        return {"line": self.controller.status_line()}
-
-    def _ask(self, event: Event) -> dict[str, Any]:
-        self.controller.post(event)
-        return {"line": self.controller.status_line()}
 
 
 async def run(

@@ -134,11 +134,11 @@ async def test_a_wake_without_a_card_is_refused(speaker) -> None:
 async def test_a_wake_before_the_cards_are_open_is_refused(speaker) -> None:
     """It is not kept for later, and nothing is said of a missing card: a moment later it is there."""
     with pytest.raises(SpeakerdError, match="not ready yet: microphone and loudspeaker; ask again") as refused:
-        speaker._wake_by_request()
+        speaker._requests.wake()
     assert refused.value.code == "wake-not-ready"
     speaker.controller.post(DeviceFound(Device.MICROPHONE))
     with pytest.raises(SpeakerdError, match="not ready yet: loudspeaker;"):
-        speaker._wake_by_request()
+        speaker._requests.wake()
     assert speaker.controller.state.said is None
 
 
@@ -148,7 +148,7 @@ async def test_a_wake_that_costs_too_much_is_refused_and_said(speaker) -> None:
         speaker.controller.post(DeviceFound(device))
     speaker.controller.post(BudgetChanged(spent=True))
     with pytest.raises(SpeakerdError, match=r"budget\.daily_usd") as refused:
-        speaker._wake_by_request()
+        speaker._requests.wake()
     assert refused.value.code == "over-budget"
     assert speaker.controller.state.said.notice is Notice.OVER_BUDGET
 
@@ -159,7 +159,7 @@ async def test_a_wake_while_muted_is_answered_and_said(speaker) -> None:
         speaker.controller.post(DeviceFound(device))
     speaker.controller.post(BudgetChanged(spent=True))
     speaker.controller.post(MuteChanged(muted=True))
-    assert speaker._wake_by_request() == {"line": "muted"}
+    assert speaker._requests.wake() == {"line": "muted"}
     assert speaker.controller.state.said.notice is Notice.MUTED
 
 
@@ -211,7 +211,7 @@ async def test_speech_may_cut_the_first_reply_where_no_echo_was_found_before(tmp
     speaker = make(tmp_path, echo_cancellation=cancellation)
     async with running(speaker):
         assert speaker.status()["barge_in"] == expected
-        speaker._note_echo(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
+        speaker._echoes.note(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
         assert speaker.status()["barge_in"] == "wake_word"
     (kept,) = json.loads((tmp_path / "state" / "echo.json").read_text())["setups"]
     assert kept["hears_echo"] is (cancellation == "auto")

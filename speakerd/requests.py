@@ -1,0 +1,76 @@
+"""What the owner asks the running daemon for: ``speakerd mute``, ``unmute``, ``stop``, ``wake``.
+
+The socket they come by is ``host/control.py``; signing in has a desk of its own, ``sign_in_desk.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from speakerd.controller import Controller
+from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.core.events import Device, Event, MuteChanged, StopRequested
+from speakerd.core.state import Phase
+
+
+class Part(Protocol):
+    """A part of the daemon with a sound card."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Return how it is; ``trouble`` says why it has no card, once it has looked for it."""
+
+
+class Requests:
+    """Does what the owner asks for, and answers with the status line. Thread: event loop.
+
+    Args:
+        controller: Owns the conversation.
+        microphone: Without it nobody is listened to.
+        loudspeaker: Nor without it.
+        on_wake: Begins a conversation.
+    """
+
+    def __init__(
+        self, controller: Controller, *, microphone: Part, loudspeaker: Part, on_wake: Callable[[], None]
+    ) -> None:
+        self._controller = controller
+        self._parts = {Device.MICROPHONE: microphone, Device.LOUDSPEAKER: loudspeaker}
+        self._on_wake = on_wake
+
+    @property
+    def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """The commands of the control socket that are answered here."""
+        return {
+            "mute": lambda _request: self._ask(MuteChanged(muted=True)),
+            "unmute": lambda _request: self._ask(MuteChanged(muted=False)),
+            "stop": lambda _request: self._ask(StopRequested()),
+            "wake": lambda _request: self.wake(),
+        }
+
+    def wake(self) -> dict[str, Any]:
+        """Listen as if the wake word had been said.
+
+        Raises:
+            SpeakerdError: nobody is listened to, because a card is not open yet (``wake-not-ready``) or not there
+                (``wake-no-device``), or the budget is spent (``over-budget``); of the last two the room hears too.
+        """
+        lost = self._controller.state.lost
+        troubles = {device: part.status()["trouble"] for device, part in self._parts.items() if device in lost}
+        known = [f"no {device.value}: {trouble}" for device, trouble in troubles.items() if trouble is not None]
+        if troubles and not known:
+            sentence = f"not ready yet: {' and '.join(device.value for device in troubles)}; ask again in a moment"
+            raise SpeakerdError("wake-not-ready", sentence, Remedy.RETRY)
+        self._on_wake()
+        if known:
+            sentence = f"{'; '.join(known)}; speakerd devices lists what there is, and speakerd goes on looking"
+            raise SpeakerdError("wake-no-device", sentence, Remedy.OPERATOR)
+        state = self._controller.state
+        if state.over_budget and not state.muted and state.phase is Phase.IDLE:
+            sentence = "today's budget is spent: wait for tomorrow, or raise budget.daily_usd and restart speakerd"
+            raise SpeakerdError("over-budget", sentence, Remedy.OPERATOR)
+        return {"line": self._controller.status_line()}
+
+    def _ask(self, event: Event) -> dict[str, Any]:
+        self._controller.post(event)
+        return {"line": self._controller.status_line()}
