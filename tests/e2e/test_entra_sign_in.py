@@ -1,45 +1,11 @@
-"""The life of a sign-in as the person in the room knows it: signed out, signed in, revoked, signed in again.
-
-Tokens live for seconds here. What is measured is printed: ``-s`` shows it.
-"""
+"""A sign-in in the room. Its whole life, from nobody signed in to somebody signed in again, is ``test_demo_entra.py``'s."""
 
 from __future__ import annotations
 
 import pytest
 
-from speakerd.core.notices import Notice
 from speakerd.demo.process import StageError
-from tests.fakes.entra_stories import SIGNED_OUT, WAITING, house
-from tests.fakes.stories import until_line
-
-SHORT_LIFE_S = 6
-"""Of a token whose end the story waits for."""
-
-
-async def test_a_sign_in_that_ends_is_told_and_a_new_one_counts_at_once(play, voice, tmp_path):
-    """Nobody signed in, then somebody, then revoked, then signed in again: each is heard, shown and over in time."""
-    async with house(play, voice, tmp_path, signed_in=False) as home:
-        directory, stage = home.entra.directory, home.stage
-        directory.token_life_s = SHORT_LIFE_S
-        await home.hears(Notice.SIGNED_OUT, 0.0)  # nobody has asked
-        await until_line(stage, SIGNED_OUT)
-        await home.is_told(Notice.SIGNED_OUT, "nobody signed in")
-
-        await home.sign_in_there()
-        await until_line(stage, WAITING)
-        await home.converses()
-
-        ended_s = stage.room.now_s()
-        directory.end_sign_ins()
-        await home.hears(Notice.SIGNED_OUT, ended_s)  # nobody has asked
-        await until_line(stage, SIGNED_OUT)
-        assert (await home.status())["code"] == "auth-signed-out"
-        assert len(stage.marks("notice", after_s=ended_s)) == 1, "once is enough"
-        await home.is_told(Notice.SIGNED_OUT, "revoked")
-
-        await home.sign_in_there()
-        await until_line(stage, WAITING)
-        await home.converses()
+from tests.fakes.entra_stories import house
 
 
 @pytest.mark.xfail(
