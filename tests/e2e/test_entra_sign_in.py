@@ -1,4 +1,4 @@
-"""A sign-in in the room. Its whole life, from nobody signed in to somebody signed in again, is ``test_demo_entra.py``'s."""
+"""A sign-in in the room. Its whole life, from nobody signed in to somebody signed in again: ``test_demo_entra.py``."""
 
 from __future__ import annotations
 
