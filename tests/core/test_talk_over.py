@@ -117,13 +117,14 @@ def test_what_is_loud_is_told_from_the_rooms_noise() -> None:
     assert opening(heard, at(60)) == at(40) - LEAD
 
 
-@pytest.mark.parametrize(("echo_dbfs", "overlap", "whole"), [(-20.0, 20, False), (-20.0, 15, True), (-30.0, 20, True)])
-def test_words_that_a_loud_echo_was_taken_out_of_are_not_sent(echo_dbfs: float, overlap: int, whole: bool) -> None:
-    """The canceller takes words with it when the echo is louder than they are, and there is enough of it."""
-    begin = 60 - overlap
-    near = levels((echo_dbfs, 60), *talk(20))
-    heard = sounds((ROOM, begin), *talk(overlap), *talk(20), playing=60, near=near)
+@pytest.mark.parametrize(("echo_dbfs", "begin", "whole"), [(-20.0, 50, False), (-30.0, 50, True), (-20.0, 68, True)])
+def test_words_that_a_loud_echo_was_taken_out_of_are_not_sent(echo_dbfs: float, begin: int, whole: bool) -> None:
+    """The canceller takes words with an echo louder than they are, and for a moment longer; not those behind that."""
+    near = levels((echo_dbfs, 60), *talk(40))
+    heard = sounds((ROOM, begin), *talk(100 - begin), playing=60, near=near)
     assert opening(heard, at(60)) == (at(begin) - LEAD if whole else None)
+    hidden = sounds((ROOM, 67), *talk(33), playing=60, near=levels((-20.0, 60), (ROOM, 7), *talk(33)))
+    assert opening(hidden, at(60)) is None
 
 
 def test_the_echo_of_a_reply_that_was_spoken_over_from_its_beginning_is_judged_by_all_of_it() -> None:
