@@ -149,7 +149,7 @@ def choose(figures: EchoFigures, before: BargeIn) -> BargeIn:
 
 def _windows_for_speech(figures: EchoFigures) -> int:
     """Return how long a clean record must be to give trust."""
-    if figures.proven:
+    if figures.proven or figures.leaks >= LEAKS_MAX:  # with those it would be lost at once
         return _WINDOWS_FOR_SPEECH
     if figures.inaudible:
         return _WINDOWS_WITHOUT_ECHO

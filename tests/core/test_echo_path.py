@@ -70,6 +70,7 @@ def test_trust_comes_back_slowly(figures: dict[str, float], choice: BargeIn) -> 
         ({"clean_windows": 4, "echo_dbfs": -30.0, "noise_dbfs": -60.0}, BargeIn.WAKE_WORD),
         ({"clean_windows": 4, "echo_dbfs": -70.0, "noise_dbfs": -60.0}, BargeIn.SPEECH),
         ({"clean_windows": 12}, BargeIn.SPEECH),
+        ({"clean_windows": 12, "leaks": LEAKS_MAX}, BargeIn.WAKE_WORD),
         ({"clean_windows": 1, "inaudible": True}, BargeIn.SPEECH),
         ({"clean_windows": 0, "inaudible": True}, BargeIn.WAKE_WORD),
     ],
