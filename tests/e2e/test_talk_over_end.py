@@ -1,0 +1,89 @@
+"""The user begins to ask before an answer is over that only the wake word may cut: heard whole, or not at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from speakerd.core.pcm import rms_dbfs
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.demo.room import ROOM_RATE_HZ
+from speakerd.demo.simcard import CardProfile
+from tests.fakes.room_tools import plain
+from tests.fakes.tap import Tap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from speakerd.demo.stage import Stage
+
+REPLY_DBFS = -26.0
+"""How loud the service's voice is in the loudspeaker (measured)."""
+
+USER_DBFS = -29.0
+
+BEFORE_END_S = (0.1, 0.4, 0.8, 1.2)
+"""How long before an answer's end the next question begins."""
+
+FIRST, QUESTION = "What is the capital of France?", "What is the capital of Spain?"
+
+WAKE_WORD_ONLY = {"audio": {"echo_cancellation": "auto"}, "conversation": {"barge_in": "wake_word"}}
+
+
+def reverberant(folder: Path, echo_over_user_db: float) -> CardProfile:
+    """Return a room that rings for a fifth of a second, and hears its loudspeaker so much louder than the user."""
+    frames = ROOM_RATE_HZ // 5
+    response = np.random.default_rng(3).standard_normal(frames) * 10 ** (-3 * np.arange(frames) / frames)
+    response[0] = 4 * np.abs(response).max()
+    response /= np.sqrt(response @ response)
+    path = folder / "response.f32"
+    path.write_bytes(response.astype("<f4").tobytes())
+    gain_db = USER_DBFS + echo_over_user_db - REPLY_DBFS
+    return CardProfile(echo_gain_db=gain_db, echo_delay_ms=30.0, rir=path, noise_dbfs=-65.0)
+
+
+async def answer_end(stage: Stage, tap: Tap, after_s: float) -> float:
+    """Return when an answer that has begun will be over, in the room's time."""
+    audible = await stage.wait_for("audible", after_s=after_s, timeout_s=30)
+    done = await stage.wait_for("response.done", after_s=after_s, timeout_s=10)
+    assert done["t"] < audible["t"] + 0.5, "the service is too slow for this story"
+    last = [message for message in tap.calls[-1].received if message["type"] == "response.output_audio.delta"][-1]
+    return audible["t"] + len(tap.calls[-1].downlink(last["item_id"])) / SAMPLE_BYTES / WIRE_RATE_HZ
+
+
+def understood(stage: Stage, after_s: float = 0.0) -> list[str]:
+    """Return what the service has heard the user say."""
+    return [plain(mark["text"]) for mark in stage.marks("transcript", after_s=after_s) if mark["role"] == "user"]
+
+
+@pytest.mark.parametrize("echo_over_user_db", [None, 0.0, 10.0])
+async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
+    play, voice, neural_url, tmp_path, echo_over_user_db
+):
+    """Without an echo it is answered; with one the canceller may have taken words, and then nothing of it is sent."""
+    card = {} if echo_over_user_db is None else {"card": reverberant(tmp_path, echo_over_user_db)}
+
+    def said(words: str) -> np.ndarray:
+        return (voice(words) * 10 ** ((USER_DBFS - rms_dbfs(voice(words))) / 20)).astype(np.int16)
+
+    async with Tap(neural_url) as tap:
+        config = WAKE_WORD_ONLY | {"service": {"endpoint": tap.url}}
+        async with play(config=config, start_service=False, **card) as stage:
+            heard = dict.fromkeys(BEFORE_END_S, 0)
+            begun, _ = stage.say(said(f"Hey Jarvis, {FIRST}"))
+            for before_s in BEFORE_END_S:
+                ends = await answer_end(stage, tap, begun)
+                begun, spoken = stage.say(said(QUESTION), at_s=max(ends - before_s, stage.room.now_s() + 0.05))
+                await stage.until(spoken + 1.5)
+                heard[before_s] = len(understood(stage, begun))
+                if not heard[before_s]:
+                    begun, _ = stage.say(said(FIRST))
+            assert stage.marks("flush") == []
+            answered = [text for text in understood(stage) if not text.endswith(plain(FIRST))]
+            assert answered == [plain(QUESTION)] * sum(heard.values()), "a question was torn"
+            if echo_over_user_db is None:
+                assert set(heard.values()) == {1}
+            elif echo_over_user_db <= 0:
+                assert heard[0.1] == heard[0.4] == 1
