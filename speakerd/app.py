@@ -36,6 +36,7 @@ from speakerd.core.events import (
 from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
 from speakerd.core.settings import Audio, Settings
+from speakerd.core.state import Phase
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
@@ -131,6 +132,7 @@ class Speaker:
             self._identity.worker,
             self._identity.keeper,
             speak=spelling_of(settings, self._loudspeaker, sentences).say,
+            hush=self._hush_code,
             is_muted=lambda: self.controller.state.muted,
         )
         self._built = True
@@ -336,6 +338,10 @@ class Speaker:
         self._memory.said(role, text, time.monotonic(), ItemId(item_id))
         if self._settings.log.transcripts:
             log.info("%s: %s", role, text)
+
+    def _hush_code(self) -> None:
+        if self.controller.state.phase is Phase.IDLE:  # else what plays is a reply
+            self._loudspeaker.flush()
 
     async def _warm(self) -> None:
         """Load what the first conversation needs.

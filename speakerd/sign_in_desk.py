@@ -78,6 +78,7 @@ class SignInDesk:
         attempts: Makes attempts; None: nothing here needs a token.
         keeper: Hears what came of them; None likewise.
         speak: Says an address and a code aloud.
+        hush: Ends that: somebody has entered it.
         is_muted: Whether the owner wants quiet.
         wait_s: How long ``login-wait`` waits at most.
     """
@@ -89,6 +90,7 @@ class SignInDesk:
         keeper: Keeper | None,
         *,
         speak: Callable[[str, str], None],
+        hush: Callable[[], None] = lambda: None,
         is_muted: Callable[[], bool],
         wait_s: float = WAIT_S,
     ) -> None:
@@ -96,6 +98,7 @@ class SignInDesk:
         self._attempts = attempts
         self._keeper = keeper
         self._speak = speak
+        self._hush = hush
         self._is_muted = is_muted
         self._wait_s = wait_s
         self._loop = asyncio.get_running_loop()
@@ -204,6 +207,7 @@ class SignInDesk:
             write_down(classify(failure.fault), failure.fault)
             raise
         _log.info("sign-in: done")
+        self._hush()
         if self._keeper is not None:
             self._keeper.adopt(token)
         return token

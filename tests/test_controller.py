@@ -83,14 +83,14 @@ def test_wake_opens_uplink_and_link(house):
     house.post(WAKE)
     assert house.uplink.calls == [("uplink.open", 48_000 - 7_200)]
     assert house.link.calls == [("link.open",)]
-    assert house.loudspeaker.calls == []
+    assert house.loudspeaker.calls == [("flush",)], "a sentence may be playing"
     assert house.indicator.calls[-1] == ("show", "in conversation, turn 1")
 
 
 def test_a_pause_is_answered_by_a_sound(house):
     """The user who waits behind the wake word hears that the speaker listens."""
     house.post(WAKE, PauseHeard())
-    assert house.loudspeaker.calls == [("earcon", Earcon.WAKE)]
+    assert house.loudspeaker.calls == [("flush",), ("earcon", Earcon.WAKE)]
 
 
 def test_barge_in_carries_what_was_heard(house):

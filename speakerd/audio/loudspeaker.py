@@ -160,8 +160,12 @@ class Loudspeaker:
         self._player.mix.set_gain(gain)
 
     def flush(self) -> None:
-        """Silence at once, within a moment that does not click; what was waiting is gone."""
-        self._player.flush()
+        """Silence at once, within a moment that does not click; what was waiting is gone.
+
+        Where nothing plays the card is left alone: begun anew it would cost the echo canceller its count.
+        """
+        if self._player.is_playing:
+            self._player.flush()
 
     def unheard(self) -> tuple[Heard, ...]:
         """Return the reply items not yet wholly heard, in playing order, with what was heard of each."""

@@ -88,14 +88,14 @@ def wake_idle(state: State, event: WakeWordDetected, now: float, limits: Limits)
         return tell(state, Notice.NO_MICROPHONE, now) if state.lost == {Device.MICROPHONE} else (state, ())
     if state.over_budget:
         return tell(state, Notice.OVER_BUDGET, now)
-    hushed = () if state.said is None else (FlushPlayback(),)  # a sentence of ours may still be playing
     after = replace(
         listen(state, deadline=now + limits.utterance_s, turn=1, user_speaking=False),
         link=LinkState.CONNECTING,
         prepared=False,
         trouble=None,
     )
-    return after, (*hushed, OpenUplink(first_frame(event, limits)), OpenLink())
+    # A sentence of ours, or the code of a sign-in, may still be playing.
+    return after, (FlushPlayback(), OpenUplink(first_frame(event, limits)), OpenLink())
 
 
 def wake_listening(state: State, event: WakeWordDetected, now: float, limits: Limits) -> Answer:

@@ -74,7 +74,8 @@ class TestWaking:
         state, actions = play(WAKE)
         assert state.phase is Phase.LISTENING
         assert state.link is LinkState.CONNECTING
-        assert actions == (OpenUplink(Frames(48_000 - 7_200)), OpenLink(), Announce("in conversation, turn 1"))
+        opening = (OpenUplink(Frames(48_000 - 7_200)), OpenLink())
+        assert actions == (FlushPlayback(), *opening, Announce("in conversation, turn 1"))
 
     def test_a_user_who_waits_is_answered_by_a_sound(self):
         """The wake sound comes when the user pauses behind the word, and in no other phase."""
@@ -300,7 +301,7 @@ class TestGuesses:
     def test_the_wake_word_takes_what_was_prepared(self):
         """The guess was right: a session is opened, nothing is abandoned."""
         state, actions = play(WakeWordApproached(0.3), WAKE)
-        assert (state.prepared, kinds(actions)) == (False, [OpenUplink, OpenLink, Announce])
+        assert (state.prepared, kinds(actions)) == (False, [FlushPlayback, OpenUplink, OpenLink, Announce])
 
     def test_a_wrong_guess_is_dropped_and_not_repeated_at_once(self):
         """Without a wake word the connection is dropped; for a while nothing is guessed."""
