@@ -119,7 +119,6 @@ class Show:
                 command.kill()
                 await command.wait()
         assert code == 0, f"speakerd login ended with {code}"
-        await self._home.ask("stop")  # enough of the code
         told = await self._home.until(state="ok")
         self.tell(f"signed in as {told['account']}, {time.monotonic() - begun_s:.1f} s after the command")
         await self._line(WAITING)
