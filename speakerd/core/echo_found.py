@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speakerd.core.echo_path import BargeIn, EchoFigures
+from speakerd.core.echo_path import LEAKS_MAX, BargeIn, EchoFigures
 
 WINDOWS_OF_ECHO = 4
 """An echo is known after so many windows, 2.5 s (chosen: by then the probe has decided)."""
@@ -59,6 +59,8 @@ def revise(known: EchoFound | None, figures: EchoFigures) -> EchoFound | None:
         known: What was known before.
         figures: What was measured.
     """
+    if figures.inaudible and figures.leaks >= LEAKS_MAX:
+        return None  # an echo that the probe does not know, or somebody who talks over everything
     if figures.inaudible:
         return EchoFound(hears_echo=False) if figures.windows else known
     if figures.windows < WINDOWS_OF_ECHO:

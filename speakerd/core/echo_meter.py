@@ -129,7 +129,7 @@ class EchoMeter:
         self._begin()
 
     def process(self, near: Int16, far: Int16 | None, out: Int16) -> EchoMeasured | None:
-        """Take the next blocks; return what is known when a stretch of playing has ended or the choice changes.
+        """Take the next blocks; return what is known when playing has ended, an echo has come or the choice changes.
 
         Args:
             near: What the microphone heard.
@@ -145,19 +145,20 @@ class EchoMeter:
             return EchoMeasured(self.figures, self.choice) if ended and self.figures.windows else None
         self._playing = True
         before = self.choice
-        self._watch_probe()
+        came = self._watch_probe()
         for waiting, block in zip(self._waiting, (near, far, out), strict=True):
             waiting.append(block)
         self._waiting_frames += len(out)
         while self._waiting_frames >= _HOP_FRAMES:
             self._waiting_frames -= _HOP_FRAMES
             self._hop(*(self._take(waiting) for waiting in self._waiting))
-        return EchoMeasured(self.figures, self.choice) if self.choice is not before else None
+        return EchoMeasured(self.figures, self.choice) if came or self.choice is not before else None
 
-    def _watch_probe(self) -> None:
-        """Take the trust back where an echo has come: nobody has learnt yet to take it out."""
+    def _watch_probe(self) -> bool:
+        """Take the trust back where an echo has come, and say so: nobody has learnt yet to take it out."""
         was_inaudible, self._inaudible = self._inaudible, self._probe is not None and not self._probe.hears_echo
-        if was_inaudible and not self._inaudible:
+        came = was_inaudible and not self._inaudible
+        if came:
             self._windows.clear()
             self._ratios_db.clear()
             self._clean_windows = 0
@@ -165,6 +166,7 @@ class EchoMeter:
             self.figures = EchoFigures()
             if self.choice is BargeIn.SPEECH:
                 self.choice = BargeIn.WAKE_WORD
+        return came
 
     def restart(self) -> None:
         """Say that the far end's place in time has changed: delays before and after it are not to be compared."""

@@ -16,9 +16,10 @@ MEASURED = EchoFigures(windows=4, echo_dbfs=-30.0, delay_ms=40.0)
 
 @pytest.mark.parametrize("known", [None, NONE, ECHO])
 def test_no_echo_is_known_after_the_first_window_without_one(known) -> None:
-    """Whatever was known before; without a window nothing is new."""
+    """Whatever was known before; without a window nothing is new, and what sounds like an echo leaves doubt."""
     assert revise(known, EchoFigures(windows=1, inaudible=True)) == NONE
     assert revise(known, EchoFigures(inaudible=True)) == known
+    assert revise(known, EchoFigures(windows=9, leaks=2.0, inaudible=True)) is None
 
 
 @pytest.mark.parametrize("known", [None, NONE])

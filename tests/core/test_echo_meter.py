@@ -301,3 +301,4 @@ def test_an_echo_that_comes_gives_nobody_a_right() -> None:
     bench.play(far, near, near)
     assert bench.probe.hears_echo
     assert bench.meter.choice is BargeIn.OFF
+    assert not bench.told[0].figures.inaudible
