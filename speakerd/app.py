@@ -176,7 +176,6 @@ class Speaker:
         )
         self._loop.set_exception_handler(self._on_loop_error)
         self._accounts.refresh()  # the budget may have been spent before this start
-        self._echoes.recall()
         # Ears first: what is said while the rest loads is caught up with.
         self._ears.start()
         try:
@@ -244,7 +243,6 @@ class Speaker:
             open_pcm=open_capture,
             canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
             probe=self._echoes.probe,
-            choice=self._echoes.choice,
             far=self._loudspeaker.reference,
             wake_feed=self._feed_wake,
             uplink=self._send,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 
-from speakerd.core.echo_found import Setup, first_choice
-from speakerd.core.echo_path import BargeIn, EchoFigures, describe
+from speakerd.core.echo_found import Setup
+from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.events import EchoMeasured
 from speakerd.core.settings import Audio
@@ -30,7 +30,6 @@ class Echoes:
 
     Attributes:
         probe: Tells whether there is an echo at all; None: the configuration knows.
-        choice: What may cut a reply before anything was measured.
     """
 
     def __init__(
@@ -49,7 +48,6 @@ class Echoes:
         self._file = EchoFile(state_folder(environment) / FILE_NAME, setup)
         found = self._file.found if self._probes else None
         self.probe = EchoProbe(found.hears_echo if found else None) if self._probes else None
-        self.choice = first_choice(found)
 
     async def run(self) -> None:
         """Write down what is news. Ends: by cancellation."""
@@ -58,11 +56,6 @@ class Echoes:
     def close(self) -> None:
         """Write down what is not written yet."""
         self._file.close()
-
-    def recall(self) -> None:
-        """Let speech cut a reply from the first on, where none was ever heard by the microphone."""
-        if self.choice is BargeIn.SPEECH:
-            self.note(EchoMeasured(EchoFigures(inaudible=True), BargeIn.SPEECH))
 
     def note(self, measured: EchoMeasured) -> None:
         """Take a measurement."""

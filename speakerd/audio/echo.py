@@ -145,7 +145,6 @@ class EchoPath:
         canceller: The engine; None: nothing is cancelled, and only followed what is played.
         reference: What was played.
         probe: Tells whether there is an echo to cancel; None: there always is.
-        choice: What may cut a reply before anything was measured.
 
     Attributes:
         near: What the microphone heard over the last block, or what may be used of it now.
@@ -153,19 +152,13 @@ class EchoPath:
         meter: Measures the echo and what is left of it.
     """
 
-    def __init__(
-        self,
-        canceller: Canceller | None,
-        reference: Reference,
-        probe: EchoProbe | None = None,
-        choice: BargeIn = BargeIn.WAKE_WORD,
-    ) -> None:
+    def __init__(self, canceller: Canceller | None, reference: Reference, probe: EchoProbe | None = None) -> None:
         self._canceller = canceller
         self._ends = Aligned(reference)
         self._probe = probe
         self.near: Pcm = np.zeros(0, np.int16)
         self.far: Pcm | None = None
-        self.meter = EchoMeter(probe, choice)
+        self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
         self._quiet_frames: int = WIRE_RATE_HZ
         self._cancelling = False
         self._learnt = self._used = Learnt.HOLDS  # what there is to use for the far end, and what is used

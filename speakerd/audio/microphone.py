@@ -20,7 +20,6 @@ from speakerd.audio.held_uplink import HeldUplink
 from speakerd.audio.in_step import InStep
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
-from speakerd.core.echo_path import BargeIn
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, EchoMeasured, Event, MicrophoneSilent
@@ -86,7 +85,6 @@ class Microphone:
         open_pcm: Opens the card; may block.
         canceller: Takes our own voice out; None: nothing does.
         probe: Tells whether there is anything of it to take out; None: there always is.
-        choice: What may cut a reply before any echo was measured.
         far: What the loudspeaker plays; None: nobody knows.
         wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire; and, while
             something plays, as much of the microphone before anything was cancelled, and of what was played.
@@ -113,14 +111,13 @@ class Microphone:
         now: Callable[[], float],
         trace: Trace,
         probe: EchoProbe | None = None,
-        choice: BargeIn = BargeIn.WAKE_WORD,
         on_echo: Callable[[EchoMeasured], None] | None = None,
         on_silent: Callable[[MicrophoneSilent], None] | None = None,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._device = device
         self._channel = channel
-        self._echo = EchoPath(canceller, far, probe, choice) if far is not None else None
+        self._echo = EchoPath(canceller, far, probe) if far is not None else None
         self._on_echo = on_echo
         self._on_silent = on_silent
         self._mute_watch = MuteWatch(WIRE_RATE_HZ)

@@ -1,7 +1,8 @@
 """What is worth knowing of an echo at the next start: whether there was one, how loud and how late.
 
-That there was none is believed again only between the same cards, and lets speech cut the first reply. Whether a volume
-was turned up meanwhile is not known to anybody; an echo that it brings is noticed when it comes (``echo_probe.py``).
+That there was none is believed again only between the same cards, and leaves the canceller out from the first reply on.
+It does not let speech cut that reply: whether a volume was turned up meanwhile, or a headphone unplugged, is not known
+to anybody, and a loudspeaker that is heard would interrupt itself (measured: twice in its first reply).
 What a canceller has learnt of a room is not kept: it would not hold for a loudspeaker that starts anew. Where it is
 written is ``host/echo_file.py``'s business.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speakerd.core.echo_path import LEAKS_MAX, BargeIn, EchoFigures
+from speakerd.core.echo_path import LEAKS_MAX, EchoFigures
 
 WINDOWS_OF_ECHO = 4
 """An echo is known after so many windows, 2.5 s (chosen: by then the probe has decided)."""
@@ -45,11 +46,6 @@ class EchoFound:
 
     delay_ms: float | None = None
     """How much later."""
-
-
-def first_choice(found: EchoFound | None) -> BargeIn:
-    """Return what may cut a reply before anything was measured; a canceller has to prove itself after each start."""
-    return BargeIn.WAKE_WORD if found is None or found.hears_echo else BargeIn.SPEECH
 
 
 def revise(known: EchoFound | None, figures: EchoFigures) -> EchoFound | None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from speakerd.core.echo_found import EchoFound, first_choice, revise
-from speakerd.core.echo_path import BargeIn, EchoFigures
+from speakerd.core.echo_found import EchoFound, revise
+from speakerd.core.echo_path import EchoFigures
 
 NONE = EchoFound(hears_echo=False)
 ECHO = EchoFound(hears_echo=True, echo_dbfs=-30.0, delay_ms=40.0)
@@ -43,10 +43,3 @@ def test_the_same_echo_is_no_news() -> None:
     assert revise(ECHO, replace(MEASURED, delay_ms=None)) == replace(ECHO, delay_ms=None)
     unknown = replace(ECHO, delay_ms=None)
     assert revise(unknown, replace(MEASURED, delay_ms=None)) is unknown
-
-
-def test_speech_may_cut_the_first_reply_only_where_no_echo_was_found() -> None:
-    """A canceller begins anew with each start, and has to prove itself."""
-    assert first_choice(NONE) is BargeIn.SPEECH
-    assert first_choice(ECHO) is BargeIn.WAKE_WORD
-    assert first_choice(None) is BargeIn.WAKE_WORD

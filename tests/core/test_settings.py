@@ -71,6 +71,10 @@ def test_a_switch_takes_the_words_people_write(written: object, value: bool) -> 
         {"assistant": {"voice": "two\nlines"}},
         {"assistant": {"language": "english"}},
         {"auth": {"api_key_file": "relative.key"}},
+        {"auth": {"client": "speakerd"}},
+        {"auth": {"client": "01234567-89ab-cdef-0123-456789abcdef "}},
+        {"auth": {"tenant": "my tenant"}},
+        {"auth": {"scope": "https://cognitiveservices.azure.com"}},
         {"wake": {"models": []}},
         {"wake": {"models": ["../escape"]}},
         {"wake": {"models": ["relative/model.onnx"]}},
@@ -101,6 +105,16 @@ def test_wake_models_are_names_or_absolute_paths() -> None:
     """Both kinds of wake word model are taken, and any number up to eight."""
     models = ["hey_jarvis", "hey-you_2", "/opt/words/computer.onnx"]
     assert Settings.model_validate({"wake": {"models": models}}).wake.models == tuple(models)
+
+
+@pytest.mark.parametrize("tenant", ["01234567-89ab-cdef-0123-456789abcdef", "example.onmicrosoft.com", "example.org"])
+def test_who_signs_in(tenant: str) -> None:
+    """By a person, a certificate or the machine it is Entra; a key or nothing is not."""
+    client = "01234567-89AB-cdef-0123-456789abcdef"
+    auth = {"method": "device_code", "tenant": tenant, "client": client, "scope": "https://ai.azure.com/.default"}
+    assert Settings.model_validate({"auth": auth}).auth.is_entra
+    assert not Settings.model_validate({"auth": {"method": "api_key"}}).auth.is_entra
+    assert not Settings().auth.is_entra
 
 
 def test_prices_are_kept_by_model() -> None:

@@ -70,6 +70,12 @@ def test_everything_wrong_is_said_at_once() -> None:
     ]
 
 
+def test_what_is_wrong_is_not_called_missing_as_well() -> None:
+    """One complaint for one mistake."""
+    (said,) = complaints({"service": AZURE, "auth": {"method": "api_key", "api_key_file": "relative.key"}})
+    assert said.startswith("auth.api_key_file: has a wrong value")
+
+
 def test_what_is_right_is_kept_beside_what_is_wrong() -> None:
     """A wrong value is replaced by its default, and the rest stands."""
     settings, findings = inspect({"assistant": {"speed": 9, "voice": "cedar"}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speakerd.core.events import Device
+from speakerd.core.sign_in import SignInState
 from speakerd.core.state import SESSION_REDUCED, Limits, Phase, State, status_line
 
 LIMITS = Limits(words=("hey_jarvis", "alexa"))
@@ -24,6 +25,14 @@ def test_before_the_cards_were_opened():
         (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST, muted=True), "in conversation, turn 3, muted"),
         (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3, no microphone: retrying"),
         (State(lost=NOTHING_LOST, muted=True), "muted"),
+        (
+            State(lost=NOTHING_LOST, sign_in=SignInState.SIGN_IN_REQUIRED, can_sign=False),
+            "signed out: run speakerd login",
+        ),
+        (
+            State(lost=NOTHING_LOST, sign_in=SignInState.SIGN_IN_REQUIRED),
+            'listening for "hey jarvis" or "alexa"; the sign-in has ended: run speakerd login',
+        ),
         (State(lost=NOTHING_LOST, over_budget=True), "today's budget is spent: no conversation before tomorrow"),
         (
             State(lost=NOTHING_LOST, silent=True),

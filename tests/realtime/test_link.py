@@ -329,10 +329,9 @@ async def test_handshakes_are_not_repeated_where_that_is_of_no_use(
 async def test_the_credential_hears_that_it_was_refused(plans: tuple[Refuse, ...], refused: int) -> None:
     """So that the next handshake is signed with another; not when the service has something else against us."""
     listener, signer = Listener(), Signer()
-    async with RealtimeServer(*plans) as server:
-        async with running_link(server.url, listener, signer=signer) as link:
-            link.open()
-            await listener.until(LinkLost(f"link-http-{plans[0].status}"))
+    async with RealtimeServer(*plans) as server, running_link(server.url, listener, signer=signer) as link:
+        link.open()
+        await listener.until(LinkLost(f"link-http-{plans[0].status}"))
     assert signer.refused == refused
 
 
