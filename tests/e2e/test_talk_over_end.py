@@ -58,6 +58,12 @@ def understood(stage: Stage, after_s: float = 0.0) -> list[str]:
     return [plain(mark["text"]) for mark in stage.marks("transcript", after_s=after_s) if mark["role"] == "user"]
 
 
+def is_whole(text: str) -> bool:
+    """Tell whether a question has come with all its words; one of them may be misheard behind a canceller."""
+    words, said = text.split(), plain(QUESTION).split()
+    return len(words) == len(said) and sum(heard != meant for heard, meant in zip(words, said, strict=True)) <= 1
+
+
 @pytest.mark.parametrize("echo_over_user_db", [None, 0.0, 10.0])
 async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
     play, voice, neural_url, tmp_path, echo_over_user_db
@@ -82,7 +88,8 @@ async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
                     begun, _ = stage.say(said(FIRST))
             assert stage.marks("flush") == []
             answered = [text for text in understood(stage) if not text.endswith(plain(FIRST))]
-            assert answered == [plain(QUESTION)] * sum(heard.values()), "a question was torn"
+            assert len(answered) == sum(heard.values())
+            assert [text for text in answered if not is_whole(text)] == [], "a question was torn"
             if echo_over_user_db is None:
                 assert set(heard.values()) == {1}
             elif echo_over_user_db <= 0:
