@@ -110,14 +110,7 @@ class Speaker:
         self._trace = trace = self._accounts.trace
         self._identity = Identity(settings, environment, on_change=self._post, call_at=self._loop.call_at)
         self._memory = Memory(settings.conversation.memory_minutes)
-        self._loudspeaker = Loudspeaker(
-            device=settings.audio.playback.device,
-            open_pcm=open_playback,
-            on_event=self._post,
-            now=time.monotonic,
-            trace=trace,
-            earcons=settings.audio.earcons,
-        )
+        self._loudspeaker = self._make_loudspeaker(settings.audio)
         self._echoes = Echoes(
             settings.audio, environment, measured_counts=self._limits.barge_in_measured, on_measured=self._post
         )
@@ -127,14 +120,7 @@ class Speaker:
         )
         self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
-        self._desk = SignInDesk(
-            settings.auth,
-            self._identity.worker,
-            self._identity.keeper,
-            speak=spelling_of(settings, self._loudspeaker, sentences).say,
-            hush=self._hush_code,
-            is_muted=lambda: self.controller.state.muted,
-        )
+        self._desk = self._make_desk(sentences)
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
@@ -236,6 +222,16 @@ class Speaker:
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
 
+    def _make_loudspeaker(self, audio: Audio) -> Loudspeaker:
+        return Loudspeaker(
+            device=audio.playback.device,
+            open_pcm=open_playback,
+            on_event=self._post,
+            now=time.monotonic,
+            trace=self._trace,
+            earcons=audio.earcons,
+        )
+
     def _make_microphone(self, audio: Audio) -> Microphone:
         return Microphone(
             device=audio.capture.device,
@@ -251,6 +247,16 @@ class Speaker:
             on_silent=self._post,
             now=time.monotonic,
             trace=self._trace,
+        )
+
+    def _make_desk(self, sentences: Path | None) -> SignInDesk:
+        return SignInDesk(
+            self._settings.auth,
+            self._identity.worker,
+            self._identity.keeper,
+            speak=spelling_of(self._settings, self._loudspeaker, sentences).say,
+            hush=self._hush_code,
+            is_muted=lambda: self.controller.state.muted,
         )
 
     def _make_link(self, endpoint: Endpoint) -> RealtimeLink:
