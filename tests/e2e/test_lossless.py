@@ -26,10 +26,9 @@ LIVE_S = 1.2
 PAUSE_S = 0.4
 """Between wake word and signal, where there is a pause."""
 
-EARLIEST_S = 0.65
-"""How far before the wake word's end an uplink may begin where nothing may be cut: a detection comes up to 113 ms
-before the end (measured, ``core/word_tail.py``), in one breath the uplink begins half a second before the detection,
-and both are known to the period."""
+EARLIEST_S = 0.113 + 0.5 + 0.02
+"""How far before the wake word's end an uplink may begin where nothing may be cut: the earliest detection before that
+end (measured, ``core/word_tail.py``), the half second that the uplink begins before it, and a period."""
 
 TAIL_S = 0.1
 """How much of the wake word may go along before a pause: its last sounds, 30 dB below its loudest."""
