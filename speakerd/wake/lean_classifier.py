@@ -1,0 +1,201 @@
+"""A wake word's classifier on numpy: some embeddings in, one score out.
+
+The networks that openWakeWord's training makes are a few layers of plain arithmetic. Their operations are computed here
+one after the other, as ONNX describes them; a network with any other operation is refused, and needs onnxruntime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from speakerd.wake.lean_features import WIDTH
+from speakerd.wake.onnx_file import BadModelError, Graph, Node, Tensor
+
+Float32 = npt.NDArray[np.float32]
+Values = dict[str, Tensor]
+Operation = Callable[..., Any]
+
+_DTYPES = {1: np.float32, 6: np.int32, 7: np.int64, 9: np.bool_, 10: np.float16, 11: np.float64}
+"""What ``Cast`` may turn a tensor into, by ONNX's numbers (specified)."""
+
+_SQUARE = 2.0
+"""The one exponent that these networks use."""
+
+
+class UnknownOperationError(Exception):
+    """The network is made of something that is not computed here."""
+
+
+class Classifier:
+    """One wake word's network. Thread: any, one at a time.
+
+    Args:
+        graph: The network.
+
+    Raises:
+        BadModelError: it does not turn embeddings into one score.
+        UnknownOperationError: it needs an engine that knows every operation.
+
+    Attributes:
+        embeddings: How many embeddings it looks at.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        shapes = list(graph.inputs.values())
+        match shapes:
+            case [(_, int(embeddings), 96)] if embeddings > 0:
+                self.embeddings = embeddings
+            case _:
+                raise BadModelError(f"it takes {shapes}, not some embeddings of {WIDTH} numbers")
+        (self._input,) = graph.inputs
+        self._program = _Program(graph)
+        found = self._program.run({self._input: np.zeros((1, self.embeddings, WIDTH), np.float32)})
+        if [result.shape for result in found] != [(1, 1)]:
+            raise BadModelError(f"it gives {[result.shape for result in found]}, not one score")
+
+    def score(self, embeddings: Float32) -> float:
+        """Return how much the word was just said, 0 to 1. Shape: (embeddings, 96), the newest last."""
+        return float(self._program.run({self._input: embeddings[None]})[0].item())
+
+
+class _Program:
+    """A graph, each node of it a function that is ready to be called; a branch may use what stands outside of it."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._constants: Values = dict(graph.constants)
+        self._outputs = graph.outputs
+        self._steps: list[tuple[Operation, tuple[str, ...], str]] = []
+        for node in graph.nodes:
+            if node.op == "Constant":
+                self._constants[node.outputs[0]] = node.attributes["value"]
+            else:
+                self._steps.append((_operation(node), node.inputs, node.outputs[0]))
+
+    def run(self, given: Mapping[str, Tensor]) -> list[Tensor]:
+        values: Values = {**given, **self._constants}
+        for operation, inputs, output in self._steps:
+            if isinstance(operation, _If):
+                values[output] = operation.run(values[inputs[0]], values)
+            else:
+                values[output] = operation(*[values[name] for name in inputs])
+        return [values[name] for name in self._outputs]
+
+
+class _If:
+    """One of two graphs, by a condition."""
+
+    def __init__(self, node: Node) -> None:
+        self._then, self._else = (_Program(node.attributes[name]) for name in ("then_branch", "else_branch"))
+
+    def run(self, condition: Tensor, values: Values) -> Tensor:
+        return (self._then if condition.all() else self._else).run(values)[0]
+
+    def __call__(self) -> None:
+        raise AssertionError("a branch is run with what stands outside of it")
+
+
+def _operation(node: Node) -> Operation:
+    """Return the function that computes a node."""
+    if node.op == "If":
+        return _If(node)
+    if node.op in _PLAIN:
+        return _PLAIN[node.op]
+    if node.op in _MADE:
+        return _MADE[node.op](node.attributes)
+    raise UnknownOperationError(node.op)
+
+
+def _flatten(given: Mapping[str, Any]) -> Operation:
+    if given.get("axis", 1) != 1:
+        raise UnknownOperationError(f"Flatten at {given['axis']}")
+    return lambda x: x.reshape(len(x), -1)
+
+
+def _gemm(given: Mapping[str, Any]) -> Operation:
+    alpha, beta = np.float32(given.get("alpha", 1.0)), np.float32(given.get("beta", 1.0))
+    turned_a, turned_b = bool(given.get("transA", 0)), bool(given.get("transB", 0))
+    plain = alpha == beta == 1.0
+
+    def compute(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
+        product = (a.T if turned_a else a) @ (b.T if turned_b else b)
+        if not plain:
+            product = alpha * product
+            c = None if c is None else beta * c
+        return product if c is None else product + c
+
+    return compute
+
+
+def _reduce_mean(given: Mapping[str, Any]) -> Operation:
+    axes = given.get("axes")
+    keeps = bool(given.get("keepdims", 1))
+
+    def compute(x: Tensor, late_axes: Tensor | None = None) -> Tensor:
+        chosen = axes if late_axes is None else late_axes.tolist()
+        total: Tensor = np.asarray(x.sum(None if chosen is None else tuple(chosen), keepdims=keeps))
+        mean: Tensor = total * x.dtype.type(total.size / x.size)  # three times as fast as numpy's own for so few
+        return mean
+
+    return compute
+
+
+def _layer_normalization(given: Mapping[str, Any]) -> Operation:
+    axis, epsilon = given.get("axis", -1), np.float32(given.get("epsilon", 1e-5))
+
+    def compute(x: Tensor, scale: Tensor, bias: Tensor | None = None) -> Tensor:
+        axes = tuple(range(axis % x.ndim, x.ndim))
+        centred = x - x.mean(axes, keepdims=True)
+        normal: Tensor = centred / np.sqrt((centred * centred).mean(axes, keepdims=True) + epsilon) * scale
+        return normal if bias is None else normal + bias
+
+    return compute
+
+
+def _cast(given: Mapping[str, Any]) -> Operation:
+    if given["to"] not in _DTYPES:
+        raise UnknownOperationError(f"Cast to {given['to']}")
+    dtype = _DTYPES[given["to"]]
+    return lambda x: x.astype(dtype)
+
+
+def _pow(x: Tensor, exponent: Tensor) -> Tensor:
+    return np.square(x) if exponent.size == 1 and exponent.item() == _SQUARE else np.power(x, exponent).astype(x.dtype)
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    with np.errstate(over="ignore"):  # far below, the exponential is infinite and the score 0, as it should be
+        return 1 / (1 + np.exp(-x))
+
+
+_PLAIN: dict[str, Operation] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "MatMul": np.matmul,
+    "Pow": _pow,
+    "Sqrt": np.sqrt,
+    "Relu": lambda x: np.maximum(x, 0),
+    "Sigmoid": _sigmoid,
+    "Tanh": np.tanh,
+    "Identity": lambda x: x,
+    "Dropout": lambda x, *_: x,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "Reshape": lambda x, shape: x.reshape(shape.tolist()),
+}
+"""Operations without attributes, by ONNX's names."""
+
+_MADE: dict[str, Callable[[Mapping[str, Any]], Operation]] = {
+    "Flatten": _flatten,
+    "Gemm": _gemm,
+    "ReduceMean": _reduce_mean,
+    "LayerNormalization": _layer_normalization,
+    "Cast": _cast,
+}
+"""Operations with attributes: what makes the function out of them."""
