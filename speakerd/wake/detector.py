@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import itertools
 import sys
 import types
 import warnings
@@ -21,9 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.core.errors import Remedy, WakeError
-from speakerd.core.units import WAKE_RATE_HZ
-from speakerd.core.word_fade import HEY_JARVIS, since_end_s, stays
-from speakerd.wake import models
+from speakerd.wake import fade, models
 
 CHUNK_FRAMES = 1280
 """80 ms at 16 kHz, the step of openWakeWord's embedding (specified)."""
@@ -39,9 +36,6 @@ _EMBEDDING_WIDTH = 96
 
 _NOISE_SEED = 20
 """Any fixed number: openWakeWord fills its history with noise, and equal starts make equal scores (guessed)."""
-
-_FADES = {Path(models.WORDS["hey_jarvis"].file).stem: HEY_JARVIS}
-"""The classifiers whose scores tell where the word ended, by their files' stems."""
 
 
 class Detector(Protocol):
@@ -86,6 +80,7 @@ class OpenWakeWord:
             WakeError: ``wake-model-corrupt``: a file is not a model, or not of this kind.
         """
         self.words = tuple(words)
+        self._paths = dict(words)
         self._words_by_stem = {path.stem: word for word, path in words.items()}
         if len(self._words_by_stem) != len(words):
             message = "two wake word models have the same file name; rename one: " + ", ".join(map(str, words.values()))
@@ -122,16 +117,11 @@ class OpenWakeWord:
     def ended_before(self, word: str) -> int | None:
         """Return how many frames before the last chunk's end the word ended; None: its model cannot tell.
 
-        It lets a twin hear silence until the word has faded: 8 chunks in the middle, 11 at most (measured), each at the
-        cost of a chunk, and this stream stays as it is. Call it only when something was detected.
+        The work of some 8 chunks; call it only when something was detected.
         """
-        stem = next(stem for stem, each in self._words_by_stem.items() if each == word)
-        if (fade := _FADES.get(stem)) is None:
-            return None
-        twin, silence = self.twin(), np.zeros(CHUNK_FRAMES, np.int16)
-        score = float(self._model.prediction_buffer[stem][-1])
-        stays_s = stays(score, (twin.score(silence)[word] for _ in itertools.count())) * CHUNK_FRAMES / WAKE_RATE_HZ
-        return round(since_end_s(fade, stays_s) * WAKE_RATE_HZ)
+        path = self._paths[word]
+        buffer = self._model.prediction_buffer[path.stem]
+        return fade.ended_before(self, word, float(buffer[-1]) if buffer else 0.0, fade.of(path))
 
     def twin(self) -> OpenWakeWord:
         """Return a second stream over the same networks; it begins with this one's past and goes its own way.
