@@ -15,7 +15,7 @@ from speakerd.audio.ring import make_ring
 from speakerd.core.settings import Wake
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
-from speakerd.wake import models
+from speakerd.wake import engine, models
 from speakerd.wake.worker import WakeWorker
 
 log = logging.getLogger("speakerd.ears")
@@ -63,15 +63,10 @@ class Ears:
         self._near, near_consumer = make_ring(RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
         self._far, far_consumer = make_ring(RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
 
-        def make_detector() -> Any:
-            from speakerd.wake.detector import OpenWakeWord
-
-            return OpenWakeWord(paths, features)
-
         self._worker = WakeWorker(
             ring=near_consumer,
             far_ring=far_consumer,
-            make_detector=make_detector,
+            make_detector=lambda: engine.make(paths, features, wake.engine),
             trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
             on_detected=self._from_thread(self._detected),
             on_ended=self._from_thread(self._ended),

@@ -222,6 +222,9 @@ class Wake(Section):
     refractory_s: float = Field(default=2.0, ge=0, le=60)
     """Seconds after a detection in which no other counts."""
 
+    engine: Literal["auto", "openwakeword", "lean"] = "auto"
+    """What computes the scores: lean needs an eighth of the work, openwakeword knows every model, auto chooses."""
+
     @property
     def threshold_score(self) -> float:
         """The threshold as a number, whatever way it was written."""

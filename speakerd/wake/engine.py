@@ -1,0 +1,85 @@
+"""Which engine hears the wake word: the lean one wherever it computes the models, else openWakeWord itself.
+
+The lean one proves with each start that this machine's arithmetic gives the scores that openWakeWord gives: a processor
+or a library that is wrong would otherwise make a speaker that is deaf, and says so to nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from speakerd.core.errors import Remedy, WakeError
+from speakerd.wake import models
+from speakerd.wake.detector import Detector
+from speakerd.wake.lean import Lean
+from speakerd.wake.lean_classifier import UnknownOperationError
+from speakerd.wake.lean_features import WIDTH
+
+log = logging.getLogger("speakerd.wake")
+
+Engine = Literal["auto", "openwakeword", "lean"]
+
+_NOISE_EMBEDDING = (-6.069, 23.127, 3.954, -5.294, 17.144, 26.488, 10.774, -16.898)
+"""The first numbers of the last embedding of the noise that a stream begins with (measured: openWakeWord 0.6.0)."""
+
+_SCORES = {
+    models.WORDS["hey_jarvis"].file: ((6, 0.42073), (0, 0.95931)),
+    models.WORDS["alexa"].file: ((4, 0.23855),),
+    models.WORDS["hey_mycroft"].file: ((5, 0.35874),),
+    models.WORDS["hey_rhasspy"].file: ((8, 0.50555),),
+}
+"""What classifiers say to embeddings of noise, by its seed (measured: openWakeWord 0.6.0). Of "hey jarvis" the second
+one is for the network that judges what the first one takes for the word."""
+
+_NOISE_LEVEL = 10.0
+"""How loud those embeddings are (chosen: as real ones)."""
+
+_TOLERANCE_EMBEDDING, _TOLERANCE_SCORE = 0.01, 0.001
+"""How far off a start may be; rounding is some 0.0001 and 0.000001 (measured)."""
+
+
+def make(words: Mapping[str, Path], features: tuple[Path, Path], engine: Engine = "auto") -> Detector:
+    """Make the engine; takes 50 ms of a desktop's CPU, with openWakeWord half a second: do it off the event loop.
+
+    Args:
+        words: The classifier of each wake word, by its name.
+        features: The melspectrogram model and the embedding model.
+        engine: Which one; ``auto``: the lean one if it can and if it is right.
+
+    Raises:
+        WakeError: ``wake-model-corrupt``: a file is not a model; ``wake-engine``: the lean one, asked for, cannot.
+    """
+    if engine != "openwakeword":
+        try:
+            lean = Lean(words, features)
+            wrong = wrong_about(lean, words)
+        except UnknownOperationError as error:
+            wrong = str(error)
+        if wrong is None:
+            return lean
+        if engine == "lean":
+            message = f"wake.engine: lean cannot be used, auto or openwakeword can: {wrong}"
+            raise WakeError("wake-engine", message, Remedy.OPERATOR)
+        log.warning("the lean wake word engine is not used: %s", wrong)
+    from speakerd.wake.detector import OpenWakeWord
+
+    return OpenWakeWord(words, features)
+
+
+def wrong_about(lean: Lean, words: Mapping[str, Path]) -> str | None:
+    """Return what an engine gets wrong whose answer is known; None: nothing. To be asked before it hears anything."""
+    found = lean.newest_embedding[: len(_NOISE_EMBEDDING)]
+    if not np.allclose(found, _NOISE_EMBEDDING, rtol=0, atol=_TOLERANCE_EMBEDDING):
+        return f"its features are wrong on this machine: {np.round(found, 3).tolist()}"
+    for word, path in words.items():
+        for seed, right in _SCORES.get(path.name, ()):
+            noise = np.random.RandomState(seed).standard_normal((lean.embeddings(word), WIDTH)) * _NOISE_LEVEL
+            score = lean.score_of(word, noise.astype(np.float32))
+            if not abs(score - right) <= _TOLERANCE_SCORE:
+                return f'"{word}" scores {score:.4f} where openWakeWord says {right:.4f}'
+    return None

@@ -1,0 +1,71 @@
+"""Which engine is taken, and that a wrong one is noticed before it hears anything."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speakerd.core.errors import WakeError
+from speakerd.wake import engine, models
+from speakerd.wake.detector import OpenWakeWord
+from speakerd.wake.lean import Lean
+from tests.fakes.models import wake_models
+from tests.fakes.onnx_writer import graph, node, write
+
+
+@pytest.fixture(scope="module")
+def features() -> tuple[Path, Path]:
+    wake_models()
+    return models.features()
+
+
+def test_the_lean_one_is_taken_for_every_word_that_ships(features) -> None:
+    words = {word: models.resolve(word) for word in models.WORDS}
+    made = engine.make(words, features)
+    assert isinstance(made, Lean)
+    assert engine.wrong_about(made, words) is None
+
+
+def test_openwakeword_is_taken_when_asked_for(features) -> None:
+    assert isinstance(engine.make({"alexa": models.resolve("alexa")}, features, "openwakeword"), OpenWakeWord)
+
+
+def softened(folder: Path) -> Path:
+    """Write a classifier that only openWakeWord can compute."""
+    nodes = [
+        node("Flatten", ["x"], "f"),
+        node("Gemm", ["f", "w"], "g"),
+        node("Softplus", ["g"], "p"),
+        node("Sigmoid", ["p"], "y"),
+    ]
+    weights = {"w": np.full((1536, 1), 0.001, "f4")}
+    return write(folder / "soft.onnx", graph(nodes, weights, {"x": [1, 16, 96]}, {"y": [1, 1]}))
+
+
+def test_a_word_that_needs_more_brings_openwakeword(features, tmp_path, caplog) -> None:
+    own = softened(tmp_path)
+    assert isinstance(engine.make({"soft": own}, features), OpenWakeWord)
+    assert "Softplus" in caplog.text
+    with pytest.raises(WakeError, match="Softplus") as caught:
+        engine.make({"soft": own}, features, "lean")
+    assert caught.value.code == "wake-engine"
+
+
+def test_a_classifier_that_is_not_the_published_one_is_noticed(features, tmp_path, caplog) -> None:
+    """As a processor that calculates wrongly would be."""
+    own = tmp_path / models.WORDS["hey_jarvis"].file
+    shutil.copy(models.resolve("alexa"), own)
+    assert isinstance(engine.make({"hey_jarvis": own}, features), OpenWakeWord)
+    assert "openWakeWord says" in caplog.text
+
+
+def test_features_that_are_wrong_are_noticed(features) -> None:
+    words = {"alexa": models.resolve("alexa")}
+    lean = Lean(words, features)
+    lean.follow(np.zeros((1, 1280), np.int16))
+    found = engine.wrong_about(lean, words)
+    assert found is not None
+    assert "features are wrong" in found
