@@ -245,6 +245,7 @@ class Speaker:
             on_event=self._post,
             on_echo=self._echoes.note,
             on_silent=self._post,
+            pause_ms=self._settings.turn_detection.silence_duration_ms,
             now=time.monotonic,
             trace=self._trace,
         )

@@ -80,14 +80,23 @@ class HeldUplink:
         self._asked_at = None
         self._gate.close()
 
-    def pump(self) -> None:
-        """Send what the pre-roll has got since the last time, after each block of the echo path."""
+    @property
+    def searching(self) -> bool:
+        """Whether it is about to open, and each frame may be the one that tells where."""
+        return self._asked_at is not None
+
+    def pump(self, *, calm: bool = False) -> None:
+        """Send what the pre-roll has got since the last time, after each block of the echo path.
+
+        Args:
+            calm: Nobody speaks, so that it may wait for more.
+        """
         if self._echo is not None:
             near, far = self._echo.near, self._echo.far
             self._near.append(near)
             self._far.append(np.zeros_like(near) if far is None else far)
             self._open_when_due(self._echo)
-        self._gate.pump()
+        self._gate.pump(calm=calm)
 
     def _open_when_due(self, echo: EchoPath) -> None:
         if self._asked_at is None:

@@ -20,13 +20,15 @@ from speakerd.audio.held_uplink import HeldUplink
 from speakerd.audio.in_step import InStep
 from speakerd.audio.pcm_types import CapturePcm, PcmFormat
 from speakerd.audio.ring import Consumer, make_ring
+from speakerd.core.calm import HANG_MS, Calm
+from speakerd.core.echo_levels import STEP_FRAMES, power
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, EchoMeasured, Event, MicrophoneSilent
 from speakerd.core.mute_watch import MuteWatch
 from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
 from speakerd.core.preroll import Preroll
-from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, ms_to_frames
+from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
 
@@ -37,8 +39,9 @@ PREROLL_S = 10.0
 """How far back an uplink may begin: longer than any network takes to connect (guess)."""
 
 LAZY_FRAMES = ms_to_frames(80, WIRE_RATE_HZ)
-"""While nobody waits for the session, the loop is woken once for so much: the wake word looks at whole 80 ms, so it
-hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of CPU a second)."""
+"""While nobody waits for the session, or nobody speaks, the loop is woken once for so much: the wake word looks at
+whole 80 ms, so it hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of CPU a
+second)."""
 
 ATTENTION_FRAMES = ms_to_frames(500, WIRE_RATE_HZ)
 """How long ``attend`` lasts: what it takes to know where a wake word ends (310 ms), and some."""
@@ -94,6 +97,7 @@ class Microphone:
         on_silent: Told when nothing but zeros comes, and when that ends.
         now: The monotonic clock.
         trace: The diary.
+        pause_ms: How long the service waits for the end of an utterance.
         back_off_s: First and longest wait before the card is opened again.
     """
 
@@ -113,6 +117,7 @@ class Microphone:
         probe: EchoProbe | None = None,
         on_echo: Callable[[EchoMeasured], None] | None = None,
         on_silent: Callable[[MicrophoneSilent], None] | None = None,
+        pause_ms: float = 500.0,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._device = device
@@ -129,6 +134,7 @@ class Microphone:
         self._to_wake = Resampler(WIRE_RATE_HZ, WAKE_RATE_HZ)
         self._gate = HeldUplink(UplinkGate(self._preroll, self._send), self._preroll, self._echo, trace)
         self._input: _Input | None = None
+        self._calm = Calm(pause_ms + HANG_MS)
         self._attend_until = 0
         self._first_piece = False
         self._card = Card(
@@ -156,6 +162,7 @@ class Microphone:
         if self._gate.mode == "closed":
             self._first_piece = True
             self._drain()  # now is now, not up to 80 ms ago
+        self._calm.disturb()
         self._gate.open(from_frame)
         if self._input is not None:
             self._input.wanted_frames = 0
@@ -207,7 +214,7 @@ class Microphone:
         bell = Doorbell(asyncio.get_running_loop(), self._drain)
 
         def ring_when_wanted() -> None:  # Thread: capture
-            if capture.frames_total >= source.wanted_frames:
+            if capture.loud or capture.frames_total >= source.wanted_frames:
                 bell.ring()
 
         capture = Capture(pcm, producer, ring_when_wanted)
@@ -246,17 +253,28 @@ class Microphone:
 
     def _wanted_frames(self, source: _Input) -> int:
         """Return what the card must have delivered before the loop is woken: anything, or all of the next 80 ms."""
-        attentive = self._gate.mode != "closed" or self._preroll.end < self._attend_until
-        if attentive or (self._echo is not None and self._echo.cancelling):
+        source.capture.listening = self._gate.mode == "live"
+        if self._is_urgent:
             return 0
         due = (self._preroll.end // LAZY_FRAMES + 1) * LAZY_FRAMES - source.first_frame
         return -(-due * source.format.rate_hz // WIRE_RATE_HZ)
+
+    @property
+    def _is_urgent(self) -> bool:
+        """Whether somebody waits for the next period."""
+        if self._preroll.end < self._attend_until or (self._echo is not None and self._echo.cancelling):
+            return True
+        return self._gate.searching or (self._gate.mode == "live" and not self._calm.is_calm)
 
     def _take_in(self, near: Pcm) -> None:
         """Pass on wire frames. The session first: a person waits for it."""
         wire = self._echo.process(near) if self._echo is not None else near
         self._preroll.append(wire)
-        self._gate.pump()
+        if self._gate.mode == "live":
+            for at in range(0, len(wire), STEP_FRAMES):
+                step = wire[at : at + STEP_FRAMES]
+                self._calm.process(power(step), frames_to_ms(Frames(len(step)), WIRE_RATE_HZ))
+        self._gate.pump(calm=self._calm.is_calm)
         self._feed_wake(self._to_wake.process(wire))
         self._tell_silent(self._mute_watch.process(near))
         measured = self._echo.measure(wire) if self._echo is not None else None

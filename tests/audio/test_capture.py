@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from speakerd.audio.capture import IDLE_RESULTS_LIMIT, Capture
@@ -145,3 +146,16 @@ def test_every_call_that_returns_is_progress() -> None:
     bench.capture.wait_until_due()
     bench.capture.interrupt()
     assert (bench.capture.progress, bench.capture.resting) == (2, False)
+
+
+def test_a_loop_that_listens_is_told_of_a_sound() -> None:
+    """Noise is none; what stands out of it is, with its first period; nobody is told who did not ask."""
+    noise, voice = (np.tile(np.array([level, -level], "<i2"), CARD.period_frames).tobytes() for level in (20, 400))
+    bench = Bench(50 * noise + voice + 50 * noise + voice)
+    bench.capture.listening = True
+    heard = []
+    for period in range(102):
+        bench.capture.listening = period < 80
+        bench.capture.pump_once()
+        heard.append(bench.capture.loud)
+    assert [period for period, loud in enumerate(heard) if loud] == [50]

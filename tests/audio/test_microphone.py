@@ -143,6 +143,36 @@ async def test_who_waits_for_what_is_heard_gets_every_period_for_half_a_second()
     assert bench.sent == []
 
 
+async def test_what_is_quiet_is_sent_in_large_pieces_and_the_first_sound_with_all_before_it_at_once() -> None:
+    """After the pause that ends an utterance and some; nothing is lost, and the loop sleeps meanwhile."""
+    random = np.random.default_rng(1)
+    sound = random.normal(0, 20, 960 * 120)
+    sound[960 * 103 :] += random.normal(0, 2000, 960 * 17)  # somebody speaks
+    bench = Bench(FakeCapturePcm(sound=encode(sound.astype(np.int16), 2, "S16_LE")))
+    bench.microphone.open(Frames(0))
+    waiting = []
+    for _ in range(120):
+        await bench.periods(1)
+        assert bench.capture is not None
+        waiting.append(bench.capture.frames_total // 2 - len(bench.uplink))
+    assert set(waiting[:39]) == {0}
+    assert max(waiting[45:103]) > 1920
+    assert {len(piece) // 2 for piece in bench.sent if len(piece) > 960 * 2} == {2400}
+    assert set(waiting[103:]) == {0}
+    assert bench.uplink.tolist() == Resampler(48_000, 24_000).process(sound.astype(np.int16)).tolist()
+
+
+async def test_silence_in_place_of_the_microphone_is_sent_in_large_pieces() -> None:
+    """Until it opens again; then what is left of it goes first."""
+    bench = Bench(FakeCapturePcm(sound=encode(codes(960 * 40), 2, "S16_LE")))
+    bench.microphone.open(None)
+    await bench.periods(3)
+    bench.microphone.silence()
+    before = len(bench.sent)
+    await bench.periods(20)
+    assert {len(piece) // 2 for piece in bench.sent[before:]} == {2400}
+
+
 @pytest.mark.parametrize("card", [CARD_48K_STEREO, CARD_16K_MONO, CARD_44K_S32])
 async def test_every_cards_audio_arrives_resampled_whole_and_in_order(card: PcmFormat) -> None:
     """Rates, channels and sample formats end where the wire begins; the wake word gets two frames for three."""
