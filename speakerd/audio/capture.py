@@ -7,6 +7,7 @@ is computed, so that the card is never kept waiting.
 from __future__ import annotations
 
 import errno
+import threading
 import time
 from collections.abc import Callable
 
@@ -24,17 +25,22 @@ after its server died, and a card that merely overran moves a period on the very
 LATE_PERIODS = 1.5
 """So long after the one before, a period may have others behind it (chosen: between one and two)."""
 
+SLEEP_MAX_SHARE = 0.25
+"""Of the card's buffer no more may fill up while the thread sleeps (chosen: the rest is for a busy machine)."""
+
 
 class Capture:
     """Reads one period a call from a card and puts it into a ring, whole frames only.
 
-    Thread: ``pump_once`` belongs to the capture thread; the counters are written by it alone and read by anyone.
+    Thread: ``pump_once`` and ``wait_until_due`` belong to the capture thread; the counters are written by it alone and
+    read by anyone. ``hurry`` and ``interrupt`` may be called from any.
 
     Args:
         pcm: The open card; stays the property of whoever opened it.
         ring: Where its bytes go, as the card gave them.
-        doorbell: Called after each period that went in; must not block. After a delay, only when all that waited in the
-            card is in: both ends of the echo path are compared by count, and a part of it would be a count behind.
+        doorbell: Called after a period that the loop wants to hear of went in; must not block. After a delay, only when
+            all that waited in the card is in: both ends of the echo path are compared by count, and a part of it would
+            be a count behind.
         now: The monotonic clock.
 
     Attributes:
@@ -42,8 +48,8 @@ class Capture:
         xruns: Overruns: the card had no room left because we came too late. Not an error.
         refused_bytes: What did not fit into the ring, because the loop came too late.
         progress: Grows with every call that returned; standing still means that the card hangs.
-        listening: Set by the loop: whether it wants to know of a sound.
-        loud: Whether the last period was one; only while ``listening``.
+        wanted_frames: Set by the loop: how much the card must have delivered in all before it wants to hear of it.
+        listening: Set by the loop: whether it wants to hear of a sound all the same.
     """
 
     def __init__(
@@ -62,10 +68,12 @@ class Capture:
         self.xruns = 0
         self.refused_bytes = 0
         self.progress = 0
+        self.wanted_frames = 0
         self.listening = False
-        self.loud = False
         self._calm = Calm(0)
         self._period_ms = 1000 * pcm.format.period_frames / pcm.format.rate_hz
+        self._bell = threading.Event()
+        self._dozing = False
 
     @property
     def resting(self) -> bool:
@@ -84,8 +92,8 @@ class Capture:
             self._idle_results = 0
             self.frames_total += frames
             self._pass_on(data)
-            self.loud = self.listening and self._is_loud(data)
-            if not self._more_waits(frames):
+            loud = self.listening and self._is_loud(data)
+            if not self._more_waits(frames) and (loud or self.frames_total >= self.wanted_frames):
                 self._doorbell()
             return
         if frames == -errno.EPIPE:
@@ -120,8 +128,34 @@ class Capture:
         self._unannounced_frames = 0
         return False
 
+    @property
+    def spare_s(self) -> float:
+        """How long nobody wants anything of the card, but for one period; 0: somebody does."""
+        if self.listening:
+            return 0.0
+        given = self._pcm.format
+        periods = (self.wanted_frames - self.frames_total) // given.period_frames - 1
+        most = int(SLEEP_MAX_SHARE * given.buffer_frames) // given.period_frames
+        return max(0, min(periods, most)) * given.period_frames / given.rate_hz
+
     def wait_until_due(self) -> None:
-        """Return at once: there is no rest."""
+        """Sleep while what the card holds is enough: to be woken for four periods at once is cheaper than four times.
+
+        A period before the last of them it looks again, and reads them all.
+        """
+        if self._late:
+            return  # what waits in the card belongs to what was read
+        self._dozing = True  # before what is wanted is looked at: who changes it later rings
+        if spare_s := self.spare_s:
+            self._bell.wait(spare_s)
+        self._dozing = False
+        self._bell.clear()
+
+    def hurry(self) -> None:
+        """Read on now: something else is wanted. Thread: any."""
+        if self._dozing:
+            self._bell.set()
 
     def interrupt(self) -> None:
-        """Do nothing: a read returns within a period by itself."""
+        """Make ``wait_until_due`` return soon; a read returns within a period by itself. Thread: any."""
+        self._bell.set()

@@ -72,9 +72,6 @@ class _Input:
     first_frame: Frames
     """Where the card's first frame stands in the wire frames."""
 
-    wanted_frames: int = 0
-    """How much the card must have delivered in all before the loop wants to hear of it; read by the capture thread."""
-
     losses: int = 0
     """Overruns and refusals seen so far."""
 
@@ -164,8 +161,7 @@ class Microphone:
             self._drain()  # now is now, not up to 80 ms ago
         self._calm.disturb()
         self._gate.open(from_frame)
-        if self._input is not None:
-            self._input.wanted_frames = 0
+        self._hurry()
 
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""
@@ -179,6 +175,7 @@ class Microphone:
         """Take in every period as it comes for half a second: somebody waits for what is heard now."""
         self._attend_until = self._preroll.end + ATTENTION_FRAMES
         self._drain()
+        self._hurry()
 
     @property
     def position_frames(self) -> Frames:
@@ -212,13 +209,8 @@ class Microphone:
             )
         producer, consumer = make_ring(int(RING_S * given.rate_hz) * given.frame_bytes)
         bell = Doorbell(asyncio.get_running_loop(), self._drain)
-
-        def ring_when_wanted() -> None:  # Thread: capture
-            if capture.loud or capture.frames_total >= source.wanted_frames:
-                bell.ring()
-
-        capture = Capture(pcm, producer, ring_when_wanted)
-        source = self._input = _Input(
+        capture = Capture(pcm, producer, bell.ring)
+        self._input = _Input(
             ring=consumer,
             format=given,
             picker=ChannelPicker(self._channel, given.rate_hz),
@@ -249,11 +241,17 @@ class Microphone:
         if data:
             frames = decode(data, source.format.channels, source.format.sample_format)
             self._take_in(source.resampler.process(source.picker.pick(frames)))
-        source.wanted_frames = self._wanted_frames(source)
+        source.capture.listening = self._gate.mode == "live"
+        source.capture.wanted_frames = self._wanted_frames(source)
+
+    def _hurry(self) -> None:
+        """Have every period at once from now on, until the next one says how many are wanted."""
+        if self._input is not None:
+            self._input.capture.wanted_frames = 0
+            self._input.capture.hurry()
 
     def _wanted_frames(self, source: _Input) -> int:
         """Return what the card must have delivered before the loop is woken: anything, or all of the next 80 ms."""
-        source.capture.listening = self._gate.mode == "live"
         if self._is_urgent:
             return 0
         due = (self._preroll.end // LAZY_FRAMES + 1) * LAZY_FRAMES - source.first_frame

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -153,9 +155,46 @@ def test_a_loop_that_listens_is_told_of_a_sound() -> None:
     noise, voice = (np.tile(np.array([level, -level], "<i2"), CARD.period_frames).tobytes() for level in (20, 400))
     bench = Bench(50 * noise + voice + 50 * noise + voice)
     bench.capture.listening = True
-    heard = []
+    bench.capture.wanted_frames = 1_000_000
+    told = []
     for period in range(102):
         bench.capture.listening = period < 80
+        before = bench.rings
         bench.capture.pump_once()
-        heard.append(bench.capture.loud)
-    assert [period for period, loud in enumerate(heard) if loud] == [50]
+        told.append(bench.rings > before)
+    assert [period for period, rang in enumerate(told) if rang] == [50]
+
+
+def test_it_sleeps_while_nothing_is_wanted_of_the_card_but_for_the_last_period() -> None:
+    """No longer than its buffer allows, never while somebody listens or waits, nor with some of it left behind."""
+    bench = Bench()
+    period_s = CARD.period_frames / CARD.rate_hz
+    bench.capture.wanted_frames = 3 * CARD.period_frames
+    assert bench.capture.spare_s == 2 * period_s
+    bench.capture.pump_once()
+    assert bench.capture.spare_s == period_s
+    bench.capture.pump_once()
+    assert (bench.capture.spare_s, bench.rings) == (0, 0)
+    bench.capture.pump_once()
+    assert (bench.capture.spare_s, bench.rings) == (0, 1)
+    bench.capture.wanted_frames = 1_000_000
+    assert bench.capture.spare_s == 2 * period_s  # a quarter of eight
+    bench.capture.listening = True
+    assert bench.capture.spare_s == 0
+
+
+def test_a_sleep_ends_when_something_else_is_wanted() -> None:
+    """And when the thread is to end; a ring that comes while it is awake does not disturb the next sleep."""
+    slow = PcmFormat(rate_hz=1, channels=2, sample_format="S16_LE", period_frames=4, buffer_frames=4000)
+    producer, _ = make_ring(1024)
+    capture = Capture(FakeCapturePcm(slow), producer, lambda: None)
+    capture.hurry()
+    for wake_up in (capture.hurry, capture.interrupt):
+        capture.wanted_frames = 1000
+        sleeper = threading.Thread(target=capture.wait_until_due)
+        sleeper.start()
+        while not capture._dozing:
+            pass
+        wake_up()
+        sleeper.join(5)
+        assert not sleeper.is_alive()
