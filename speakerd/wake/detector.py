@@ -25,6 +25,10 @@ from speakerd.wake import fade, models
 CHUNK_FRAMES = 1280
 """80 ms at 16 kHz, the step of openWakeWord's embedding (specified)."""
 
+MEMORY_CHUNKS = 26
+"""A score depends on so many chunks, 2.08 s, and on nothing before: 16 embeddings, 76 rows of melspectrogram in each,
+and what the first of these rows looks back on (specified by openWakeWord)."""
+
 _STFT_OVERLAP_FRAMES = 480
 """Audio before a chunk that its melspectrogram looks back on (specified by openWakeWord)."""
 
@@ -49,6 +53,14 @@ class Detector(Protocol):
 
     def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
         """Return how much each word was just said, 0 to 1, after another chunk of audio."""
+
+    def follow(self, chunks: npt.NDArray[np.int16]) -> None:
+        """Take in chunks of audio whose scores nobody wants, at once.
+
+        After ``MEMORY_CHUNKS`` of them it does not matter what came before.
+
+        Shape: (n, chunk_frames).
+        """
 
     def ended_before(self, word: str) -> int | None:
         """Return how many frames before the last chunk's end a word ended that this chunk's score made a detection.
@@ -113,6 +125,17 @@ class OpenWakeWord:
             raise ValueError(f"a chunk is int16 ({CHUNK_FRAMES},), not {chunk.dtype} {chunk.shape}")
         scores = self._model.predict(chunk)
         return {word: float(scores[stem]) for stem, word in self._words_by_stem.items()}
+
+    def follow(self, chunks: npt.NDArray[np.int16]) -> None:
+        """Take in chunks of audio whose scores nobody wants; only the small classifiers are saved.
+
+        Shape: (n, 1280).
+        Units: S16 at 16 kHz.
+        """
+        for chunk in chunks:
+            self._model.preprocessor(chunk)
+        for stem in self._words_by_stem:  # the first five scores of a stream are 0, counted in here
+            self._model.prediction_buffer[stem].extend([0.0] * len(chunks))
 
     def ended_before(self, word: str) -> int | None:
         """Return how many frames before the last chunk's end the word ended; None: its model cannot tell.
