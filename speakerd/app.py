@@ -26,6 +26,7 @@ from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
     BY_REQUEST,
     BudgetChanged,
+    Device,
     DeviceFound,
     DeviceLost,
     Event,
@@ -318,6 +319,8 @@ class Speaker:
         self.controller.post(event)
         if isinstance(event, DeviceFound | DeviceLost):
             self._note_ready(event.device.value)
+        if event == DeviceFound(Device.MICROPHONE):
+            self._ears.renew()
 
     def _note_ready(self, part: str) -> None:
         """Tell systemd once every part has come up, or has been looked for in vain and goes on being looked for."""

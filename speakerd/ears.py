@@ -68,6 +68,7 @@ class Ears:
             far_ring=far_consumer,
             make_detector=lambda: engine.make(paths, features, wake.engine),
             trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
+            gated=wake.gate,
             on_detected=self._from_thread(self._detected),
             on_ended=self._from_thread(self._ended),
             on_approached=self._from_thread(listener.on_approached),
@@ -103,6 +104,10 @@ class Ears:
         self._worker.muted = muted
         self._worker.notify()
 
+    def renew(self) -> None:
+        """Take note that the microphone begins anew: what was known of the room may not hold."""
+        self._worker.renew()
+
     @property
     def near_misses(self) -> int:
         """How often something was almost the wake word."""
@@ -117,6 +122,8 @@ class Ears:
             "near_misses": worker.near_misses,
             "masked": worker.masked,
             "chunks": worker.chunks,
+            "scored_chunks": worker.scored_chunks,
+            "gate_open": worker.gate_open,
             "skipped_frames": worker.skipped_frames,
         }
 

@@ -99,3 +99,24 @@ async def test_the_muted_are_not_heard(ears):
     await asyncio.wait_for(told.detected.get(), 30)
     assert told.detected.empty()
     assert made.status()["chunks"] < 1.5 * len(said("Hey Jarvis")) / 1280
+
+
+async def test_a_quiet_room_is_slept_through_unless_the_owner_wants_otherwise(ears):
+    """Told in the status; a microphone that begins anew wakes the engine up."""
+    made, _ = ears
+    room = np.random.default_rng(1).normal(0, 5, 10 * 16_000).astype("<i2")
+    feed(made, room)
+    status = await settled(made)
+    assert (status["chunks"], status["scored_chunks"] < 30, status["gate_open"]) == (125, True, False)
+    made.renew()
+    feed(made, room[:1280])
+    assert (await settled(made))["gate_open"]
+
+
+async def settled(made):
+    """Return the status when there is nothing left to score."""
+    chunks = -1
+    while chunks != (status := made.status())["chunks"]:
+        chunks = status["chunks"]
+        await asyncio.sleep(0.5)
+    return status

@@ -225,6 +225,9 @@ class Wake(Section):
     engine: Literal["auto", "openwakeword", "lean"] = "auto"
     """What computes the scores: lean needs an eighth of the work, openwakeword knows every model, auto chooses."""
 
+    gate: Switch = True
+    """Let the networks sleep while the room is quiet; they catch up, so nothing is missed. False: they always work."""
+
     @property
     def threshold_score(self) -> float:
         """The threshold as a number, whatever way it was written."""

@@ -19,6 +19,7 @@ from speakerd.core.own_speech import OwnSpeech
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake.detector import CHUNK_FRAMES, Detector
+from speakerd.wake.gated import GatedDetector
 from speakerd.wake.self_score import SelfScore
 
 _NOBODY = OwnSpeech()
@@ -54,6 +55,7 @@ class WakeWorker:
         far_ring: Ring | None = None,
         make_detector: Callable[[], Detector],
         trigger: WakeTrigger,
+        gated: bool = False,
         on_detected: Callable[[str, float, int], None],
         on_ended: Callable[[int | None], None] | None = None,
         on_approached: Callable[[float], None] = lambda _score: None,
@@ -68,6 +70,7 @@ class WakeWorker:
                 None: nobody knows.
             make_detector: Makes the engine; may take seconds.
             trigger: Turns scores into detections.
+            gated: Let the engine sleep while the room is quiet.
             on_detected: Takes word, score and the position of the end of the chunk that fired.
             on_ended: Takes the position where a detected word ended, or None when its model cannot tell: after each
                 detection, and after the work of some 8 chunks. None: nobody asks.
@@ -84,12 +87,15 @@ class WakeWorker:
         self._far_ring = far_ring
         self._make_detector = make_detector
         self._trigger = trigger
+        self._gated = gated
         self._on_detected = on_detected
         self._on_ended = on_ended
         self._on_approached = on_approached
         self._on_failed = on_failed
         self._on_ready = on_ready
         self._detector: Detector | None = None
+        self._gate: GatedDetector | None = None
+        self._was_away = False
         self._self_score: SelfScore | None = None
         self._consumed_frames = 0
         self._passed_frames = 0
@@ -109,6 +115,16 @@ class WakeWorker:
     def masked(self) -> int:
         """How often our own voice said the wake word and was not taken for somebody."""
         return self._trigger.masked
+
+    @property
+    def scored_chunks(self) -> int:
+        """How many of the chunks the engine was asked about; the others it slept through."""
+        return self.chunks if self._gate is None else self._gate.scored
+
+    @property
+    def gate_open(self) -> bool:
+        """Whether the engine is awake."""
+        return self._gate is None or self._gate.open
 
     @property
     def self_chunks(self) -> int:
@@ -152,6 +168,10 @@ class WakeWorker:
         if self._ring.available_bytes >= self._chunk_bytes:
             self._doorbell.set()
 
+    def renew(self) -> None:
+        """Say that what comes from now on is heard by another microphone, or behind a gap: the engine wakes up."""
+        self._was_away = True
+
     def pump_once(self) -> bool:
         """Score one chunk, if there is one; return whether there was. The first call makes the engine."""
         detector = self._detector or self._load()
@@ -160,7 +180,10 @@ class WakeWorker:
         pcm = self._ring.read(self._chunk_bytes)
         far = self._far_ring.read(self._chunk_bytes) if self._far_ring is not None else None
         self._advance(len(pcm) // SAMPLE_BYTES)
-        if not self.muted:
+        if self.muted:
+            self.renew()
+        else:
+            self._wake_up_again()
             chunk = np.frombuffer(pcm, dtype="<i2")
             if self._self_score is not None and far is not None:
                 chunk = self._self_score.process(chunk, np.frombuffer(far, dtype="<i2"))
@@ -173,8 +196,16 @@ class WakeWorker:
         self._chunk_bytes = detector.chunk_frames * SAMPLE_BYTES
         if self._far_ring is not None:
             self._self_score = SelfScore(detector.twin())
+        if self._gated:
+            detector = self._detector = self._gate = GatedDetector(detector)
         self._on_ready()
         return detector
+
+    def _wake_up_again(self) -> None:
+        if self._was_away:
+            self._was_away = False
+            if self._gate is not None:
+                self._gate.renew()
 
     def _advance(self, frames: int) -> None:
         """Move the position on, over the gaps that lie before it now."""

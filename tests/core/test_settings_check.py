@@ -131,7 +131,7 @@ def test_a_wrong_value_is_answered_with_what_is_allowed(tree: dict[str, Any], co
 @pytest.mark.parametrize(
     ("tree", "name"),
     [
-        ({"wake": {"gate": True}}, "wake.gate"),
+        ({"wake": {"noise_suppression": True}}, "wake.noise_suppression"),
         ({"audio": {"playback": {"volume": 10}}}, "audio.playback.volume"),
         ({"audio": {"playback": {"mixer": "auto"}}}, "audio.playback.mixer"),
         ({"tools": {"timers": True}}, "tools"),

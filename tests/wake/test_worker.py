@@ -23,7 +23,12 @@ class Bench:
     """A worker with a ring before it and a notebook behind it."""
 
     def __init__(
-        self, scores: Iterable[float] = (), make: Callable[[], Detector] | None = None, *, hears_ends: bool = False
+        self,
+        scores: Iterable[float] = (),
+        make: Callable[[], Detector] | None = None,
+        *,
+        hears_ends: bool = False,
+        gated: bool = False,
     ) -> None:
         self.detector = FakeDetector(scores)
         self.notes: list[tuple[object, ...]] = []
@@ -33,6 +38,7 @@ class Bench:
             ring=consumer,
             make_detector=make or (lambda: self.detector),
             trigger=WakeTrigger(0.5, 2.0),
+            gated=gated,
             on_detected=lambda model, score, at: self.note("detected", model, score, at),
             on_ended=(lambda at: self.note("ended", at)) if hears_ends else None,
             on_failed=lambda code, error: self.note("failed", code, error),
@@ -112,6 +118,41 @@ def test_muted_audio_is_consumed_and_not_scored() -> None:
     bench.put(CHUNK)
     bench.drain()
     assert bench.notes[-1] == ("detected", "hey_jarvis", 0.9, 4 * CHUNK)
+
+
+def test_a_gated_engine_sleeps_in_a_quiet_room() -> None:
+    """Every chunk is taken, few are scored; a sound wakes it, and so does a microphone that was away or muted."""
+    bench = Bench(gated=True)
+    bench.put(40 * CHUNK)
+    bench.drain()
+    worker = bench.worker
+    asleep = worker.scored_chunks
+    assert (worker.chunks, asleep < 40, worker.gate_open) == (40, True, False)
+    bench.producer.write(np.arange(CHUNK, dtype="<i2").tobytes())
+    bench.drain()
+    assert (worker.chunks, worker.scored_chunks, worker.gate_open) == (41, asleep + 1, True)
+    for come_back in (lambda: setattr(worker, "muted", True), worker.renew):
+        bench.put(30 * CHUNK)
+        bench.drain()
+        assert not worker.gate_open
+        come_back()
+        bench.put(CHUNK)
+        bench.drain()
+        worker.muted = False
+        before = worker.scored_chunks
+        bench.put(CHUNK)
+        bench.drain()
+        assert worker.gate_open
+        assert worker.scored_chunks == before + 1
+
+
+def test_an_engine_without_a_gate_scores_everything() -> None:
+    """As the owner wished."""
+    bench = Bench()
+    bench.worker.renew()
+    bench.put(40 * CHUNK)
+    bench.drain()
+    assert (bench.worker.scored_chunks, bench.worker.gate_open) == (40, True)
 
 
 def test_playing_makes_the_trigger_strict() -> None:
