@@ -9,7 +9,7 @@ from speakerd.core.linear_echo import BLOCK_FRAMES, LinearEcho
 from speakerd.core.pcm import rms_dbfs
 
 RATE_HZ = 16_000
-CHUNK = 5 * BLOCK_FRAMES
+CHUNK = 4 * BLOCK_FRAMES
 Int16 = npt.NDArray[np.int16]
 
 
@@ -73,3 +73,16 @@ def test_silence_stays_silence() -> None:
     """Nothing in makes nothing out."""
     zeros = np.zeros(CHUNK, np.int16)
     assert not LinearEcho().process(zeros, zeros).any()
+
+
+def test_where_no_echo_can_reach_any_more_nothing_is_done() -> None:
+    """A quarter of a second behind a reply the microphone passes untouched, and the room is still known."""
+    echo, far = LinearEcho(), noise(3, seed=1)
+    near = echo_of(far, 500)
+    run(echo, near, far)
+    zeros, user = np.zeros(CHUNK, np.int16), noise(1, seed=2)[:CHUNK]
+    passed = [echo.process(user, zeros) is user for _ in range(8)]
+    assert passed == sorted(passed)
+    assert 0 < sum(passed) < 8
+    out = run(echo, near, far)[RATE_HZ // 4 : RATE_HZ]
+    assert rms_dbfs(near[RATE_HZ // 4 : RATE_HZ]) - rms_dbfs(out) > 20
