@@ -6,6 +6,7 @@ from is ``wake/self_score.py``'s business; what they are good for is ``wake_gate
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 OWN_SCORE = 0.1
@@ -42,15 +43,33 @@ class OwnSpeech:
         """The wake words that we have said so lately that the microphone may be hearing them."""
         return frozenset(self._since_said_s)
 
-    def process(self, scores: Mapping[str, float], chunk_s: float, audible: bool) -> None:
+    def process(self, chunk_s: float, audible: bool) -> None:
         """Take another chunk of what was played.
 
         Args:
-            scores: How much each wake word was in it, 0 to 1; none where nobody looked.
             chunk_s: How long it is.
             audible: Whether there is any sound in it.
         """
         self._quiet_s = 0.0 if audible else self._quiet_s + chunk_s
         aged = {word: since_s + chunk_s for word, since_s in self._since_said_s.items()}
-        self._since_said_s = {word: since_s for word, since_s in aged.items() if since_s < OWN_WINDOW_S - _ROUNDING_S}
-        self._since_said_s |= {word: 0.0 for word, score in scores.items() if score >= OWN_SCORE}
+        self._since_said_s = {word: since_s for word, since_s in aged.items() if _counts(since_s)}
+
+    def note(self, scores: Mapping[str, float], ago_s: float = 0.0) -> None:
+        """Take what was in a chunk, the last one or an earlier one.
+
+        Args:
+            scores: How much each wake word was in it, 0 to 1.
+            ago_s: How much was played since.
+        """
+        for word, score in scores.items():
+            if score >= OWN_SCORE and _counts(ago_s):
+                self._since_said_s[word] = min(ago_s, self._since_said_s.get(word, ago_s))
+
+
+def window_chunks(chunk_s: float) -> int:
+    """Return how many of the last chunks may hold a word that counts."""
+    return math.ceil((OWN_WINDOW_S - _ROUNDING_S) / chunk_s)
+
+
+def _counts(since_s: float) -> bool:
+    return since_s < OWN_WINDOW_S - _ROUNDING_S

@@ -82,6 +82,10 @@ class WakeTrigger:
         self._nearly = False
         self._masking = False
 
+    def heeds(self, scores: Mapping[str, float]) -> bool:
+        """Return whether ``process`` asks which of these words are our own: below that it makes no difference."""
+        return max(scores.values(), default=0.0) >= RISING * self.threshold
+
     def process(
         self, scores: Mapping[str, float], chunk_s: float, playing: bool, own: Collection[str] = ()
     ) -> Detection | None:
@@ -91,7 +95,7 @@ class WakeTrigger:
             scores: Each word's score.
             chunk_s: How much audio the chunk was.
             playing: The loudspeaker plays, or did until just now.
-            own: Words that were in what it played and may be in the room still.
+            own: Words that were in what it played and may be in the room still; needed where it ``heeds`` the scores.
         """
         scores = self._mask(scores, own)
         strict = max(self.threshold, STRICT_THRESHOLD)

@@ -128,7 +128,7 @@ class WakeWorker:
 
     @property
     def self_chunks(self) -> int:
-        """How many chunks of what the loudspeaker played were scored."""
+        """How many chunks of what the loudspeaker played were scored, because a word might have been ours."""
         return self._self_score.chunks if self._self_score is not None else 0
 
     @property
@@ -217,6 +217,8 @@ class WakeWorker:
         scores = detector.score(chunk)
         self.chunks += 1
         self.last_score = max(scores.values(), default=0.0)
+        if self._self_score is not None and self._trigger.heeds(scores):
+            self._self_score.score()
         own = self._self_score.own if self._self_score is not None else _NOBODY
         playing = self.playing or own.playing
         detection = self._trigger.process(scores, detector.chunk_frames / WAKE_RATE_HZ, playing, own.words)

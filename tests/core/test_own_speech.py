@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from speakerd.core.own_speech import ECHO_TAIL_S, OWN_SCORE, OWN_WINDOW_S, OwnSpeech
+from speakerd.core.own_speech import ECHO_TAIL_S, OWN_SCORE, OWN_WINDOW_S, OwnSpeech, window_chunks
 
 CHUNK_S = 0.08
 WORD = "hey_jarvis"
@@ -13,7 +13,8 @@ WORD = "hey_jarvis"
 def run(own: OwnSpeech, span_s: float, *, score: float = 0.0, audible: bool = False) -> None:
     """Let so much audio pass."""
     for _ in range(round(span_s / CHUNK_S)):
-        own.process({WORD: score}, CHUNK_S, audible)
+        own.process(CHUNK_S, audible)
+        own.note({WORD: score})
 
 
 def test_nothing_was_played_at_first() -> None:
@@ -55,7 +56,23 @@ def test_what_nobody_scored_changes_no_word() -> None:
     """Without scores time passes all the same."""
     own = OwnSpeech()
     run(own, CHUNK_S, score=0.9, audible=True)
-    own.process({}, OWN_WINDOW_S / 2, audible=True)
+    own.process(OWN_WINDOW_S / 2, audible=True)
     assert own.words == {WORD}
-    own.process({}, OWN_WINDOW_S / 2, audible=True)
+    own.process(OWN_WINDOW_S / 2, audible=True)
+    assert own.words == frozenset()
+
+
+def test_a_word_noted_late_counts_from_when_it_was_said() -> None:
+    """As if it had been noted then; what is older than the window is nothing, and an older one hides no newer one."""
+    own = OwnSpeech()
+    window = window_chunks(CHUNK_S)
+    own.note({WORD: 0.9}, window * CHUNK_S)
+    assert own.words == frozenset()
+    own.note({WORD: 0.9}, (window - 1) * CHUNK_S)
+    assert own.words == {WORD}
+    own.note({WORD: 0.9}, 5 * CHUNK_S)
+    own.note({WORD: 0.9}, 9 * CHUNK_S)
+    run(own, (window - 6) * CHUNK_S)
+    assert own.words == {WORD}
+    run(own, CHUNK_S)
     assert own.words == frozenset()

@@ -251,3 +251,21 @@ class TestRising:
         trigger.process({"word": 0.0}, 0.08, False)
         trigger.process({"word": 0.3}, 0.08, False)
         assert trigger.rising is None
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans()), max_size=60),
+    st.sampled_from([0.1, 0.35, 0.5, 0.9, 1.0]),
+)
+def test_whose_word_it_is_matters_only_where_the_scores_are_heeded(
+    heard: list[tuple[float, bool, bool]], threshold: float
+) -> None:
+    """A trigger that is told only then decides, counts and expects the same."""
+    told, asked = WakeTrigger(threshold, 0.0), WakeTrigger(threshold, 0.0)
+    for score, playing, is_own in heard:
+        scores, own = {WORD: score}, {WORD} if is_own else set()
+        one = told.process(scores, CHUNK_S, playing, own)
+        other = asked.process(scores, CHUNK_S, playing, own if asked.heeds(scores) else ())
+        assert one == other
+        assert (told.rising, told.near_misses, told.masked) == (asked.rising, asked.near_misses, asked.masked)
+    assert not asked.heeds({})
