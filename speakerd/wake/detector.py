@@ -21,22 +21,7 @@ import numpy.typing as npt
 
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import fade, models
-
-CHUNK_FRAMES = 1280
-"""80 ms at 16 kHz, the step of openWakeWord's embedding (specified)."""
-
-MEMORY_CHUNKS = 26
-"""A score depends on so many chunks, 2.08 s, and on nothing before: 16 embeddings, 76 rows of melspectrogram in each,
-and what the first of these rows looks back on (specified by openWakeWord)."""
-
-_STFT_OVERLAP_FRAMES = 480
-"""Audio before a chunk that its melspectrogram looks back on (specified by openWakeWord)."""
-
-_EMBEDDING_ROWS = 76
-"""Rows of melspectrogram in one embedding (specified by the embedding model)."""
-
-_EMBEDDING_WIDTH = 96
-"""Numbers in one embedding (specified by the embedding model)."""
+from speakerd.wake.shapes import CHUNK_FRAMES, EMBEDDING_ROWS, EMBEDDING_WIDTH, OVERLAP_FRAMES
 
 _NOISE_SEED = 20
 """Any fixed number: openWakeWord fills its history with noise, and equal starts make equal scores (guessed)."""
@@ -220,7 +205,7 @@ def _cannot_train(*_args: object, **_options: object) -> NoReturn:
 def _check_classifier(session: Any, path: Path) -> None:
     """Refuse a network that does not turn a stretch of embeddings into one score."""
     takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-    if (len(takes), takes[-1]) != (3, _EMBEDDING_WIDTH) or (len(gives), gives[-1]) != (2, 1):
+    if (len(takes), takes[-1]) != (3, EMBEDDING_WIDTH) or (len(gives), gives[-1]) != (2, 1):
         message = f"{path} is not a wake word model: it turns {takes} into {gives}"
         raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
 
@@ -231,6 +216,6 @@ def _shorten_history(model: Any) -> None:
     openWakeWord keeps ten seconds and copies them, sample by sample, for every chunk; the scores stay the same.
     """
     features = model.preprocessor
-    features.raw_data_buffer = deque(features.raw_data_buffer, maxlen=CHUNK_FRAMES + _STFT_OVERLAP_FRAMES)
-    features.melspectrogram_max_len = _EMBEDDING_ROWS
+    features.raw_data_buffer = deque(features.raw_data_buffer, maxlen=CHUNK_FRAMES + OVERLAP_FRAMES)
+    features.melspectrogram_max_len = EMBEDDING_ROWS
     features.feature_buffer_max_len = max(model.model_inputs.values())

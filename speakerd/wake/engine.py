@@ -18,7 +18,7 @@ from speakerd.wake import models
 from speakerd.wake.detector import Detector
 from speakerd.wake.lean import Lean
 from speakerd.wake.lean_classifier import UnknownOperationError
-from speakerd.wake.lean_features import WIDTH
+from speakerd.wake.shapes import EMBEDDING_WIDTH
 
 log = logging.getLogger("speakerd.wake")
 
@@ -78,7 +78,7 @@ def wrong_about(lean: Lean, words: Mapping[str, Path]) -> str | None:
         return f"its features are wrong on this machine: {np.round(found, 3).tolist()}"
     for word, path in words.items():
         for seed, right in _SCORES.get(path.name, ()):
-            noise = np.random.RandomState(seed).standard_normal((lean.embeddings(word), WIDTH)) * _NOISE_LEVEL
+            noise = np.random.RandomState(seed).standard_normal((lean.embeddings(word), EMBEDDING_WIDTH)) * _NOISE_LEVEL
             score = lean.score_of(word, noise.astype(np.float32))
             if not abs(score - right) <= _TOLERANCE_SCORE:
                 return f'"{word}" scores {score:.4f} where openWakeWord says {right:.4f}'

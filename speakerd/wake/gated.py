@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.core.wake_idle import IdleGate
-from speakerd.wake.detector import MEMORY_CHUNKS, Detector
+from speakerd.wake.detector import Detector
+from speakerd.wake.shapes import MEMORY_CHUNKS
 
 
 class GatedDetector:

@@ -16,20 +16,11 @@ import numpy.typing as npt
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import fade
 from speakerd.wake.lean_classifier import Classifier, UnknownOperationError
-from speakerd.wake.lean_features import (
-    CHUNK_FRAMES,
-    OVERLAP_FRAMES,
-    Embedding,
-    Float32,
-    Int16,
-    Melspectrogram,
-)
+from speakerd.wake.lean_features import Embedding, Float32, Int16, Melspectrogram
 from speakerd.wake.onnx_file import BadModelError, Graph, read
+from speakerd.wake.shapes import BANDS, CHUNK_FRAMES, CHUNK_ROWS, OVERLAP_FRAMES
 
 Made = TypeVar("Made")
-
-_ROWS, _BANDS = 8, 32
-"""Rows of melspectrogram in a chunk, and numbers in a row (specified by openWakeWord)."""
 
 _FIRST_ROWS = 5
 """Rows of the first chunk, which has no audio before it to look back on (specified by openWakeWord)."""
@@ -136,12 +127,12 @@ class Lean:
         audio = np.concatenate((self._tail, chunks.ravel()))
         self._tail = audio[-OVERLAP_FRAMES:]
         rows = self._melspectrogram.rows(audio.astype(np.float32))
-        return self._melspectrogram.finished(rows.reshape(-1, _ROWS, _BANDS)).reshape(-1, _BANDS)
+        return self._melspectrogram.finished(rows.reshape(-1, CHUNK_ROWS, BANDS)).reshape(-1, BANDS)
 
     def _first_rows(self, chunks: Int16) -> Float32:
         """Return the rows of the first chunks ever: those that have no audio are ones."""
         rows = self._melspectrogram.rows(chunks[0].astype(np.float32))[:_FIRST_ROWS]
-        first = np.ones((_ROWS, _BANDS), np.float32)
+        first = np.ones((CHUNK_ROWS, BANDS), np.float32)
         first[-_FIRST_ROWS:] = self._melspectrogram.finished(rows[None])[0]
         self._tail = chunks[0, -OVERLAP_FRAMES:]
         return first if len(chunks) == 1 else np.concatenate((first, self._rows(chunks[1:])))
@@ -151,10 +142,10 @@ class Lean:
         noise = np.random.RandomState(_NOISE_SEED).randint(-_NOISE_PEAK, _NOISE_PEAK, _NOISE_FRAMES)
         rows = self._melspectrogram.rows(noise.astype(np.float32))
         # The first of them would be made of the 76 rows from row 0 on; a chunk's end is 4 rows off from there.
-        lead = np.ones((_ROWS // 2, _BANDS), np.float32)
+        lead = np.ones((CHUNK_ROWS // 2, BANDS), np.float32)
         aligned = np.concatenate((lead, self._melspectrogram.finished(rows[None])[0]))
-        made = self._embedding.fork().process(aligned[: len(aligned) // _ROWS * _ROWS])
-        self._embedding.process(np.ones((_ROWS * _EMPTY_BLOCKS, _BANDS), np.float32))
+        made = self._embedding.fork().process(aligned[: len(aligned) // CHUNK_ROWS * CHUNK_ROWS])
+        self._embedding.process(np.ones((CHUNK_ROWS * _EMPTY_BLOCKS, BANDS), np.float32))
         return made[-self._depth :]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from speakerd.wake.lean_features import WIDTH
 from speakerd.wake.onnx_file import BadModelError, Graph, Node, Tensor
+from speakerd.wake.shapes import EMBEDDING_WIDTH
 
 Float32 = npt.NDArray[np.float32]
 Values = dict[str, Tensor]
@@ -50,10 +50,10 @@ class Classifier:
             case [(_, int(embeddings), 96)] if embeddings > 0:
                 self.embeddings = embeddings
             case _:
-                raise BadModelError(f"it takes {shapes}, not some embeddings of {WIDTH} numbers")
+                raise BadModelError(f"it takes {shapes}, not some embeddings of {EMBEDDING_WIDTH} numbers")
         (self._input,) = graph.inputs
         self._program = _Program(graph)
-        found = self._program.run({self._input: np.zeros((1, self.embeddings, WIDTH), np.float32)})
+        found = self._program.run({self._input: np.zeros((1, self.embeddings, EMBEDDING_WIDTH), np.float32)})
         if [result.shape for result in found] != [(1, 1)]:
             raise BadModelError(f"it gives {[result.shape for result in found]}, not one score")
 

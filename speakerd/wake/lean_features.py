@@ -16,33 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.wake.onnx_file import BadModelError, Graph, Node
+from speakerd.wake.shapes import BANDS, EMBEDDING_WIDTH
 
 Float32 = npt.NDArray[np.float32]
 Int16 = npt.NDArray[np.int16]
 
-CHUNK_FRAMES = 1280
-"""80 ms at 16 kHz, the step of the embedding (specified by the embedding model)."""
-
-OVERLAP_FRAMES = 480
-"""Audio before a chunk that its melspectrogram looks back on (specified by openWakeWord)."""
-
-WIDTH = 96
-"""Numbers in one embedding (specified by the embedding model)."""
-
-_WINDOW_FRAMES, _HOP_FRAMES, _BANDS = 512, 160, 32
-"""One row of melspectrogram: what it looks at, how far the next one is, how many numbers it has (specified)."""
-
-_ROWS = 8
-"""Rows of melspectrogram in a chunk (specified)."""
+_WINDOW_FRAMES, _HOP_FRAMES = 512, 160
+"""What one row of melspectrogram looks at, and how far the next one is (specified)."""
 
 _RANGE_DB = 80.0
 """What lies further below the loudest of a chunk counts as this far below it (specified by the melspectrogram)."""
-
-_RECEPTIVE_ROWS = 76
-"""Rows of melspectrogram that make one embedding (specified by the embedding model)."""
-
-MEMORY_CHUNKS = 26
-"""Of what lies further back nothing is left in 16 embeddings: 76 rows, 16 steps, and the overlap (specified)."""
 
 
 class Melspectrogram:
@@ -60,7 +43,7 @@ class Melspectrogram:
             real, self._bands = graph.constants["0.stft.conv_real.weight"], graph.constants["1.melW"]
         except KeyError as error:
             raise BadModelError(f"the melspectrogram has no {error}") from None
-        if real.shape != (257, 1, _WINDOW_FRAMES) or self._bands.shape != (257, _BANDS):
+        if real.shape != (257, 1, _WINDOW_FRAMES) or self._bands.shape != (257, BANDS):
             raise BadModelError(f"the melspectrogram has weights of {real.shape} and {self._bands.shape}")
         self._window = real[0, 0]  # the cosine of frequency 0 is 1: what is left is the window
 
@@ -151,7 +134,12 @@ def _layers(graph: Graph) -> tuple[_Layer, ...]:
             raise BadModelError(f"the embedding begins with {node.op}")
         layers[-1] = _with_next(layers[-1], node, graph)
     kinds = [layer.kind for layer in layers]
-    if not kinds or kinds[0] != "first" or "first" in kinds[1:] or layers[-1].weights.shape != (3, WIDTH, WIDTH):
+    if (
+        not kinds
+        or kinds[0] != "first"
+        or "first" in kinds[1:]
+        or layers[-1].weights.shape != (3, EMBEDDING_WIDTH, EMBEDDING_WIDTH)
+    ):
         raise BadModelError("the embedding is another network")
     return tuple(layers)
 
@@ -188,14 +176,14 @@ def _with_next(layer: _Layer, node: Node, graph: Graph) -> _Layer:
 
 def _first_step(x: Float32, layer: _Layer, past: Float32 | None) -> tuple[Float32, Float32]:
     """Convolve 3 rows x 3 bands of one number each."""
-    wide = np.zeros((len(x) + 2, _BANDS + 2), np.float32)
+    wide = np.zeros((len(x) + 2, BANDS + 2), np.float32)
     wide[2:, 1:-1] = x[:, :, 0]
     if past is not None:
         wide[:2] = past
     windows = np.lib.stride_tricks.sliding_window_view(wide, (3, 3))
     y = windows.reshape(-1, 9) @ layer.weights
     y += layer.bias
-    return y.reshape(len(x), _BANDS, -1), wide[-2:].copy()
+    return y.reshape(len(x), BANDS, -1), wide[-2:].copy()
 
 
 def _time_step(x: Float32, layer: _Layer, past: Float32 | None) -> tuple[Float32, Float32]:

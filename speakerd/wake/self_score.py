@@ -15,7 +15,8 @@ import numpy.typing as npt
 from speakerd.core.linear_echo import LinearEcho
 from speakerd.core.own_speech import OwnSpeech, window_chunks
 from speakerd.core.units import WAKE_RATE_HZ
-from speakerd.wake.detector import MEMORY_CHUNKS, Detector
+from speakerd.wake.detector import Detector
+from speakerd.wake.shapes import MEMORY_CHUNKS
 
 Chunk = npt.NDArray[np.int16]
 

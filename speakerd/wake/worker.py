@@ -18,9 +18,10 @@ from speakerd.core.errors import SpeakerdError
 from speakerd.core.own_speech import OwnSpeech
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ
 from speakerd.core.wake_gate import WakeTrigger
-from speakerd.wake.detector import CHUNK_FRAMES, Detector
+from speakerd.wake.detector import Detector
 from speakerd.wake.gated import GatedDetector
 from speakerd.wake.self_score import SelfScore
+from speakerd.wake.shapes import CHUNK_FRAMES
 
 _NOBODY = OwnSpeech()
 """What is known of the loudspeaker where nobody tells."""

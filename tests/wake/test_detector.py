@@ -13,7 +13,8 @@ import pytest
 from speakerd.core.errors import WakeError
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import models
-from speakerd.wake.detector import CHUNK_FRAMES, OpenWakeWord
+from speakerd.wake.detector import OpenWakeWord
+from speakerd.wake.shapes import CHUNK_FRAMES
 from tests.fakes.models import wake_models
 from tests.fakes.voices import pad, say
 

@@ -10,8 +10,9 @@ import pytest
 
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.wake_gate import WakeTrigger
-from speakerd.wake.detector import CHUNK_FRAMES, MEMORY_CHUNKS, OpenWakeWord
+from speakerd.wake.detector import OpenWakeWord
 from speakerd.wake.gated import GatedDetector
+from speakerd.wake.shapes import CHUNK_FRAMES, MEMORY_CHUNKS
 from tests.fakes.detector import FakeDetector
 from tests.fakes.models import wake_models
 from tests.fakes.voices import say

@@ -10,10 +10,10 @@ import pytest
 from speakerd.core.errors import WakeError
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import models
-from speakerd.wake.detector import CHUNK_FRAMES, OpenWakeWord
+from speakerd.wake.detector import OpenWakeWord
 from speakerd.wake.lean import Lean
 from speakerd.wake.lean_classifier import UnknownOperationError
-from speakerd.wake.lean_features import MEMORY_CHUNKS
+from speakerd.wake.shapes import CHUNK_FRAMES, MEMORY_CHUNKS
 from tests.fakes.models import wake_models
 from tests.fakes.onnx_writer import graph, node, write
 from tests.fakes.voices import say

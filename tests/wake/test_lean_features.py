@@ -12,8 +12,9 @@ import onnxruntime
 import pytest
 
 from speakerd.wake import models
-from speakerd.wake.lean_features import CHUNK_FRAMES, OVERLAP_FRAMES, Embedding, Melspectrogram
+from speakerd.wake.lean_features import Embedding, Melspectrogram
 from speakerd.wake.onnx_file import BadModelError, Graph, read
+from speakerd.wake.shapes import CHUNK_FRAMES, OVERLAP_FRAMES
 from tests.fakes.models import wake_models
 from tests.fakes.onnx_writer import graph, node, write
 from tests.fakes.voices import say

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from speakerd.core.own_speech import OwnSpeech, window_chunks
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.wake_gate import WakeTrigger
-from speakerd.wake.detector import CHUNK_FRAMES, MEMORY_CHUNKS, Detector, OpenWakeWord
+from speakerd.wake.detector import Detector, OpenWakeWord
 from speakerd.wake.self_score import SelfScore
+from speakerd.wake.shapes import CHUNK_FRAMES, MEMORY_CHUNKS
 from tests.fakes.detector import LoudDetector
 from tests.fakes.models import wake_models
 from tests.fakes.voices import say

@@ -1,0 +1,23 @@
+"""How much openWakeWord's networks look at, at once and in all; specified by it and by the embedding model."""
+
+CHUNK_FRAMES = 1280
+"""80 ms at 16 kHz, the step of the embedding."""
+
+OVERLAP_FRAMES = 480
+"""Audio before a chunk that its melspectrogram looks back on."""
+
+CHUNK_ROWS = 8
+"""Rows of melspectrogram in a chunk."""
+
+BANDS = 32
+"""Numbers in a row of melspectrogram."""
+
+EMBEDDING_ROWS = 76
+"""Rows of melspectrogram in one embedding."""
+
+EMBEDDING_WIDTH = 96
+"""Numbers in one embedding."""
+
+MEMORY_CHUNKS = 26
+"""A score depends on so many chunks and nothing before them: 16 embeddings of 76 rows, a chunk apart, and the overlap
+(follows; classifiers that look at more embeddings were not met)."""
