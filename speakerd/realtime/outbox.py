@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
+from speakerd.core.sent_frames import SentFrames
+from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ, Frames, Ms
 
 _BYTES_PER_S = SAMPLE_BYTES * WIRE_RATE_HZ
 
@@ -31,6 +32,8 @@ class Outbox:
         self._audio = bytearray()
         self._unconfirmed = bytearray()
         self._confirmed = False
+        self._frames = SentFrames()
+        self._taken_bytes = 0
 
     @property
     def waiting_bytes(self) -> int:
@@ -51,9 +54,21 @@ class Outbox:
         """Add a command; commands overtake audio."""
         self._commands.append(text)
 
-    def audio(self, pcm: bytes) -> None:
-        """Add wire audio."""
+    def audio(self, pcm: bytes, first_frame: Frames | None = None) -> None:
+        """Add wire audio, which begins with this frame of the microphone's; None: it is silence, or nobody knows."""
         self._audio += pcm
+        self._frames.add(len(pcm) // SAMPLE_BYTES, first_frame)
+
+    def frame_at(self, place_ms: Ms) -> Frames | None:
+        """Return the microphone's frame at a place in the audio of the session that comes up; None: nobody knows."""
+        return self._frames.at(place_ms)
+
+    def rest(self) -> Outbox:
+        """Return an outbox for the next session, with the audio that was not taken."""
+        rest = Outbox()
+        rest._audio = self._audio[:]
+        rest._frames = self._frames.after(self._taken_bytes // SAMPLE_BYTES)
+        return rest
 
     def take_command(self) -> str | None:
         """Take the next command out."""
@@ -63,6 +78,7 @@ class Outbox:
         """Take the next piece of audio out; empty when there is none."""
         piece = bytes(self._audio[:PIECE_BYTES])
         del self._audio[:PIECE_BYTES]
+        self._taken_bytes += len(piece)
         if not self._confirmed:
             self._unconfirmed += piece
         return piece
@@ -76,4 +92,5 @@ class Outbox:
         """Put back the audio that went to a session that never came up, and forget the commands meant for it."""
         self._commands.clear()
         self._audio[:0] = self._unconfirmed
+        self._taken_bytes -= len(self._unconfirmed)
         self._unconfirmed.clear()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from speakerd.core.units import Frames, Ms
 from speakerd.realtime.outbox import LIMIT_BYTES, PIECE_BYTES, Outbox
 
 AUDIO = st.lists(st.binary(min_size=2, max_size=3 * PIECE_BYTES), max_size=5)
@@ -80,6 +81,33 @@ def test_a_confirmed_session_keeps_nothing() -> None:
     outbox.take_audio()
     outbox.rewind()
     assert (outbox.empty, outbox.waiting_bytes) == (True, 0)
+
+
+def test_what_was_sent_is_found_again_by_its_place() -> None:
+    """Places count from the session's beginning, however often it was begun, and whatever was taken."""
+    outbox = Outbox()
+    outbox.audio(bytes(2 * 480), Frames(5000))
+    outbox.take_audio()
+    outbox.rewind()
+    outbox.audio(bytes(2 * 480))
+    outbox.audio(bytes(2 * 480), Frames(9000))
+    assert [outbox.frame_at(Ms(place)) for place in (10, 25, 50, 60)] == [5240, 9000, 9240, None]
+
+
+def test_the_next_session_gets_the_rest() -> None:
+    """What was not taken is at the beginning of its audio; what was taken belongs to the old one."""
+    outbox = Outbox()
+    outbox.confirm()
+    outbox.audio(bytes(2 * 480), Frames(5000))
+    outbox.take_audio()
+    outbox.command("for the old session")
+    outbox.audio(b"34" * 480, Frames(5480))
+    rest = outbox.rest()
+    rest.audio(b"56" * 480, Frames(5960))
+    assert (rest.frame_at(Ms(0)), rest.frame_at(Ms(20))) == (5480, 5960)
+    assert (rest.take_command(), drained(rest)) == (None, b"34" * 480 + b"56" * 480)
+    rest.rewind()
+    assert drained(rest) == b"34" * 480 + b"56" * 480
 
 
 def test_two_minutes_may_wait() -> None:
