@@ -87,6 +87,11 @@ class Memory:
         if len(self._cuts) > MAX_TURNS:
             del self._cuts[next(iter(self._cuts))]
 
+    def withdraw(self) -> None:
+        """Forget what the user has said since the last reply: it got no answer, and will be said again."""
+        while self._entries and self._entries[-1].role == "user":
+            self._entries.pop()
+
     def recent(self, now_s: float) -> tuple[Said, ...]:
         """Return what is still remembered, oldest first, ready to be handed to a new session.
 

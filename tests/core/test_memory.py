@@ -108,6 +108,22 @@ def test_a_message_beyond_all_bounds_is_shortened() -> None:
     assert said.text.endswith("word" + ELLIPSIS)
 
 
+def test_what_is_said_again_is_remembered_once() -> None:
+    """What the user has said since the last reply is forgotten, written down or not; what was answered stays."""
+    memory = Memory(minutes=10)
+    memory.withdraw()
+    for role, text in (
+        ("user", "Who are you?"),
+        ("assistant", "A speaker."),
+        ("user", "What time"),
+        ("user", "is it?"),
+    ):
+        memory.said(role, text, 1.0)
+    memory.expect(ItemId("item_5"), 1.0)
+    memory.withdraw()
+    assert memory.recent(2.0) == (Said("user", "Who are you?"), Said("assistant", "A speaker."))
+
+
 @given(WORDS, st.integers(-10, 4000), st.integers(-10, 3000))
 def test_a_heard_part_never_says_more_than_was_heard(text: str, heard_ms: int, whole_ms: int) -> None:
     """The story of an interruption: whole words of the beginning, no more than their share, marked as cut."""
