@@ -113,6 +113,9 @@ class LinkLost:
     code: str
     """The error's stable code."""
 
+    repeatable_from: Frames | None = None
+    """The oldest wire frame that the microphone has let through and can let through again; None: there is none."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionReduced:
@@ -133,6 +136,10 @@ class SpeechStarted:
 
     unheard: tuple[Heard, ...] = ()
     """Reply items that are playing or waiting, with what was heard of each."""
+
+    from_frame: Frames | None = None
+    """Where in the microphone's wire frames the user's words begin, what the service pads them with included; None:
+    nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from speakerd.core import events
 from speakerd.core.errors import BENIGN_SERVICE_CODES, LinkError, Remedy
 from speakerd.core.memory import Said
-from speakerd.core.units import SAMPLE_BYTES, ItemId, Ms, ResponseId, wire_bytes_to_ms
+from speakerd.core.units import SAMPLE_BYTES, Frames, ItemId, Ms, ResponseId, wire_bytes_to_ms
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
 from speakerd.realtime.calls import Calls
@@ -58,10 +58,16 @@ class Session:
     """What is going on in one session, by id. Feed it server events; ask it for commands.
 
     Thread: whichever owns it. Ends: with its connection; a new connection is a new session.
+
+    Args:
+        spec: How we want it to be.
+        frame_at: Knows the microphone's wire frame at a place in the audio that was appended.
     """
 
-    def __init__(self, spec: SessionSpec) -> None:
+    def __init__(self, spec: SessionSpec, frame_at: Callable[[Ms], Frames | None] = lambda _place_ms: None) -> None:
         self._spec = spec
+        self._frame_at = frame_at
+        self._heard_ms = Ms(0)
         self._numbers = itertools.count(1)
         self._pending_update: str | None = None
         self._minimal_tried = False
@@ -268,13 +274,16 @@ class Session:
             commands=() if request is None else (request,),
         )
 
-    def _speech_started(self, _event: wire_events.SpeechStarted) -> Outcome:
+    def _speech_started(self, event: wire_events.SpeechStarted) -> Outcome:
         self._user_speaks = True
+        # The padding before it is in that place; it must not reach into what was said before.
+        begins_ms = max(event.audio_start_ms, self._heard_ms)
         # Who listens to the loudspeaker adds what was heard.
-        return Outcome(event=events.SpeechStarted())
+        return Outcome(event=events.SpeechStarted(from_frame=self._frame_at(begins_ms)))
 
-    def _speech_stopped(self, _event: wire_events.SpeechStopped) -> Outcome:
+    def _speech_stopped(self, event: wire_events.SpeechStopped) -> Outcome:
         self._user_speaks = False
+        self._heard_ms = event.audio_end_ms
         return Outcome(event=events.SpeechStopped())
 
     def _committed(self, event: wire_events.Committed) -> Outcome:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from speakerd.core import events as core
 from speakerd.core.errors import Remedy
 from speakerd.core.memory import Said
-from speakerd.core.units import ItemId, Ms, ResponseId
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.realtime import server_events as server
 from speakerd.realtime.outcome import NOTHING, Outcome, Transcript
 from speakerd.realtime.session import Session
@@ -109,6 +109,15 @@ def test_speech_is_told_to_the_core() -> None:
     session = talking()
     assert session.receive(server.SpeechStarted(A, Ms(10))) == Outcome(event=core.SpeechStarted())
     assert session.receive(server.SpeechStopped(A, Ms(20))) == Outcome(event=core.SpeechStopped())
+
+
+def test_where_speech_begins_is_known_by_the_microphones_frames() -> None:
+    """The service's place includes its padding, which must not reach into what was said before."""
+    session = Session(SessionSpec(), lambda place_ms: Frames(1_000_000 + place_ms))
+    for begins_ms, frame in ((700, 1_000_700), (1500, 1_002_000), (2600, 1_002_600)):
+        said = session.receive(server.SpeechStarted(A, Ms(begins_ms)))
+        assert said == Outcome(event=core.SpeechStarted(from_frame=Frames(frame)))
+        session.receive(server.SpeechStopped(A, Ms(2000)))
 
 
 def test_a_response_begins_and_ends_once() -> None:
