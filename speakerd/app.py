@@ -274,6 +274,7 @@ class Speaker:
             on_cut=self._memory.cut,
             on_usage=self._accounts.note_usage,
             on_transcription_usage=self._accounts.note_transcription,
+            on_asking_again=self._memory.withdraw,
             seeds=lambda: self._memory.recent(time.monotonic()),
             now=time.monotonic,
             trace=self._trace,
@@ -332,8 +333,8 @@ class Speaker:
             self._notifier.ready()
             self._notifier.show(self.controller.status_line())
 
-    def _send(self, pcm: bytes) -> None:
-        self._link.append(pcm)
+    def _send(self, pcm: bytes, first_frame: Frames | None) -> None:
+        self._link.append(pcm, first_frame)
 
     def _counts(self) -> Counts:
         if not self._built:  # the turns' log asks once before there is anybody to be asked

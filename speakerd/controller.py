@@ -29,13 +29,15 @@ from speakerd.core.actions import (
     PrepareLink,
     RejectAudio,
     RenewLink,
+    ReopenLink,
+    RepeatUplink,
     RequestResponse,
     Say,
     SilenceUplink,
     TruncateItem,
 )
 from speakerd.core.conversation import step
-from speakerd.core.events import DeadlinePassed, Event, SpeechStarted, StopRequested, WakeWordDetected
+from speakerd.core.events import DeadlinePassed, Event, LinkLost, SpeechStarted, StopRequested, WakeWordDetected
 from speakerd.core.state import Limits, State, status_line
 from speakerd.ports import Clock, Indicator, Link, Loudspeaker, Trace, Uplink, Voice
 
@@ -115,6 +117,8 @@ class Controller:
         if isinstance(event, WakeWordDetected | SpeechStarted | StopRequested):
             # The core never asks: what was heard until now travels with the event.
             event = replace(event, unheard=self._loudspeaker.unheard())
+        elif isinstance(event, LinkLost):
+            event = replace(event, repeatable_from=self._uplink.repeatable_from())
         before = self.state
         self.state, actions = step(before, event, self._clock.now(), self._limits)
         if self.state.phase is not before.phase:
@@ -141,12 +145,16 @@ class Controller:
                 self._link.abandon()
             case OpenLink():
                 self._link.open()
+            case ReopenLink():
+                self._link.reopen()
             case RenewLink():
                 self._link.renew()
             case CloseLink():
                 self._link.close()
             case OpenUplink(from_frame):
                 self._uplink.open(from_frame)
+            case RepeatUplink(from_frame):
+                self._uplink.repeat(from_frame)
             case SilenceUplink():
                 self._uplink.silence()
             case CloseUplink():

@@ -17,6 +17,12 @@ class Uplink(Protocol):
     def open(self, from_frame: Frames | None) -> None:
         """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice."""
 
+    def repeat(self, from_frame: Frames) -> None:
+        """Send again what was let through since a wire frame: the session that got it is gone."""
+
+    def repeatable_from(self) -> Frames:
+        """Return the oldest wire frame that was let through and can be let through again."""
+
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""
 
@@ -65,14 +71,20 @@ class Link(Protocol):
     def open(self) -> None:
         """Start a session, on a prepared socket if there is one; the answer comes as ``LinkUp`` or ``LinkLost``."""
 
+    def reopen(self) -> None:
+        """Start a session for a question that was not answered in the one that is lost, and that is asked again."""
+
     def renew(self) -> None:
         """End this session and start another; audio appended from now on goes to the new one."""
 
     def close(self) -> None:
         """End the session, or the attempt; nothing more is sent and no event of it follows."""
 
-    def append(self, pcm: bytes) -> None:
-        """Queue wire audio for the service, in order; kept while the link is still coming up."""
+    def append(self, pcm: bytes, first_frame: Frames | None) -> None:
+        """Queue wire audio for the service, in order; kept while the link is still coming up.
+
+        It begins with this frame of the microphone's; None: it is silence.
+        """
 
     def truncate(self, item_id: ItemId, heard_ms: Ms) -> None:
         """Tell the service how much of an item was heard."""

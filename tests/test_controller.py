@@ -141,6 +141,20 @@ def test_a_session_is_renewed_in_the_window(house):
     assert house.link.names()[-1] == "link.renew"
 
 
+def test_a_question_is_asked_again(house):
+    """The link's loss travels with what can be sent again; the session is there before the sound goes to it."""
+    order = []
+    house.link.on_call = house.uplink.on_call = order.append
+    house.uplink.repeatable = Frames(50_000)
+    house.post(WAKE, LinkUp(), SpeechStarted(from_frame=Frames(50_000)), LinkLost("link-lost"))
+    assert order[-2:] == [("link.reopen",), ("uplink.repeat", 50_000)]
+    house.clock.advance(house.limits.ask_again_s)
+    assert order[-2:] == [("uplink.close",), ("link.close",)]
+    house.uplink.repeatable = Frames(50_001)
+    house.post(WAKE, LinkUp(), SpeechStarted(from_frame=Frames(50_000)), LinkLost("link-lost"))
+    assert house.link.names()[-1] == "link.close", "its beginning is gone"
+
+
 def test_a_function_call_is_answered_and_followed(house):
     """The result goes out, and the service is asked to go on when its response is over."""
     house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1))

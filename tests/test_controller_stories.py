@@ -24,6 +24,7 @@ from speakerd.core.events import (
     WakeWordApproached,
 )
 from speakerd.core.functions import END_CONVERSATION, WAIT_FOR_USER
+from speakerd.core.notices import Notice
 from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Limits, LinkState, Phase
 from speakerd.core.units import ResponseId
@@ -82,6 +83,34 @@ def check_it_works(outside: Outside) -> None:
     outside.pass_time(max(0.0, LONGEST_S[window] - 0.1))
     assert outside.phase is window
     outside.fall_silent()
+
+
+def test_a_question_survives_the_network():
+    """Lost in mid-utterance it is asked again; lost again behind its end it is told; the next one works."""
+    outside = Outside(Limits())
+    for act in STORY[:3]:
+        act(outside)
+    began = outside.question[0]
+    outside.lose_link("link-lost")
+    assert ("uplink.repeat", began) in outside.calls
+    assert (outside.phase, outside.link, outside.uplink) == (Phase.LISTENING, "connecting", "live")
+    outside.pass_time(outside.limits.ask_again_s - 0.1)
+    for act in STORY[1:4]:
+        act(outside)
+    outside.lose_link("link-lost")
+    assert ("say", Notice.OFFLINE, True) in outside.calls
+    check_it_works(outside)
+
+
+def test_a_network_that_stays_away_is_told_in_time():
+    """The user hears of it once the new session has had its time to come up."""
+    outside = Outside(Limits())
+    for act in STORY[:4]:
+        act(outside)
+    outside.lose_link("link-timeout")
+    outside.pass_time(outside.limits.ask_again_s)
+    assert ("say", Notice.OFFLINE, True) in outside.calls
+    check_it_works(outside)
 
 
 class Evening(RuleBasedStateMachine):

@@ -59,6 +59,11 @@ class HeldUplink:
         """No frame before this one will be sent any more."""
         return self._gate.next_frame
 
+    @property
+    def repeatable_from(self) -> Frames:
+        """The oldest frame that was let through since it was opened last, and can be let through again."""
+        return self._gate.repeatable_from
+
     def open(self, from_frame: Frames | None) -> None:
         """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice."""
         self._asked_at = None
@@ -69,6 +74,10 @@ class HeldUplink:
         self._begin = Frames(max(self._gate.silent_from, self._asked_at - HISTORY_FRAMES, self._near.start))
         self._levels = _NOTHING
         self._open_when_due(self._echo)
+
+    def repeat(self, from_frame: Frames) -> None:
+        """Send again what was let through since a wire frame: what got it is gone."""
+        self._gate.repeat(from_frame)
 
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""

@@ -28,15 +28,16 @@ from speakerd.core.events import Device, EchoMeasured, Event, MicrophoneSilent
 from speakerd.core.mute_watch import MuteWatch
 from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
 from speakerd.core.preroll import Preroll
-from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
+from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
 
 RING_S = 2.0
 """What the capture ring holds: how long the loop may be busy before audio is refused (guess; a slow import)."""
 
-PREROLL_S = 10.0
-"""How far back an uplink may begin: longer than any network takes to connect (guess)."""
+PREROLL_S = 20.0
+"""How far back an uplink may begin: longer than any network takes to connect, and long enough that a question of some
+ten seconds can be asked again when a network has fallen silent, which takes eight to be noticed (chosen; 960 kB)."""
 
 LAZY_FRAMES = ms_to_frames(80, WIRE_RATE_HZ)
 """While nobody waits for the session, or nobody speaks, the loop is woken once for so much: the wake word looks at
@@ -92,7 +93,7 @@ class Microphone:
         far: What the loudspeaker plays; None: nobody knows.
         wake_feed: Takes wake audio, always and all of it: exactly two frames for three of the wire; and, while
             something plays, as much of the microphone before anything was cancelled, and of what was played.
-        uplink: Takes wire audio that leaves for the session.
+        uplink: Takes wire audio that leaves for the session, and where it begins; None: it is silence.
         on_event: Takes ``DeviceFound`` and ``DeviceLost``.
         on_echo: Takes what is known of the echo after each stretch of playing, and when its choice changes.
         on_silent: Told when nothing but zeros comes, and when that ends.
@@ -111,7 +112,7 @@ class Microphone:
         canceller: Canceller | None,
         far: Reference | None,
         wake_feed: Callable[[bytes, bytes | None, bytes | None], None],
-        uplink: Callable[[bytes], None],
+        uplink: Callable[[bytes, Frames | None], None],
         on_event: Callable[[Event], None],
         now: Callable[[], float],
         trace: Trace,
@@ -166,6 +167,17 @@ class Microphone:
         self._calm.disturb()
         self._gate.open(from_frame)
         self._hurry()
+
+    def repeat(self, from_frame: Frames) -> None:
+        """Send again what was let through since a wire frame: the session that got it is gone."""
+        back_ms = frames_to_ms(self._preroll.end - from_frame, WIRE_RATE_HZ)
+        self._trace.mark("uplink.again", from_frame=from_frame, back_ms=back_ms)
+        self._gate.repeat(from_frame)
+
+    def repeatable_from(self) -> Frames:
+        """Return the oldest wire frame that was let through and can be let through again."""
+        self._drain()  # what waits in the ring will push out as much
+        return self._gate.repeatable_from
 
     def silence(self) -> None:
         """Stream digital silence in place of the microphone."""
@@ -298,8 +310,8 @@ class Microphone:
         if change is not None and self._on_silent is not None:
             self._on_silent(change)
 
-    def _send(self, piece: bytes) -> None:
+    def _send(self, piece: bytes, first_frame: Frames | None) -> None:
         if self._first_piece:
             self._first_piece = False
-            self._trace.mark("uplink.open", from_frame=self._gate.next_frame - len(piece) // SAMPLE_BYTES)
-        self._uplink(piece)
+            self._trace.mark("uplink.open", from_frame=first_frame)
+        self._uplink(piece, first_frame)

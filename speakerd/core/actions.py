@@ -42,6 +42,14 @@ class OpenLink:
 
 
 @dataclass(frozen=True, slots=True)
+class ReopenLink:
+    """Open a session for a question that the lost one has not answered; ``LinkUp`` or ``LinkLost`` will follow.
+
+    What was written down of that question is forgotten: it will be asked again.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class RenewLink:
     """Let a new session take the place of this one; audio goes to the new one from now on.
 
@@ -60,6 +68,14 @@ class OpenUplink:
 
     from_frame: Frames | None
     """First wire frame to send, looked up in the pre-roll; None: from now on. A frame is never sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatUplink:
+    """Send again what was let through since a frame, to a session in place of a lost one, and go on live."""
+
+    from_frame: Frames
+    """First wire frame to send again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +183,11 @@ Action = (
     PrepareLink
     | AbandonLink
     | OpenLink
+    | ReopenLink
     | RenewLink
     | CloseLink
     | OpenUplink
+    | RepeatUplink
     | SilenceUplink
     | CloseUplink
     | AcceptAudio

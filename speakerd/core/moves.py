@@ -98,6 +98,8 @@ def listen(state: State, *, deadline: float, turn: int, user_speaking: bool) -> 
         calls_answered=False,
         broke_off=False,
         overtaken=False,
+        asked_from=None,
+        asked_again=False,
         cut_off=False,
         leaving=False,
         audible=False,
@@ -146,6 +148,7 @@ def after_reply(state: State, now: float, limits: Limits) -> Answer:
         response_id=None,
         calls_answered=False,
         broke_off=False,
+        asked_from=None,
         deadline=now + limits.follow_up_s,
     )
     after, renewing = renew(after) if state.expiring else (after, ())

@@ -14,9 +14,12 @@ from speakerd.core.actions import (
     CloseUplink,
     Earcon,
     PlayEarcon,
+    ReopenLink,
+    RepeatUplink,
     RequestResponse,
     SilenceUplink,
 )
+from speakerd.core.ask_again import first_frame_again
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import (
     AudioStarted,
@@ -66,8 +69,14 @@ def link_up_answering(state: State, event: LinkUp, now: float, limits: Limits) -
 
 
 def link_lost(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
-    """End the conversation: the answer will not come."""
+    """Ask again what was asked, or end the conversation: the answer will not come."""
     hushed = hush(state, (), cancel=False)
+    asked_from = first_frame_again(state, event)
+    if asked_from is not None:
+        # As when the wake word was said: the user has the word, and is heard as soon as there is somebody to hear them.
+        after = listen(state, deadline=now + limits.ask_again_s, turn=state.turn, user_speaking=False)
+        after = replace(after, link=LinkState.CONNECTING, expiring=False, asked_from=asked_from, asked_again=True)
+        return after, (*hushed, ReopenLink(), RepeatUplink(asked_from))
     after, closing = fail_with(state, event.code, now)
     return after, (*hushed, *closing)
 
@@ -110,7 +119,8 @@ def budget(state: State, event: BudgetChanged, now: float, limits: Limits) -> An
 
 def speech_listening(state: State, event: SpeechStarted, now: float, limits: Limits) -> Answer:
     """Let the user finish."""
-    return replace(state, user_speaking=True, deadline=now + limits.utterance_s), ()
+    asked_from = state.asked_from if state.user_speaking else event.from_frame
+    return replace(state, user_speaking=True, asked_from=asked_from, deadline=now + limits.utterance_s), ()
 
 
 def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) -> Answer:
@@ -124,9 +134,12 @@ def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) 
     if is_deaf(state):  # said just before they went unheard: the service will never hear the end of it
         ended, closing = end(state, PlayEarcon(Earcon.END))
         return ended, (*hushed, *closing)
-    # A user who goes on before the answer began is still in the same turn.
-    turn = state.turn if state.phase is Phase.THINKING else state.turn + 1
-    return listen(state, deadline=now + limits.utterance_s, turn=turn, user_speaking=True), hushed
+    # A user who goes on before the answer began is still in the same turn, and asks the same question.
+    goes_on = state.phase is Phase.THINKING
+    turn = state.turn if goes_on else state.turn + 1
+    after = listen(state, deadline=now + limits.utterance_s, turn=turn, user_speaking=True)
+    asked_from = state.asked_from if goes_on else event.from_frame
+    return replace(after, asked_from=asked_from, asked_again=goes_on and state.asked_again), hushed
 
 
 def speech_stopped(state: State, event: SpeechStopped, now: float, limits: Limits) -> Answer:
@@ -161,9 +174,13 @@ def response_speaking(state: State, event: ResponseCreated, now: float, limits: 
 
 
 def called(state: State, event: FunctionCalled, now: float, limits: Limits) -> Answer:
-    """Do what a function asks for; the service is asked to go on only where it has something to say about it."""
+    """Do what a function asks for; the service is asked to go on only where it has something to say about it.
+
+    What has been done once must not be done twice: such a question is not asked again.
+    """
     if event.response_id != state.response_id:
         return state, ()
+    state = replace(state, asked_from=None)
     if event.name == END_CONVERSATION:
         return replace(state, leaving=True), (AnswerCall(event.call_id, DONE),)
     if event.name == WAIT_FOR_USER:

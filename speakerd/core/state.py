@@ -12,7 +12,7 @@ from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import Device
 from speakerd.core.notices import Said
 from speakerd.core.sign_in import SignInState
-from speakerd.core.units import ResponseId
+from speakerd.core.units import Frames, ResponseId
 
 SESSION_REDUCED = "session-reduced"
 """The trouble of a session that works with the minimum, because the service refused our configuration."""
@@ -87,6 +87,10 @@ class Limits:
     reply_s: float = 15.0
     """How long to wait for the first audio of a reply (guess: services answer within two seconds)."""
 
+    ask_again_s: float = 6.0
+    """How long a session may take to come up in which a question is asked again: behind a network whose silence is
+    noticed after eight seconds, no longer in all than a reply is waited for (chosen)."""
+
     stall_s: float = 10.0
     """How long a reply that ran dry may take to go on (guess)."""
 
@@ -130,6 +134,13 @@ class State:
 
     overtaken: bool = False
     """The user has taken the word again before the answer began: what begins now answers nothing they still want."""
+
+    asked_from: Frames | None = None
+    """Where in the microphone's wire frames the question begins that is under way; None: there is none, or it must not
+    be asked again."""
+
+    asked_again: bool = False
+    """The session was lost in this question once, and it is asked a second time."""
 
     cut_off: bool = False
     """The utterance was too long: the service hears silence in its place, so that it answers what it has."""

@@ -23,6 +23,10 @@ _FRESH_S = 0.1
 """A wake mark older than this did not cause the change of state (guess: they are in the same call)."""
 
 _RESTING = frozenset({Phase.IDLE.value, Phase.FOLLOW_UP.value})
+_SAME_TURN = frozenset({"SpeechStarted", "LinkLost"})
+"""What gives the user the word again before the reply is audible, in the turn that is open: they go on, or their
+question is asked again."""
+
 _BEGUN = {"WakeWordDetected": "wake", "SpeechStarted": "speech", "ResponseCreated": "response"}
 
 Taker = Callable[[float, Mapping[str, object]], None]
@@ -57,8 +61,10 @@ class TurnBook:
             "state": self._on_state,
             "link.connecting": self._on_link,
             "link.open": self._on_link_open,
+            "link.up": self._on_link_up,
             "link.lost": self._on_link_lost,
             "uplink": self._on_uplink,
+            "uplink.again": self._on_uplink_again,
             "speech_started": self._on_speech_started,
             "speech_stopped": self._on_speech_stopped,
             "response.created": self._on_created,
@@ -127,8 +133,9 @@ class TurnBook:
     def _on_state(self, now_s: float, fields: Mapping[str, object]) -> None:
         after, event = str(fields.get("after")), str(fields.get("on"))
         listens = after == Phase.LISTENING.value
-        if self._open is not None and listens and (self._phase, event) == (Phase.THINKING.value, "SpeechStarted"):
-            self._open.resume()
+        if self._open is not None and listens and self._phase == Phase.THINKING.value and event in _SAME_TURN:
+            if event == "SpeechStarted":
+                self._open.resume()
         else:
             begins = listens or (after not in _RESTING and self._open is None)
             if self._open is not None and (begins or after in _RESTING):
@@ -211,6 +218,10 @@ class TurnBook:
         if self._open is not None and self._open.first_uplink_s is None:
             self._open.link_open_s = at_s
 
+    def _on_link_up(self, _now_s: float, _fields: Mapping[str, object]) -> None:
+        if self._open is not None:
+            self._open.trouble = None
+
     def _on_link_lost(self, _now_s: float, fields: Mapping[str, object]) -> None:
         self._link_open_s = None
         if self._open is not None:
@@ -219,6 +230,10 @@ class TurnBook:
     def _on_uplink(self, now_s: float, _fields: Mapping[str, object]) -> None:
         if self._open is not None and self._open.first_uplink_s is None:
             self._open.first_uplink_s = now_s
+
+    def _on_uplink_again(self, _now_s: float, _fields: Mapping[str, object]) -> None:
+        if self._open is not None:
+            self._open.ask_again()
 
     def _on_speech_started(self, now_s: float, _fields: Mapping[str, object]) -> None:
         self._speech_s = now_s

@@ -57,6 +57,9 @@ class TurnRecord:
     resumed: int
     """How often the user went on before the reply was audible; what is said of the reply is said of the last."""
 
+    asked_again: int
+    """How often it was asked again by itself, because the link was lost before the reply was audible: once at most."""
+
     wake_score: float | None
     """Of the wake word that began it."""
 
@@ -154,6 +157,9 @@ class Turn:
     resumed: int = 0
     """How often the user went on before the reply was audible."""
 
+    asked_again: int = 0
+    """How often it was asked again by itself."""
+
     stopped_s: float | None = None
     """The service has heard the user end, the last time."""
 
@@ -218,6 +224,14 @@ class Turn:
     def resume(self) -> None:
         """The user goes on: what has come of a reply so far answers nothing they still want."""
         self.resumed += 1
+        self._overtake()
+
+    def ask_again(self) -> None:
+        """What the user said is said to another session: of the one before no reply will come any more."""
+        self.asked_again += 1
+        self._overtake()
+
+    def _overtake(self) -> None:
         self.stopped_s = self.delta_s = None
         for reply in self.replies.values():
             reply.overtaken = True
@@ -242,6 +256,8 @@ class Turn:
         return "silently" if self.delta_s is None else "answered"
 
     def _too_late(self, phase: str) -> str:
+        if self.trouble is not None:
+            return self.trouble
         if phase == Phase.LISTENING.value:
             return "utterance-too-long" if self.spoke else "nothing-said"
         return "reply-timeout" if phase == Phase.THINKING.value else "reply-stalled"
@@ -265,6 +281,7 @@ class Turn:
             begun=self.begun,
             ended=self.ended,
             resumed=self.resumed,
+            asked_again=self.asked_again,
             wake_score=self.wake_score,
             open_ms=_ms(self.begun_s, self.link_open_s) if by_wake else None,
             first_byte_ms=_ms(self.begun_s, self.first_uplink_s) if by_wake else None,

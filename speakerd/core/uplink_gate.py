@@ -1,4 +1,4 @@
-"""The uplink gate: which wire frames leave for the session, as audio or as silence, in order and never twice.
+"""The uplink gate: which wire frames leave for the session, as audio or as silence, in order and no session's twice.
 
 It reads from the pre-roll and hands pieces to whoever sends them. When to open and shut is the conversation's decision.
 """
@@ -33,16 +33,17 @@ class UplinkGate:
 
     Args:
         preroll: Where the frames are.
-        send: Takes pieces of 20 to 40 ms of wire audio, of 100 ms where it is calm; shorter ones only where the gate
-            turns.
+        send: Takes pieces of 20 to 40 ms of wire audio, of 100 ms where it is calm, shorter ones only where the gate turns,
+            and where each begins; None: it is silence.
     """
 
-    def __init__(self, preroll: Preroll, send: Callable[[bytes], None]) -> None:
+    def __init__(self, preroll: Preroll, send: Callable[[bytes, Frames | None], None]) -> None:
         self._preroll = preroll
         self._send = send
         self._mode = _Mode.CLOSED
         self._next = 0
         self._silent_from = 0
+        self._live_from = 0
 
     @property
     def mode(self) -> str:
@@ -59,6 +60,12 @@ class UplinkGate:
         """Frames from this one on were withheld, while the gate is ``silent``."""
         return Frames(self._silent_from)
 
+    @property
+    def repeatable_from(self) -> Frames:
+        """The oldest frame that was let through since the gate was opened last, and can be let through again."""
+        live = self._mode is _Mode.LIVE
+        return Frames(max(self._live_from, self._preroll.start)) if live else self._preroll.end
+
     def open(self, from_frame: Frames | None) -> None:
         """Let audio through live; from shut, start at a frame of the pre-roll (None: from now) and send it at once.
 
@@ -72,8 +79,20 @@ class UplinkGate:
             self._emit(PIECE_MAX_FRAMES, least=1)
         if self._mode is _Mode.SILENT and from_frame is not None:
             self._next = min(self._next, max(from_frame, self._silent_from))
+        if self._mode is not _Mode.LIVE:
+            self._live_from = self._next
         self._mode = _Mode.LIVE
         self.pump()
+
+    def repeat(self, from_frame: Frames) -> None:
+        """Go back to a frame and send it and all that follows again: what got it is gone.
+
+        Never back to one that was not let through since the gate was opened last; a gate that is not live stays as it
+        is.
+        """
+        if self._mode is _Mode.LIVE:
+            self._next = min(max(from_frame, self._live_from), self._next)
+            self.pump()
 
     def silence(self) -> None:
         """Stream silence in place of the microphone; a gate that is shut stays shut."""
@@ -98,9 +117,9 @@ class UplinkGate:
         self._next = max(self._next, self._preroll.start)
         while (waiting := self._preroll.end - self._next) >= least:
             length = min(waiting, most)
-            if self._mode is _Mode.LIVE:
-                piece = self._preroll.read(self._next, self._next + length).tobytes()
-            else:
-                piece = bytes(length * SAMPLE_BYTES)
+            first = Frames(self._next)
             self._next += length
-            self._send(piece)
+            if self._mode is _Mode.LIVE:
+                self._send(self._preroll.read(first, first + length).tobytes(), first)
+            else:
+                self._send(bytes(length * SAMPLE_BYTES), None)

@@ -10,6 +10,7 @@ conversation       counted from 1 since the daemon's start
 begun              ``wake``, ``request`` (``speakerd wake``), ``speech`` (no wake word needed), ``response``, ``other``
 ended              ``answered``, ``interrupted``, ``nothing-said`` … or the link's error code: ``TurnRecord.ended``
 resumed            how often the user went on before the reply was audible
+asked_again        1: the question was asked again by itself, because the link was lost before the reply was audible
 score              of the wake word, 0 to 1
 open_ms            wake word detected → socket open; 0: it was open already
 first_byte_ms      wake word detected → first audio sent
@@ -136,6 +137,7 @@ def format_record(record: TurnRecord) -> str:
         "begun": record.begun,
         "ended": record.ended,
         "resumed": record.resumed,
+        "asked_again": record.asked_again,
         "score": None if record.wake_score is None else f"{record.wake_score:.2f}",
         "open_ms": record.open_ms,
         "first_byte_ms": record.first_byte_ms,

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from speakerd.core.errors import LinkError, Remedy, SpeakerdError
 from speakerd.core.events import LinkLost, LinkUp, SessionExpiring
 from speakerd.core.memory import Said
-from speakerd.core.units import ItemId, Ms, ResponseId
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
@@ -92,9 +92,9 @@ class Connection:
         """Say and send nothing more; cancelling ``run`` then closes the socket."""
         self.live = False
 
-    def append(self, pcm: bytes) -> None:
-        """Queue wire audio."""
-        self._outbox.audio(pcm)
+    def append(self, pcm: bytes, first_frame: Frames | None) -> None:
+        """Queue wire audio, and where it begins."""
+        self._outbox.audio(pcm, first_frame)
         if self._outbox.overfull:
             self._overfull.set()
         self._work.set()
@@ -215,7 +215,7 @@ class Connection:
             await socket.close()
 
     async def _converse(self, socket: Socket, confirm_within_s: float) -> None:
-        self.session = Session(self._spec)
+        self.session = Session(self._spec, self._outbox.frame_at)
         self._outbox.command(self.session.begin())
         self._seed(self.session)
         self._work.set()

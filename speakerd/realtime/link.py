@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from speakerd.core.events import Event, LinkLost
 from speakerd.core.guess import GUESS_DECLINED, worth_guessing
 from speakerd.core.memory import Said
-from speakerd.core.units import ItemId, Ms, ResponseId
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.ports import Credentials, Trace
 from speakerd.realtime.connection import Connection
 from speakerd.realtime.dialler import SdkDialler
@@ -48,6 +48,7 @@ class RealtimeLink:
         on_usage: Told what each response took.
         on_transcription_usage: Told what writing down each utterance took, where the service says so.
         worth: Whether to connect on a guess, where the last handshake took so many seconds; None: there was none yet.
+        on_asking_again: Told that what was said and not answered will be said again, before it is.
         seeds: Asked at the start of each session for what was said before, oldest first; None: nothing.
         wall: Seconds since 1970, as the machine has them.
         sleep: Waits; for back-off and for a session's age.
@@ -71,6 +72,7 @@ class RealtimeLink:
         on_usage: Callable[[Usage], None] = nobody,
         on_transcription_usage: Callable[[TranscriptionUsage], None] = nobody,
         worth: Callable[[float | None], bool] = worth_guessing,
+        on_asking_again: Callable[[], None] = nobody,
         seeds: Callable[[], Sequence[Said]] | None = None,
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -82,7 +84,7 @@ class RealtimeLink:
         self._credentials = credentials
         self._spec = spec
         self._now, self._wall, self._sleep, self._pulse = now, wall, sleep, pulse
-        self._seeds = seeds
+        self._seeds, self._on_asking_again = seeds, on_asking_again
         self._usage_listener = on_usage
         self._listeners = Listeners(
             on_event=on_event,
@@ -172,6 +174,11 @@ class RealtimeLink:
         if self._tasks is not None:
             self._start(self._connection)
 
+    def reopen(self) -> None:
+        """Start a session for a question that was not answered in the lost one, and that is asked again."""
+        self._on_asking_again()
+        self.open()
+
     def renew(self) -> None:
         """End this session and start another; audio that was not yet sent, and what comes from now on, goes there.
 
@@ -181,9 +188,7 @@ class RealtimeLink:
         if self._connection is not None:
             if self._connection.status()["state"] != "up":
                 return
-            unsent, self._outbox = self._outbox, Outbox()
-            while piece := unsent.take_audio():
-                self._outbox.audio(piece)
+            self._outbox = self._outbox.rest()
             self._end()
             self._connection = self._task = None
         self.open()
@@ -194,13 +199,18 @@ class RealtimeLink:
         self._connection = self._task = None
         self._outbox = Outbox()
 
-    def append(self, pcm: bytes) -> None:
-        """Queue wire audio, in order; kept while the link is still coming up, even before ``open``."""
+    def append(self, pcm: bytes, first_frame: Frames | None = None) -> None:
+        """Queue wire audio, in order; kept while the link is still coming up, even before ``open``.
+
+        Args:
+            pcm: Whole frames.
+            first_frame: Where they begin in the microphone's wire frames; None: they are silence, or nobody knows.
+        """
         self._forget_lost()
         if self._connection is not None:
-            self._connection.append(pcm)
+            self._connection.append(pcm, first_frame)
         elif not self._outbox.overfull:  # more would not be sent: open() answers an overfull outbox with LinkLost
-            self._outbox.audio(pcm)
+            self._outbox.audio(pcm, first_frame)
 
     def truncate(self, item_id: ItemId, heard_ms: Ms) -> None:
         """Tell the service how much of an item was heard."""

@@ -85,6 +85,14 @@ class TailCut:
             self._attend()
         self._decide()
 
+    def repeat(self, from_frame: Frames) -> None:
+        """Send again what was let through since a wire frame."""
+        self._uplink.repeat(from_frame)
+
+    def repeatable_from(self) -> Frames:
+        """Return the oldest wire frame that was let through and can be let through again."""
+        return self._uplink.repeatable_from()
+
     def word_ended(self, at: Frames | None) -> None:
         """Take the wire frame where the last wake word ended; None: nobody can tell."""
         self._ended = at

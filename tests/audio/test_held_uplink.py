@@ -48,8 +48,11 @@ class Bench:
         self.preroll = Preroll(240_000)
         self.sent: list[bytes] = []
         self.trace = FakeTrace()
-        self.uplink = HeldUplink(UplinkGate(self.preroll, self.sent.append), self.preroll, self.echo, self.trace)
+        self.uplink = HeldUplink(UplinkGate(self.preroll, self._send), self.preroll, self.echo, self.trace)
         self.periods = 0
+
+    def _send(self, pcm: bytes, _first_frame: Frames | None) -> None:
+        self.sent.append(pcm)
 
     def hear(self, amplitude: int, periods: int) -> None:
         """Let so many periods pass: nobody in the room, or somebody whose syllables rise and fall."""
@@ -82,6 +85,17 @@ def bench() -> Bench:
     made.uplink.open(Frames(0))
     made.hear(ROOM, 10)
     return made
+
+
+def test_what_was_let_through_can_be_sent_again(bench: Bench) -> None:
+    """It goes back to the frame; behind a reply no further than where it was opened again."""
+    assert bench.uplink.repeatable_from == 0
+    bench.hear(LOUD, 10)
+    bench.sent.clear()
+    bench.uplink.repeat(Frames(10 * PERIOD))
+    assert b"".join(bench.sent) == bench.preroll.read(10 * PERIOD, bench.preroll.end).tobytes()
+    bench.reply()
+    assert bench.uplink.repeatable_from == bench.preroll.end
 
 
 def test_a_sentence_over_the_end_of_a_reply_arrives_whole(bench: Bench) -> None:

@@ -132,7 +132,7 @@ async def speaker(
             far=loudspeaker.reference,
             probe=EchoProbe() if probing else None,
             wake_feed=lambda _wake, _heard, _far: changed.set(),
-            uplink=uplink.extend,
+            uplink=lambda pcm, _first_frame: uplink.extend(pcm),
             on_event=on_event,
             now=time.monotonic,
             trace=trace,

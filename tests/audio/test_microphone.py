@@ -68,6 +68,7 @@ class Bench:
         self.silences: list[MicrophoneSilent] = []
         self.echoes: list[EchoMeasured] = []
         self.sent: list[bytes] = []
+        self.firsts: list[Frames | None] = []
         self.events: list[Event] = []
         self.far = Far()
         self.trace = FakeTrace()
@@ -79,7 +80,7 @@ class Bench:
             canceller=canceller or Engine(),
             far=self.far,
             wake_feed=self.hear,
-            uplink=self.sent.append,
+            uplink=self.send,
             on_event=self.events.append,
             now=lambda: 0.0,
             trace=self.trace,
@@ -93,6 +94,10 @@ class Bench:
         self.ends.append((heard, far))
         assert {len(end) for end in (heard, far) if end is not None} <= {len(wake)}
 
+    def send(self, pcm: bytes, first_frame: Frames | None) -> None:
+        self.sent.append(pcm)
+        self.firsts.append(first_frame)
+
     async def periods(self, count: int) -> None:
         """Let so many periods pass."""
         if self.capture is None:
@@ -104,6 +109,25 @@ class Bench:
     @property
     def uplink(self) -> Pcm:
         return np.frombuffer(b"".join(self.sent), np.int16)
+
+
+async def test_what_a_lost_session_was_sent_is_sent_again() -> None:
+    """From a frame that was let through, with where each piece begins; the diary tells how far back it is."""
+    bench = Bench()
+    await bench.periods(10)
+    bench.microphone.open(Frames(1000))
+    await bench.periods(10)
+    assert bench.microphone.repeatable_from() == 1000
+    before = bench.uplink.tolist()
+    bench.sent.clear()
+    bench.firsts.clear()
+    bench.microphone.repeat(Frames(1960))
+    assert bench.uplink.tolist() == before[960:]
+    assert bench.firsts[:2] == [1960, 2920]
+    back_ms = (bench.microphone.position_frames - 1960) // 24
+    assert bench.trace.calls[-1] == ("uplink.again", {"from_frame": 1960, "back_ms": back_ms})
+    bench.microphone.close()
+    assert bench.microphone.repeatable_from() == bench.microphone.position_frames
 
 
 async def test_nothing_leaves_before_the_gate_is_opened() -> None:

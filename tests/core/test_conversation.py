@@ -19,6 +19,8 @@ from speakerd.core.actions import (
     PlayEarcon,
     PrepareLink,
     RenewLink,
+    ReopenLink,
+    RepeatUplink,
     Say,
     SilenceUplink,
     TruncateItem,
@@ -75,6 +77,7 @@ class TestTable:
 # --- properties ------------------------------------------------------------------------------------------------------
 
 HEARDS = st.lists(st.builds(Heard, st.just(ItemId("item_1")), st.integers(0, 9000).map(Ms)), max_size=2).map(tuple)
+FRAMES = st.one_of(st.none(), st.integers(0, 10**7).map(Frames))
 FUNCTIONS = [END_CONVERSATION, WAIT_FOR_USER, "fly"]
 RESPONSES = st.sampled_from([R1, R2])
 EVENTS = st.one_of(
@@ -86,10 +89,10 @@ EVENTS = st.one_of(
     st.builds(MicrophoneSilent, st.booleans()),
     st.builds(EchoMeasured, st.just(EchoFigures()), st.sampled_from(BargeIn)),
     st.just(LinkUp()),
-    st.builds(LinkLost, st.sampled_from(["link-lost", "link-http-401"])),
+    st.builds(LinkLost, st.sampled_from(["link-lost", "link-http-401"]), FRAMES),
     st.just(SessionReduced("session-refused")),
     st.just(SessionExpiring()),
-    st.builds(SpeechStarted, HEARDS),
+    st.builds(SpeechStarted, HEARDS, FRAMES),
     st.just(SpeechStopped()),
     st.builds(ResponseCreated, RESPONSES),
     st.builds(FunctionCalled, RESPONSES, st.just("call_1"), st.sampled_from(FUNCTIONS), st.just("{}")),
@@ -118,6 +121,8 @@ class Gates:
             match action:
                 case OpenUplink() | SilenceUplink():
                     self.uplink = True
+                case RepeatUplink():
+                    assert self.uplink, "what was not let through is sent again"
                 case CloseUplink():
                     self.uplink = False
                 case PrepareLink():
@@ -125,7 +130,7 @@ class Gates:
                     self.prepared = True
                 case AbandonLink():
                     self.prepared = False
-                case OpenLink():
+                case OpenLink() | ReopenLink():
                     assert not self.link, "a second link was opened"
                     self.link, self.prepared = True, False
                 case RenewLink():
@@ -144,7 +149,13 @@ def test_invariants_hold_from_any_point_of_a_story(prefix, events, barge_in):
         now += 1.0
         before = state
         state, actions = step(state, event, now, limits)
+        if isinstance(event, LinkLost):
+            gates.link = False
         gates.perform(actions)
+        if RepeatUplink in kinds(actions):
+            assert before.phase in (Phase.LISTENING, Phase.THINKING)
+            assert (state.phase, state.asked_again, before.asked_again) == (Phase.LISTENING, True, False)
+            assert kinds(actions).index(ReopenLink) < kinds(actions).index(RepeatUplink)
         if state.phase is Phase.IDLE:
             assert not gates.uplink
             assert not gates.link

@@ -19,6 +19,8 @@ from speakerd.core.actions import (
     PlayEarcon,
     RejectAudio,
     RenewLink,
+    ReopenLink,
+    RepeatUplink,
     RequestResponse,
     Say,
     SilenceUplink,
@@ -47,6 +49,7 @@ from speakerd.core.events import (
 from speakerd.core.functions import DONE, END_CONVERSATION, UNKNOWN_FUNCTION, WAIT_FOR_USER
 from speakerd.core.notices import Notice
 from speakerd.core.state import LinkState, Phase, status_line
+from speakerd.core.units import Frames
 from tests.fakes.table import (
     ANSWERED,
     CONNECTED,
@@ -422,3 +425,108 @@ class TestSentences:
         """Nothing is wrong with the service: the user may ask it to go on."""
         state, actions = play(*SPEAKING, ResponseDone(R1, "incomplete"), PlaybackDrained())
         assert (state.phase, state.trouble, actions) == (Phase.FOLLOW_UP, None, (OpenUplink(None),))
+
+
+BEGAN = Frames(60_000)
+ASKING = (*CONNECTED, SpeechStarted(from_frame=BEGAN))
+ASKED = (*ASKING, SpeechStopped())
+CUT_OFF = LinkLost("link-lost", Frames(50_000))
+AGAIN = (ReopenLink(), RepeatUplink(BEGAN))
+
+
+class TestAskingAgain:
+    @pytest.mark.parametrize("story", [ASKING, ASKED])
+    def test_a_question_goes_to_a_new_session_by_itself(self, story):
+        """In mid-utterance and behind its end: the user has the word again, as while connecting."""
+        state, actions = play(*story, CUT_OFF)
+        assert actions == AGAIN
+        assert (state.phase, state.link, state.turn) == (Phase.LISTENING, LinkState.CONNECTING, 1)
+        assert (state.user_speaking, state.asked_again) == (False, True)
+        assert state.deadline == 100.0 + LIMITS.ask_again_s
+        assert state.trouble is None
+
+    def test_it_is_answered_as_if_nothing_had_happened(self):
+        """The new session hears all of it; the reply opens the window as always."""
+        state, _ = play(*ASKED, CUT_OFF, LinkUp())
+        assert state.deadline == 100.0 + LIMITS.no_speech_s
+        heard = SpeechStarted(from_frame=BEGAN), SpeechStopped(), ResponseCreated(R2), AudioStarted(R2)
+        state, _ = play(*heard, ResponseDone(R2, "completed"), PlaybackDrained(), state=state)
+        assert (state.phase, state.turn, state.trouble) == (Phase.FOLLOW_UP, 1, None)
+
+    def test_a_response_without_a_sound_is_forgotten(self):
+        """What was accepted of the lost session is accepted no more."""
+        state, actions = play(*ASKED, ResponseCreated(R1), CUT_OFF)
+        assert actions == (FlushPlayback(), RejectAudio(R1), *AGAIN)
+        assert state.response_id is None
+
+    def test_nothing_is_asked_again_once_a_sound_of_the_answer_has_come(self):
+        """What was received is played, and its end is told."""
+        state, actions = play(*ASKED, ResponseCreated(R1), AudioStarted(R1), CUT_OFF)
+        assert (state.phase, actions) == (Phase.SPEAKING, (CloseUplink(),))
+
+    def test_a_second_loss_is_told(self):
+        """In the new session, and while it is dialled; also when the user has gone on meanwhile."""
+        for rest in (
+            (),
+            (LinkUp(),),
+            (LinkUp(), SpeechStarted(from_frame=BEGAN)),
+            (LinkUp(), SpeechStarted(from_frame=BEGAN), SpeechStopped()),
+            (LinkUp(), SpeechStarted(from_frame=BEGAN), SpeechStopped(), SpeechStarted(from_frame=BEGAN)),
+        ):
+            state, actions = play(*ASKED, CUT_OFF, *rest, CUT_OFF)
+            assert (state.phase, state.trouble) == (Phase.IDLE, "link-lost")
+            assert Say(Notice.OFFLINE) in actions
+
+    def test_a_network_that_stays_away_is_told(self):
+        """The deadline is that of the dialling, whoever it was that did not answer."""
+        state, actions = play(*ASKED, CUT_OFF, DeadlinePassed())
+        assert (state.phase, state.trouble) == (Phase.IDLE, "link-timeout")
+        assert actions[:3] == (CloseUplink(), CloseLink(), Say(Notice.OFFLINE))
+
+    def test_a_user_who_goes_on_asks_one_question(self):
+        """It begins where its first words do, in mid-thought as well as in a second sentence."""
+        goes_on = SpeechStarted(from_frame=Frames(90_000))
+        for story in ((*ASKED, goes_on), (*ASKED, goes_on, SpeechStopped()), (*ASKING, goes_on)):
+            assert play(*story, CUT_OFF)[1][-1] == RepeatUplink(BEGAN)
+
+    def test_the_next_question_is_another_one(self):
+        """It begins where it begins, and may be asked again even where the one before was."""
+        state, _ = play(*ASKED, CUT_OFF, LinkUp(), *ASKED[2:], ResponseCreated(R1), AudioStarted(R1))
+        for later in ((), (ResponseDone(R1, "completed"), PlaybackDrained())):
+            _, actions = play(*later, SpeechStarted(from_frame=Frames(90_000)), CUT_OFF, state=state)
+            assert actions[-1] == RepeatUplink(Frames(90_000))
+
+    def test_nothing_is_asked_again_that_is_answered_or_was_never_said(self):
+        """Before a word, behind an answer, and when the service speaks unasked behind one."""
+        answered = (*ASKED, ResponseCreated(R1), AudioStarted(R1), ResponseDone(R1, "completed"), PlaybackDrained())
+        for story in (CONNECTED, answered, (*answered, ResponseCreated(R2))):
+            assert ReopenLink not in kinds(play(*story, CUT_OFF)[1])
+
+    def test_a_question_that_was_taken_back_is_not_asked_again(self):
+        """After a second wake word only what follows it counts."""
+        assert ReopenLink not in kinds(play(*ASKED, WAKE, CUT_OFF)[1])
+        _, actions = play(*ASKED, WAKE, SpeechStarted(from_frame=Frames(90_000)), CUT_OFF)
+        assert actions[-1] == RepeatUplink(Frames(90_000))
+
+    @pytest.mark.parametrize("name", [END_CONVERSATION, WAIT_FOR_USER, "fly"])
+    def test_what_a_function_was_called_for_is_not_asked_again(self, name):
+        """It may have been done: twice is worse than to be told."""
+        called = FunctionCalled(R1, "call_1", name, "{}")
+        assert ReopenLink not in kinds(play(*ASKED, ResponseCreated(R1), called, CUT_OFF)[1])
+
+    @pytest.mark.parametrize("event", [StopRequested(), MuteChanged(muted=True), DeviceLost(Device.MICROPHONE)])
+    def test_whoever_wants_an_end_gets_it_at_once(self, event):
+        """As while connecting: the dialling ends, and nothing more is sent."""
+        state, actions = play(*ASKED, CUT_OFF, event)
+        assert state.phase is Phase.IDLE
+        assert {CloseUplink, CloseLink} <= set(kinds(actions))
+
+    def test_a_wake_word_changes_nothing_while_it_is_dialled(self):
+        """The user is not heard yet; what they say goes behind the question."""
+        before, _ = play(*ASKED, CUT_OFF)
+        assert play(WAKE, state=before) == (before, ())
+
+    def test_a_session_that_was_to_be_renewed_is_new(self):
+        """Its age is no longer anybody's business."""
+        state, _ = play(*ASKED, SessionExpiring(), CUT_OFF)
+        assert not state.expiring

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,6 +225,47 @@ def test_a_user_who_goes_on_is_still_in_one_turn() -> None:
     assert (second.turn, second.begun, second.resumed) == (2, "speech", 0)
 
 
+def asked_again(phase: str = "thinking") -> Evening:
+    """Return an evening whose link is lost with a question in it, which is asked again."""
+    evening = Evening()
+    evening.mark("uplink.again", from_frame=0, back_ms=0)
+    evening.wakes()
+    evening.connects()
+    evening.mark("speech_started", 200, audio_start_ms=0)
+    if phase == "thinking":
+        evening.mark("speech_stopped", 2000, audio_end_ms=2000)
+        evening.goes("thinking", "SpeechStopped")
+    evening.mark("link.lost", 100, code="link-lost")
+    if phase == "thinking":
+        evening.goes("listening", "LinkLost")
+    evening.mark("uplink.again", from_frame=0, back_ms=2300)
+    return evening
+
+
+@pytest.mark.parametrize("phase", ["listening", "thinking"])
+def test_a_question_that_is_asked_again_is_one_turn(phase: str) -> None:
+    """It says so, and ends as if nothing had happened; its times are those of the second time."""
+    evening = asked_again(phase)
+    evening.connects()
+    evening.asks()
+    evening.answers("r1")
+    evening.accounts("r1", Usage(audio_out=60))
+    evening.rings_out()
+    (record,) = evening.settles()
+    assert (record.turn, record.begun, record.ended) == (1, "wake", "answered")
+    assert (record.asked_again, record.resumed, record.open_ms, record.reply_ms) == (1, 0, 120, 210)
+
+
+def test_a_question_that_is_asked_again_in_vain_tells_of_the_link() -> None:
+    """Nobody was reached in time: that was the loss, not an utterance too long."""
+    evening = asked_again()
+    evening.goes("idle", "DeadlinePassed", 6000)
+    (record,) = evening.settles()
+    assert (record.ended, record.asked_again) == ("link-lost", 1)
+    evening.mark("link.up")
+    assert evening.settles() == ()
+
+
 def test_an_answer_that_was_overtaken_is_paid_for_and_not_timed() -> None:
     """Its tokens and its late sound are the turn's; how long the reply took is told of the one that was wanted."""
     evening = Evening()
@@ -383,6 +425,8 @@ NAMES = st.sampled_from(
         "uplink",
         "speech_started",
         "speech_stopped",
+        "link.up",
+        "uplink.again",
         "response.created",
         "response.done",
         "downlink",
@@ -440,9 +484,10 @@ def test_story_every_turn_makes_one_record(steps) -> None:
         evening.mark(name, wait_s * 1000, **values)
         if name == "state":
             resting = values["after"] in {"idle", "follow-up"}
-            goes_on = (phase, values["after"], values["on"]) == ("thinking", "listening", "SpeechStarted")
-            resumed += goes_on
-            begun += not goes_on and (values["after"] == "listening" or not (resting or open_turn))
+            back = (phase, values["after"]) == ("thinking", "listening")
+            same = back and values["on"] in {"SpeechStarted", "LinkLost"}
+            resumed += back and values["on"] == "SpeechStarted"
+            begun += not same and (values["after"] == "listening" or not (resting or open_turn))
             open_turn, phase = not resting, values["after"]
         if accounted:
             evening.book.note_usage(Usage(text_in=1))

@@ -88,6 +88,7 @@ def test_a_reply_without_an_account_is_guessed() -> None:
         ("LinkLost", "listening", {}, "link-lost"),
         ("DeadlinePassed", "listening", {}, "nothing-said"),
         ("DeadlinePassed", "listening", {"spoke": True}, "utterance-too-long"),
+        ("DeadlinePassed", "listening", {"spoke": True, "trouble": "link-lost"}, "link-lost"),
         ("DeadlinePassed", "thinking", {}, "reply-timeout"),
         ("DeadlinePassed", "speaking", {}, "reply-stalled"),
         ("PlaybackDrained", "speaking", {"delta_s": 1.0}, "answered"),
@@ -110,7 +111,16 @@ def test_who_goes_on_makes_the_turn_wait_anew() -> None:
     one.resume()
     assert one.replies == {"r": Reply(48_000, accounted=True, overtaken=True)}
     record = one.record(FREE)
-    assert (record.resumed, record.reply_ms, record.received_ms) == (2, None, 1000)
+    assert (record.resumed, record.asked_again, record.reply_ms, record.received_ms) == (2, 0, None, 1000)
+
+
+def test_what_is_asked_again_waits_anew() -> None:
+    """No reply of the lost session counts any more; that the user did not go on is told apart."""
+    one = turn(stopped_s=12.0, replies={"r": Reply(0)})
+    one.ask_again()
+    assert one.replies == {"r": Reply(0, overtaken=True)}
+    record = one.record(FREE)
+    assert (record.asked_again, record.resumed, record.reply_ms) == (1, 0, None)
 
 
 def test_a_response_stays_the_turns_own() -> None:

@@ -17,7 +17,12 @@ class Bench:
     def __init__(self, capacity: int = 24_000) -> None:
         self.preroll = Preroll(capacity)
         self.pieces: list[np.ndarray] = []
-        self.gate = UplinkGate(self.preroll, lambda pcm: self.pieces.append(np.frombuffer(pcm, np.int16)))
+        self.gate = UplinkGate(self.preroll, self._send)
+
+    def _send(self, pcm: bytes, first_frame: Frames | None) -> None:
+        piece = np.frombuffer(pcm, np.int16)
+        assert int(piece[0]) == (0 if first_frame is None else first_frame + 1)
+        self.pieces.append(piece)
 
     def live(self, frames: int) -> None:
         """Let the microphone deliver some frames."""
@@ -142,6 +147,45 @@ def test_never_sends_a_frame_again_after_it_was_shut() -> None:
     bench.gate.open(Frames(0))
     assert bench.sent == list(range(1, 1921))
     assert bench.gate.next_frame == 1920
+
+
+def test_a_new_session_gets_again_what_the_lost_one_had() -> None:
+    """From a frame on all of it, then live without gap or repeat; from the opening on where that came later."""
+    bench = Bench()
+    bench.live(1000)
+    bench.gate.open(Frames(500))
+    bench.live(1000)
+    assert bench.gate.repeatable_from == 500
+    bench.pieces.clear()
+    bench.gate.repeat(Frames(1200))
+    bench.live(480)
+    assert bench.sent == list(range(1201, 2481))
+    bench.pieces.clear()
+    bench.gate.repeat(Frames(0))
+    assert bench.sent == list(range(501, 2421)), "what came before the opening was never let through"
+
+
+def test_what_was_withheld_is_not_sent_as_if_it_had_been_before() -> None:
+    """Silence and a shut gate are not repeated, nor what came before them; what is gone cannot be."""
+    bench = Bench(capacity=2000)
+    bench.gate.open(None)
+    bench.live(500)
+    bench.gate.silence()
+    assert bench.gate.repeatable_from == bench.preroll.end
+    bench.gate.repeat(Frames(0))
+    bench.live(500)
+    bench.gate.open(None)
+    bench.live(480)
+    assert bench.gate.repeatable_from == 1000
+    bench.pieces.clear()
+    bench.gate.repeat(Frames(0))
+    assert bench.sent == list(range(1001, 1481))
+    bench.live(2400)
+    assert bench.gate.repeatable_from == 1880
+    bench.gate.close()
+    bench.pieces.clear()
+    bench.gate.repeat(Frames(0))
+    assert (bench.sent, bench.gate.repeatable_from) == ([], 3880)
 
 
 OPERATIONS = st.lists(

@@ -43,6 +43,10 @@ LONGEST_S = {Phase.IDLE: 0.0, Phase.LISTENING: 60.0, Phase.THINKING: 20.0, Phase
 """How long a conversation may stay in a phase in which nothing happens: the limits' own defaults."""
 
 
+NEVER = Frames(10**9)
+"""No frame before this one: nothing can be sent again."""
+
+
 @dataclass
 class Service:
     """The service's side of a session."""
@@ -72,7 +76,7 @@ class Outside:
         self.ports = FakeUplink(), FakeLoudspeaker(), FakeVoice(), FakeLink(), FakeIndicator(), FakeTrace()
         for port in self.ports:
             port.on_call = self.take
-        uplink, self.loudspeaker, voice, link, indicator, trace = self.ports
+        self.microphone, self.loudspeaker, voice, link, indicator, trace = self.ports
         self.calls: list[tuple] = []
         self.uplink = self.link = "closed"
         self.prepared = self.muted = self.playing = False
@@ -86,9 +90,11 @@ class Outside:
         self.interrupts = limits.barge_in is BargeIn.SPEECH
         self.cut_by_itself: set[ResponseId] = set()
         self.last_said: tuple | None = None
+        self.question: list[Frames] = []
+        self.asked_again = False
         self.numbers = itertools.count(1)
         self.controller = Controller(
-            uplink=uplink,
+            uplink=self.microphone,
             loudspeaker=self.loudspeaker,
             voice=voice,
             link=link,
@@ -114,7 +120,7 @@ class Outside:
 
     # --- what is asked of the ports ----------------------------------------------------------------------------------
 
-    def take(self, call: tuple) -> None:  # noqa: C901, PLR0912 - one case a call, nothing else
+    def take(self, call: tuple) -> None:  # noqa: C901, PLR0912, PLR0915 - one case a call
         """Take in a port's call, and do what the real part does."""
         self.calls.append(call)
         match call:
@@ -122,8 +128,11 @@ class Outside:
                 assert not self.muted, "the uplink was opened for a muted microphone"
                 assert call[0] != "uplink.open" or Device.MICROPHONE not in self.lost, "opened without a microphone"
                 self.uplink = "silence" if call == ("uplink.silence",) else "live"
+                self.microphone.repeatable = Frames(0) if self.uplink == "live" else NEVER
             case ("uplink.close",):
-                self.uplink = "closed"
+                self.uplink, self.microphone.repeatable = "closed", NEVER
+            case ("uplink.repeat", from_frame):
+                self.check_repeated(from_frame)
             case ("link.prepare",):
                 assert self.link == "closed", "a guess beside a session"
                 assert not self.muted
@@ -132,7 +141,7 @@ class Outside:
                     self.controller.post(LinkLost(GUESS_DECLINED))
             case ("link.abandon",):
                 self.prepared, self.guess_dropped_s = False, self.clock.now()
-            case ("link.open",):
+            case ("link.open",) | ("link.reopen",):
                 assert self.link == "closed", "a second session"
                 assert not self.controller.state.over_budget
                 self.link, self.prepared, self.service = "connecting", False, Service()
@@ -171,6 +180,14 @@ class Outside:
             self.last_said = None
         self.post(SignInChanged(state, usable or state is SignInState.OK))
 
+    def check_repeated(self, from_frame: Frames) -> None:
+        """A question is asked again once, from its beginning, in a session that does not know it."""
+        assert self.uplink == "live", "what was not let through is sent"
+        assert self.link == "connecting", "asked again in a session that knows it"
+        assert from_frame == self.question[0], "asked again from somewhere else than where the question begins"
+        assert not self.asked_again, "asked again twice"
+        self.asked_again = True
+
     def check_said(self, notice: object, asked: object) -> None:
         """The same sentence is not said twice in a row, unless the service was reached or a long time has passed.
 
@@ -197,6 +214,7 @@ class Outside:
         if isinstance(event, SpeechStarted):
             assert not (self.interrupts and "cancel" in names), "a cancel after the service's own interruption"
         if self.phase in (Phase.IDLE, Phase.FOLLOW_UP):
+            self.forget_question()
             assert not self.untold, "a reply broke off, and nobody was told"
 
     # --- what the parts do -------------------------------------------------------------------------------------------
@@ -220,7 +238,14 @@ class Outside:
         if answering is not None and self.interrupts:
             self.cut_by_itself.add(answering)
             self.cut_answer(answering)
-        self.post(SpeechStarted())
+        if self.phase is Phase.SPEAKING:
+            self.forget_question()
+        self.question.append(Frames(1000 * next(self.numbers)))
+        self.post(SpeechStarted(from_frame=self.question[-1]))
+
+    def forget_question(self) -> None:
+        """It is answered, or given up: it must not be asked again."""
+        self.question, self.asked_again = [], False
 
     def end_speech(self) -> None:
         self.service.hears_speech, self.service.owes = False, self.service.answering is None
@@ -240,6 +265,7 @@ class Outside:
     def hear_wake_word(self, model: str) -> None:
         if self.phase is Phase.THINKING and not self.muted and Device.MICROPHONE not in self.lost:
             self.service.overtaken = self.service.owes
+            self.forget_question()
         self.post(WakeWordDetected(model, 0.9, Frames(480_000)))
 
     def send_audio(self, heard_ms: int) -> None:
@@ -251,6 +277,7 @@ class Outside:
         self.loudspeaker.unheard_items = (Heard(ItemId(f"item_{response_id}"), Ms(heard_ms)),)
         if response_id not in self.announced:
             self.announced.add(response_id)
+            self.forget_question()
             self.post(AudioStarted(response_id))
 
     def call(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from speakerd.core.events import Heard
+from speakerd.core.units import Frames
 
 
 class Recorder:
@@ -24,8 +25,16 @@ class Recorder:
 
 
 class FakeUplink(Recorder):
+    repeatable = Frames(0)
+
     def open(self, from_frame):
         self._note("uplink.open", from_frame)
+
+    def repeat(self, from_frame):
+        self._note("uplink.repeat", from_frame)
+
+    def repeatable_from(self):
+        return self.repeatable
 
     def silence(self):
         self._note("uplink.silence")
@@ -78,11 +87,14 @@ class FakeLink(Recorder):
     def open(self):
         self._note("link.open")
 
+    def reopen(self):
+        self._note("link.reopen")
+
     def close(self):
         self._note("link.close")
 
-    def append(self, pcm):
-        self._note("append", len(pcm))
+    def append(self, pcm, first_frame):
+        self._note("append", len(pcm), first_frame)
 
     def truncate(self, item_id, heard_ms):
         self._note("truncate", item_id, heard_ms)

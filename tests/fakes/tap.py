@@ -71,6 +71,7 @@ class Tap:
         break_sessions: So many of the next sessions are never confirmed and cut off when they have got some audio.
         refuse_status: Handshakes are answered with this HTTP status; they are calls all the same.
         cut_at: The next server event of this type is not passed on: the connection is cut off in its place.
+        cuts: How often that happens before it is over.
     """
 
     def __init__(self, upstream: str, *, handshake_s: float = 0.0, headers: Mapping[str, str] | None = None) -> None:
@@ -80,6 +81,7 @@ class Tap:
         self.break_sessions = 0
         self.refuse_status: int | None = None
         self.cut_at: str | None = None
+        self.cuts = 1
         self._open: set[ServerConnection] = set()
         self._silent: set[ServerConnection] = set()
         self._headers = dict(headers or {"api-key": "tap"})
@@ -170,7 +172,9 @@ class Tap:
             async for message in service:
                 event = json.loads(message)
                 if event["type"] == self.cut_at:
-                    self.cut_at = None
+                    self.cuts -= 1
+                    if not self.cuts:
+                        self.cut_at, self.cuts = None, 1
                     break
                 if socket in self._silent:
                     continue

@@ -93,7 +93,7 @@ def test_a_turn_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     assert [timer.at_s for timer in evening.timers] == [50.0 + GRACE_S]
     evening.wait()
     (line,) = caplog.messages
-    assert line.startswith("turn 1: conversation=1 begun=wake ended=nothing-said resumed=0 score=0.91 open_ms=- ")
+    assert line.startswith("turn 1: conversation=1 begun=wake ended=nothing-said resumed=0 asked_again=0 score=0.91 ")
     assert "secret" not in line
     assert [record.ended for record in evening.records] == ["nothing-said"]
     assert len(evening.timers) == 1

@@ -14,9 +14,10 @@ from speakerd.core.events import (
     ResponseDone,
     SessionExpiring,
     SessionReduced,
+    SpeechStarted,
 )
 from speakerd.core.memory import Said
-from speakerd.core.units import ItemId, Ms, ResponseId
+from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.realtime.link import SessionSpec
 from speakerd.realtime.usage import TranscriptionUsage, Usage
 from tests.fakes.link_listener import Listener, running_link
@@ -346,6 +347,52 @@ async def test_a_renewed_session_loses_no_audio() -> None:
         assert [visit.close_code for visit in server.visits] == [1000, 1000]
     assert heard == [3 * PERIOD]
     assert listener.events == [LinkUp(), LinkUp()]
+
+
+async def test_a_question_is_asked_again_in_a_new_session() -> None:
+    """Where it begins is known by the microphone's frames, also in a session that took over; then it goes out anew.
+
+    What was said of it before is told to nobody; what the lost session was still to be sent does not follow it.
+    """
+    heard: list[bytes] = []
+
+    async def first(client: Client) -> None:
+        await client.configure()
+        await client.expect_audio(len(PERIOD))
+
+    async def broken(client: Client) -> None:
+        await client.configure()
+        heard.append(await client.expect_audio(len(PERIOD)))
+        await client.emit("input_audio_buffer.speech_started", item_id=A, audio_start_ms=5)
+        await client.expect_audio(len(PERIOD))
+        client.abort()
+
+    async def whole(client: Client) -> None:
+        await client.configure()
+        heard.append(await client.expect_audio(2 * len(PERIOD)))
+
+    withdrawn: list[int] = []
+    listener = Listener()
+    async with RealtimeServer(first, broken, whole) as server:
+        async with running_link(
+            server.url, listener, on_asking_again=lambda: withdrawn.append(len(listener.events))
+        ) as link:
+            link.append(PERIOD, Frames(7000))
+            link.open()
+            await listener.until(LinkUp())
+            await listener.until_sent(len(PERIOD))
+            link.append(PERIOD, Frames(7480))
+            link.renew()
+            await listener.until(LinkUp(), LinkUp(), SpeechStarted(from_frame=Frames(7600)))
+            link.append(PERIOD)
+            await listener.until(LinkLost("link-lost"))
+            link.reopen()
+            link.append(2 * PERIOD, Frames(7600))
+            await listener.until(LinkUp(), LinkUp(), LinkUp())
+            await listener.until_sent(5 * len(PERIOD))
+        await server.assert_complete()
+    assert heard == [PERIOD, 2 * PERIOD]
+    assert withdrawn == [listener.events.index(LinkLost("link-lost")) + 1]
 
 
 async def test_renewing_a_link_that_is_closed_opens_it() -> None:

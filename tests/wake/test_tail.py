@@ -21,6 +21,12 @@ class Gate:
     def open(self, from_frame: Frames | None) -> None:
         self.told.append(from_frame)
 
+    def repeat(self, from_frame: Frames) -> None:
+        self.told.append(("repeat", from_frame))
+
+    def repeatable_from(self) -> Frames:
+        return Frames(7)
+
     def silence(self) -> None:
         self.told.append("silence")
 
@@ -127,6 +133,13 @@ def test_a_gate_that_is_live_is_not_made_to_wait(bench: Bench) -> None:
     bench.cut.open(None)
     bench.cut.open(Frames(WORD_END))
     assert bench.gate.told == [None, WORD_END]
+
+
+def test_what_is_sent_again_needs_no_wait(bench: Bench) -> None:
+    """The word's end was found before it was sent for the first time."""
+    bench.cut.open(None)
+    bench.cut.repeat(Frames(480))
+    assert (bench.gate.told, bench.cut.repeatable_from()) == ([None, ("repeat", 480)], 7)
 
 
 def test_closing_forgets_what_was_waiting(bench: Bench) -> None:
