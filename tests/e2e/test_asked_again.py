@@ -58,16 +58,33 @@ async def test_a_question_is_asked_again_whole_and_once(play, voice):
 def again_is_whole(tap: Tap, question: NDArray[np.int16], *, mid_utterance: bool) -> None:
     """Check that the second session got what the first one heard of the question, from its beginning, and all of it."""
     first, again = tap.calls[-2:]
-    (began,) = [event for event in first.received if event["type"] == "input_audio_buffer.speech_started"]
+    began = [event for event in first.received if event["type"] == "input_audio_buffer.speech_started"][-1]
     known = first.uplink()[began["audio_start_ms"] * BYTES_PER_MS :]
     assert len(known) > 0.8 * WIRE_RATE_HZ * SAMPLE_BYTES
     assert again.uplink()[: len(known)] == known, "other frames than those that were heard, or from another place"
     uplink = np.frombuffer(again.uplink(), "<i2")
     assert unlike_pieces(as_wire(question), uplink, WIRE_RATE_HZ) == []
-    ended = [event for event in first.received if event["type"] == "input_audio_buffer.speech_stopped"]
-    assert mid_utterance == (ended == [])
+    kinds = [event["type"].removeprefix("input_audio_buffer.") for event in first.received]
+    assert mid_utterance == ("speech_stopped" not in kinds[first.received.index(began) :])
     heard = [event for event in again.received if event["type"] == "input_audio_buffer.speech_started"]
     assert len(heard) == 1, "it was heard as several"
+
+
+async def test_a_question_behind_a_reply_is_asked_again_without_the_one_before(play, voice):
+    """Its place is found in a session that has heard another question, and silence in the place of the reply."""
+    config = {"audio": {"echo_cancellation": "off"}, "conversation": {"barge_in": "wake_word"}}
+    async with play(config=config, replies=["One, two."], start_daemon=False) as stage, Tap(stage.url) as tap:
+        await through(tap, stage)
+        stage.say(voice("Hey Jarvis, what time is it?"))
+        window = await stage.wait_for("state", after="follow-up", timeout_s=20)
+        question = voice(QUESTION)
+        asked, _ = stage.say(question, at_s=window["t"] + 1.0)
+        await stage.wait_for("speech_started", after_s=asked)
+        await stage.until(asked + 1.2)
+        tap.cut()
+        await stage.wait_for("state", before="speaking", after="follow-up", after_s=asked, timeout_s=20)
+        again_is_whole(tap, question, mid_utterance=True)
+        assert (await stage.status())["turn"] == 2
 
 
 async def test_the_new_session_is_not_told_what_it_hears_again(play, voice, neural_url):
