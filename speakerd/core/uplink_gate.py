@@ -33,8 +33,8 @@ class UplinkGate:
 
     Args:
         preroll: Where the frames are.
-        send: Takes pieces of 20 to 40 ms of wire audio, of 100 ms where it is calm, shorter ones only where the gate turns,
-            and where each begins; None: it is silence.
+        send: Takes pieces of wire audio, and where each begins, None where it is silence. They are of 20 to 40 ms, of
+            100 ms where it is calm or silence, and shorter only where the gate turns.
     """
 
     def __init__(self, preroll: Preroll, send: Callable[[bytes, Frames | None], None]) -> None:
