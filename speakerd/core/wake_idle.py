@@ -29,8 +29,8 @@ minutes of five kinds; with 4 dB it does (measured)."""
 
 _LOW_FOLD = 4
 """The second look is at the sums of so many frames: below 2 kHz, where voices are strong. With the first alone 12 of
-195 words that the networks heard in noise no weaker than they were slept through, eleven of them in white noise, with
-the second none; sums of eight open in noise by itself (measured at +10 to -5 dB in five kinds of noise)."""
+195 words that the networks heard in noise were slept through, with both none, nor of 205 others; sums of eight open in
+noise by themselves (measured with seven voices at +10 to -5 dB in five kinds of noise)."""
 
 
 class IdleGate:

@@ -211,7 +211,7 @@ def test_without_the_canceller_a_louder_echo_hides_the_word(detector: OpenWakeWo
     assert converse(detector, WITHOUT, user, 10.0, masked=False)[0] == 0
 
 
-@pytest.mark.parametrize(("late_s", "gain_db"), [(0.0, -10.0), (0.0, 10.0), (0.5, 10.0), (1.2, 0.0)])
+@pytest.mark.parametrize(("late_s", "gain_db"), [(0.0, 10.0), (0.5, -10.0), (1.2, 0.0)])
 @pytest.mark.parametrize(("reply", "user_at_s"), [(WITH_THE_WORD, None), (WITH_THE_WORD, 6.2), (WITHOUT, 3.0)])
 def test_real_replies_are_decided_as_if_all_of_them_were_scored(
     detector: OpenWakeWord, reply: str, user_at_s: float | None, late_s: float, gain_db: float
