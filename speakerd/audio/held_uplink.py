@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from speakerd.audio.echo import EchoPath
+from speakerd.core.both_voices import BothVoices
 from speakerd.core.echo_levels import STEP_FRAMES
 from speakerd.core.preroll import Preroll
-from speakerd.core.talk_over import HISTORY_FRAMES, PATIENCE_FRAMES, Levels, Sounds, levels_dbfs, opening
+from speakerd.core.talk_over import HISTORY_FRAMES, PATIENCE_FRAMES, Levels, Opening, Sounds, levels_dbfs, opening
 from speakerd.core.units import WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
@@ -18,10 +19,10 @@ from speakerd.ports import Trace
 TAIL_MAX_FRAMES = ms_to_frames(1000, WIRE_RATE_HZ)
 """For no longer is an echo waited for that does not end (guess: rooms ring for less)."""
 
-_KEPT_FRAMES = HISTORY_FRAMES + ms_to_frames(500, WIRE_RATE_HZ)
-"""What is kept of both ends: as much as is asked for at first, and a loop that was busy (guess)."""
+_KEPT_FRAMES = HISTORY_FRAMES + PATIENCE_FRAMES + ms_to_frames(500, WIRE_RATE_HZ)
+"""What is kept of both voices: from the earliest beginning to the latest decision, and a loop that was busy (guess)."""
 
-_NOTHING = (np.zeros(0), np.zeros(0), np.zeros(0))
+_NOTHING = (np.zeros(0), np.zeros(0))
 """Levels of nothing."""
 
 
@@ -29,8 +30,9 @@ class HeldUplink:
     """A gate that, when it is opened from now on, first waits until the room is rid of what we have just played.
 
     Where silence was streamed during a reply, it then looks whether somebody is speaking already, and begins where they
-    began, or behind them if that cannot be told: their sentence arrives whole, or not at all. Silence is streamed
-    meanwhile, and what was said goes out at once. Implements ``ports.Uplink``. Thread: event loop.
+    began, or behind them if that cannot be told: their sentence arrives whole, or not at all. What they said over the
+    reply is put into the pre-roll from a canceller that keeps both voices. Silence is streamed meanwhile, and what was
+    said goes out at once. Implements ``ports.Uplink``. Thread: event loop.
 
     Args:
         gate: The gate.
@@ -44,9 +46,10 @@ class HeldUplink:
         self._preroll = preroll
         self._echo = echo
         self._trace = trace
-        self._near, self._far = Preroll(_KEPT_FRAMES), Preroll(_KEPT_FRAMES)
+        self._both = BothVoices()
+        self._whole = Preroll(_KEPT_FRAMES)  # in step with the pre-roll
         self._asked_at: Frames | None = None  # where it was told to open, while it does not
-        self._levels: tuple[Levels, Levels, Levels] = _NOTHING
+        self._levels: tuple[Levels, Levels] = _NOTHING
         self._begin = Frames(0)  # of the levels
 
     @property
@@ -71,7 +74,7 @@ class HeldUplink:
             self._gate.open(from_frame)
             return
         self._asked_at = self._preroll.end
-        self._begin = Frames(max(self._gate.silent_from, self._asked_at - HISTORY_FRAMES, self._near.start))
+        self._begin = Frames(max(self._gate.silent_from, self._asked_at - HISTORY_FRAMES, self._whole.start))
         self._levels = _NOTHING
         self._open_when_due(self._echo)
 
@@ -101,9 +104,9 @@ class HeldUplink:
             calm: Nobody speaks, so that it may wait for more.
         """
         if self._echo is not None:
-            near, far = self._echo.near, self._echo.far
-            self._near.append(near)
-            self._far.append(np.zeros_like(near) if far is None else far)
+            # Only what is withheld may be looked at later, and only the canceller makes holes.
+            needed = self._gate.mode == "silent" and self._echo.cancelling
+            self._whole.append(self._both.process(self._echo.near, self._echo.far if needed else None))
             self._open_when_due(self._echo)
         self._gate.pump(calm=calm)
 
@@ -115,10 +118,13 @@ class HeldUplink:
             if not echo.in_tail or self._preroll.end >= self._asked_at + TAIL_MAX_FRAMES:
                 self._open_at(None)
             return
-        begin = self._look(echo, self._asked_at)
-        if begin is not None:
-            self._trace.mark("uplink.resume", back_ms=frames_to_ms(Frames(self._preroll.end - begin), WIRE_RATE_HZ))
-            self._open_at(begin)
+        found = self._look(echo, self._asked_at)
+        if found is not None:
+            back_frames = Frames(self._preroll.end - found.begin)
+            self._trace.mark("uplink.resume", back_ms=frames_to_ms(back_frames, WIRE_RATE_HZ))
+            if found.spoken_over:
+                self._preroll.amend(found.begin, self._whole.read(found.begin, self._whole.end))
+            self._open_at(found.begin)
         elif self._preroll.end >= self._asked_at + PATIENCE_FRAMES:
             self._open_at(None)
 
@@ -126,15 +132,16 @@ class HeldUplink:
         self._asked_at = None
         self._gate.open(frame)
 
-    def _look(self, echo: EchoPath, asked_at: Frames) -> Frames | None:
+    def _look(self, echo: EchoPath, asked_at: Frames) -> Opening | None:
         """Look for somebody who speaks, with what has come since the last time."""
         fresh = Frames(self._begin + len(self._levels[0]) * STEP_FRAMES)
-        clean, near, far = (
-            np.concatenate((known, levels_dbfs(ring.read(fresh, self._preroll.end))))
-            for known, ring in zip(self._levels, (self._preroll, self._near, self._far), strict=True)
+        known = min(self._preroll.end, self._whole.end)
+        clean, whole = (
+            np.concatenate((levels, levels_dbfs(ring.read(fresh, known))))
+            for levels, ring in zip(self._levels, (self._preroll, self._whole), strict=True)
         )
-        self._levels = clean, near, far
-        sounds = Sounds(self._begin, *self._levels, noise_dbfs=echo.meter.noise_dbfs)
+        self._levels = clean, whole
+        sounds = Sounds(self._begin, clean, whole, noise_dbfs=echo.meter.noise_dbfs)
         if not echo.tail_frames:
             return opening(sounds, asked_at, echo_free=True)
         ended = self._preroll.end - echo.quiet_frames

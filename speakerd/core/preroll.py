@@ -45,6 +45,12 @@ class Preroll:
         self._ring[: len(newest) - head] = newest[head:]
         self._end += len(pcm)
 
+    def amend(self, from_frame: int, pcm: npt.NDArray[np.int16]) -> None:
+        """Put other frames in the place of some that are held; what is not held any more, or not yet, is left out."""
+        first, last = max(from_frame, self.start), min(from_frame + len(pcm), self._end)
+        places = np.arange(first, last) % len(self._ring)
+        self._ring[places] = pcm[first - from_frame : first - from_frame + len(places)]
+
     def read(self, from_frame: int, to_frame: int) -> npt.NDArray[np.int16]:
         """Return a copy of the frames from one position up to another, as far as they are held.
 

@@ -39,12 +39,30 @@ class Far:
         """Take nothing."""
 
 
-class Bench:
-    """A held uplink over a microphone without a canceller, period by period; its sound is a number that is said."""
+class Greedy:
+    """A canceller that takes everything while something plays, and some periods longer."""
 
-    def __init__(self, *, echo: bool = True) -> None:
+    RELEASE = 5
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    def process(self, near: Pcm, far: Pcm) -> Pcm:
+        self._left = self.RELEASE if far.any() else max(0, self._left - 1)
+        return np.zeros_like(near) if self._left else near
+
+    def drain(self) -> Pcm:
+        return np.zeros(0, np.int16)
+
+    reset = set_aside = recall = drain
+
+
+class Bench:
+    """A held uplink over a microphone, period by period; its sound is a number that is said."""
+
+    def __init__(self, *, echo: bool = True, canceller: Greedy | None = None) -> None:
         self.far = Far()
-        self.echo = EchoPath(None, self.far) if echo else None
+        self.echo = EchoPath(canceller, self.far) if echo else None
         self.preroll = Preroll(240_000)
         self.sent: list[bytes] = []
         self.trace = FakeTrace()
@@ -111,6 +129,24 @@ def test_a_sentence_over_the_end_of_a_reply_arrives_whole(bench: Bench) -> None:
     assert bench.loud_periods == 80
     ((_, resumed),) = bench.trace.calls
     assert 1000 < resumed["back_ms"] < 1500
+
+
+@pytest.mark.parametrize("before", [30, 1, 0, -2, -4])
+def test_what_the_canceller_took_out_of_a_sentence_is_put_back(before: int) -> None:
+    """It hears nothing of somebody who begins over a reply or right behind it; what is sent of them has no holes."""
+    bench = Bench(canceller=Greedy())
+    assert bench.echo is not None
+    bench.echo.meter.figures = EchoFigures(tail_ms=80)
+    bench.uplink.open(Frames(0))
+    bench.hear(ROOM, 10)
+    bench.reply(100 - before if before > 0 else 100)
+    bench.hear(LOUD, max(0, before))
+    bench.far.level = 0
+    bench.uplink.open(None)
+    bench.hear(ROOM, max(0, -before))
+    bench.hear(LOUD, 50)
+    bench.hear(ROOM, 20)
+    assert bench.loud_periods == pytest.approx(50 + max(0, before), abs=1)  # a filter is never quite right
 
 
 def test_what_begins_right_behind_a_reply_is_whole(bench: Bench) -> None:

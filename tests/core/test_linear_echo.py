@@ -86,3 +86,12 @@ def test_where_no_echo_can_reach_any_more_nothing_is_done() -> None:
     assert 0 < sum(passed) < 8
     out = run(echo, near, far)[RATE_HZ // 4 : RATE_HZ]
     assert rms_dbfs(near[RATE_HZ // 4 : RATE_HZ]) - rms_dbfs(out) > 20
+
+
+def test_blocks_may_be_longer() -> None:
+    """And as many as reach back as far take out as much."""
+    far = noise(4, seed=1)[: 4 * RATE_HZ // 512 * 512]
+    near = echo_of(far, 500)
+    out = LinearEcho(512, 8).process(near, far)
+    assert len(out) == len(near)
+    assert rms_dbfs(near[RATE_HZ:]) - rms_dbfs(out[RATE_HZ:]) > 15

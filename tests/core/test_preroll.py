@@ -46,6 +46,21 @@ def test_a_reading_is_a_copy() -> None:
     assert reading.tolist() == [0, 1]
 
 
+def test_frames_that_are_held_can_be_amended() -> None:
+    """Also around the ring's end; those that are gone, or to come, are left out, and positions stay."""
+    preroll = Preroll(10)
+    preroll.append(ramp(0, 15))
+    preroll.amend(8, -ramp(8, 4))
+    assert preroll.read(5, 15).tolist() == [5, 6, 7, -8, -9, -10, -11, 12, 13, 14]
+    preroll.amend(3, -ramp(3, 3))
+    preroll.amend(14, -ramp(14, 3))
+    assert preroll.read(5, 15).tolist() == [-5, 6, 7, -8, -9, -10, -11, 12, 13, -14]
+    for gone_or_to_come in (0, 20):
+        preroll.amend(gone_or_to_come, ramp(0, 2))
+    assert preroll.read(5, 15).tolist() == [-5, 6, 7, -8, -9, -10, -11, 12, 13, -14]
+    assert preroll.end == 15
+
+
 @given(
     st.integers(1, 50),
     st.lists(st.integers(0, 120), max_size=20),
