@@ -22,7 +22,7 @@ TAIL_MAX_FRAMES = ms_to_frames(1000, WIRE_RATE_HZ)
 _KEPT_FRAMES = HISTORY_FRAMES + PATIENCE_FRAMES + ms_to_frames(500, WIRE_RATE_HZ)
 """What is kept of both voices: from the earliest beginning to the latest decision, and a loop that was busy (guess)."""
 
-_NOTHING = (np.zeros(0), np.zeros(0))
+_NOTHING = (np.zeros(0), np.zeros(0), np.zeros(0))
 """Levels of nothing."""
 
 
@@ -47,9 +47,9 @@ class HeldUplink:
         self._echo = echo
         self._trace = trace
         self._both = BothVoices()
-        self._whole = Preroll(_KEPT_FRAMES)  # in step with the pre-roll
+        self._whole, self._near = Preroll(_KEPT_FRAMES), Preroll(_KEPT_FRAMES)  # in step with the pre-roll
         self._asked_at: Frames | None = None  # where it was told to open, while it does not
-        self._levels: tuple[Levels, Levels] = _NOTHING
+        self._levels: tuple[Levels, Levels, Levels] = _NOTHING
         self._begin = Frames(0)  # of the levels
 
     @property
@@ -106,6 +106,7 @@ class HeldUplink:
         if self._echo is not None:
             # Only what is withheld may be looked at later, and only the canceller makes holes.
             needed = self._gate.mode == "silent" and self._echo.cancelling
+            self._near.append(self._echo.near)
             self._whole.append(self._both.process(self._echo.near, self._echo.far if needed else None))
             self._open_when_due(self._echo)
         self._gate.pump(calm=calm)
@@ -136,12 +137,12 @@ class HeldUplink:
         """Look for somebody who speaks, with what has come since the last time."""
         fresh = Frames(self._begin + len(self._levels[0]) * STEP_FRAMES)
         known = min(self._preroll.end, self._whole.end)
-        clean, whole = (
+        clean, whole, near = (
             np.concatenate((levels, levels_dbfs(ring.read(fresh, known))))
-            for levels, ring in zip(self._levels, (self._preroll, self._whole), strict=True)
+            for levels, ring in zip(self._levels, (self._preroll, self._whole, self._near), strict=True)
         )
-        self._levels = clean, whole
-        sounds = Sounds(self._begin, clean, whole, noise_dbfs=echo.meter.noise_dbfs)
+        self._levels = clean, whole, near
+        sounds = Sounds(self._begin, clean, whole, near, noise_dbfs=echo.meter.noise_dbfs)
         if not echo.tail_frames:
             return opening(sounds, asked_at, echo_free=True)
         ended = self._preroll.end - echo.quiet_frames

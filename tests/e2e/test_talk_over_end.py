@@ -58,17 +58,11 @@ def understood(stage: Stage, after_s: float = 0.0) -> list[str]:
     return [plain(mark["text"]) for mark in stage.marks("transcript", after_s=after_s) if mark["role"] == "user"]
 
 
-def is_whole(text: str, misheard: int) -> bool:
-    """Tell whether a question has come with all its words; behind a canceller one of them may be misheard."""
-    words, said = text.split(), plain(QUESTION).split()
-    return len(words) == len(said) and sum(heard != meant for heard, meant in zip(words, said, strict=True)) <= misheard
-
-
 @pytest.mark.parametrize("echo_over_user_db", [None, 0.0, 10.0])
 async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
     play, voice, neural_url, tmp_path, echo_over_user_db
 ):
-    """Without an echo it is answered; with one the canceller may have taken words, and then nothing of it is sent."""
+    """It is answered, word for word; where the echo is much louder than the user nothing of it may be sent instead."""
     card = {} if echo_over_user_db is None else {"card": reverberant(tmp_path, echo_over_user_db)}
 
     def said(words: str) -> np.ndarray:
@@ -89,9 +83,6 @@ async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
             assert stage.marks("flush") == []
             answered = [text for text in understood(stage) if not text.endswith(plain(FIRST))]
             assert len(answered) == sum(heard.values())
-            misheard = 0 if echo_over_user_db is None else 1
-            assert [text for text in answered if not is_whole(text, misheard)] == [], "a question was torn"
-            if echo_over_user_db is None:
+            assert [text for text in answered if text != plain(QUESTION)] == [], "a question was torn"
+            if echo_over_user_db is None or echo_over_user_db <= 0:
                 assert set(heard.values()) == {1}
-            elif echo_over_user_db <= 0:
-                assert heard[0.1] == heard[0.4] == 1
