@@ -28,7 +28,7 @@ class BothVoices:
     """A linear canceller on wire audio that may be left out at any time. Thread: one at a time."""
 
     def __init__(self) -> None:
-        self._echo = LinearEcho(BLOCK_FRAMES, _PARTITIONS)
+        self._echo = LinearEcho(BLOCK_FRAMES, _PARTITIONS, constrained=2)
         self._near = self._far = _NOTHING  # of a block that is not full yet
         self._asleep = False
 

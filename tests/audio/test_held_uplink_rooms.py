@@ -77,7 +77,7 @@ def sent_of(near: Pcm, reply: Pcm) -> Pcm:
     """Return what is sent, each frame in its place: silence during the reply, and what was held back of it later."""
     sent = np.zeros(len(near), np.int16)
 
-    def send(piece: bytes) -> None:
+    def send(piece: bytes, _first: Frames | None) -> None:
         pcm = np.frombuffer(piece, np.int16)
         sent[gate.next_frame - len(pcm) : gate.next_frame] = pcm
 
