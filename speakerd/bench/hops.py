@@ -35,8 +35,9 @@ class Hop(enum.Enum):
 
     DETECTED = "wake word ends -> detected"
     ONE_BREATH = "wake word ends -> first byte of speech, in one breath"
-    PAUSED = "wake word ends -> first byte, with a pause"
-    MISSING = "beginning of the command that never came, in one breath"
+    PAUSED = "command begins behind a pause -> its first byte"
+    PAUSE = "wake word ends -> first byte of the pause behind it"
+    MISSING = "beginning of the command that never came"
     OPEN = "detected -> socket open"
     FIRST_BYTE = "detected -> first byte"
     MICROPHONE = "microphone -> the append that holds it"
@@ -50,7 +51,8 @@ class Hop(enum.Enum):
 
 
 FIRST_BYTE_MS = 50.0
-"""What may not be passed from the end of the wake word to the first byte (specified)."""
+"""What may not be passed from the end of the wake word, or the beginning of speech behind a pause, to the first byte of
+speech (specified)."""
 
 ABOVE_BARE_MS = 20.0
 """How much later than the bare program's a reply may be audible (specified)."""
@@ -165,23 +167,25 @@ def _way_up(talk: Talk) -> dict[Hop, list[float | None]]:
     wake_s = next((mark["t"] for mark in talk.marks if mark["name"] == "wake"), None)
     open_s = next((mark["t"] for mark in talk.marks if mark["name"] == "link.open"), None)
     first_s = next((each.at_s for each in talk.messages if each.kind == APPEND), None)
-    hops = {
+    hops: dict[Hop, list[float | None]] = {
         Hop.DETECTED: [_ms(talk.word_end_s, wake_s)],
         # A socket may be open before the word is sure: then nobody waits for it.
         Hop.OPEN: [None if (ms := _ms(wake_s, open_s)) is None else max(ms, 0.0)],
         Hop.FIRST_BYTE: [_ms(wake_s, first_s)],
     }
     if not talk.is_one_breath:
-        return {**hops, Hop.PAUSED: [_ms(talk.word_end_s, first_s)]}
+        hops[Hop.PAUSE] = [_ms(talk.word_end_s, first_s)]
     line = _uplink(talk, talk.command.end_s + _LINE_AFTER_S)
     at, alike = place(talk.command.pcm, line.pcm)
     if alike < ALIKE:
         return hops
-    return {
-        **hops,
-        Hop.ONE_BREATH: [_ms(talk.word_end_s, line.arrival_s(max(at, 0)))],
-        Hop.MISSING: [max(-at, 0) * 1000 / line.rate_hz],
-    }
+    arrival_s = line.arrival_s(max(at, 0))
+    hops[Hop.MISSING] = [max(-at, 0) * 1000 / line.rate_hz]
+    if talk.is_one_breath:
+        hops[Hop.ONE_BREATH] = [_ms(talk.word_end_s, arrival_s)]
+    else:
+        hops[Hop.PAUSED] = [_ms(talk.command.begin_s, arrival_s)]
+    return hops
 
 
 def _microphone(talk: Talk) -> dict[Hop, list[float | None]]:

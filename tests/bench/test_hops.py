@@ -93,7 +93,7 @@ def test_the_way_up_begins_with_the_end_of_the_word() -> None:
     assert only(values, Hop.FIRST_BYTE) == [100.0]
     assert only(values, Hop.ONE_BREATH) == [60.0]
     assert only(values, Hop.MISSING) == [0.0]
-    assert values[Hop.PAUSED] == []
+    assert values[Hop.PAUSED] == values[Hop.PAUSE] == []
 
 
 def test_a_command_that_lost_its_beginning_is_noticed() -> None:
@@ -101,11 +101,12 @@ def test_a_command_that_lost_its_beginning_is_noticed() -> None:
     assert only(gather([talk(lost_s=0.05)]), Hop.MISSING) == [30.0]
 
 
-def test_with_a_pause_the_first_byte_counts() -> None:
-    """Whatever it holds: nobody has spoken yet."""
+def test_behind_a_pause_the_first_byte_of_the_command_counts() -> None:
+    """From when it is said; what goes before it is the pause."""
     values = gather([talk(is_one_breath=False)])
-    assert only(values, Hop.PAUSED) == [40.0]
-    assert (values[Hop.ONE_BREATH], values[Hop.MISSING]) == ([], [])
+    assert only(values, Hop.PAUSED) == [60.0]
+    assert only(values, Hop.PAUSE) == [40.0]
+    assert (values[Hop.ONE_BREATH], only(values, Hop.MISSING)) == ([], [0.0])
 
 
 def test_a_socket_that_was_open_before_kept_nobody_waiting() -> None:
@@ -118,7 +119,7 @@ def test_without_a_wake_word_there_is_no_way_up() -> None:
     """The bare program's session is open all the time; everything else is measured as for the daemon."""
     values = gather([talk(word_end_s=None, marks=[])])
     ours = gather([talk()])
-    up = (Hop.DETECTED, Hop.ONE_BREATH, Hop.PAUSED, Hop.MISSING, Hop.OPEN, Hop.FIRST_BYTE)
+    up = (Hop.DETECTED, Hop.ONE_BREATH, Hop.PAUSED, Hop.PAUSE, Hop.MISSING, Hop.OPEN, Hop.FIRST_BYTE)
     assert all(values[hop] == [] for hop in up)
     assert all(values[hop] == ours[hop] != [] for hop in Hop if hop not in up)
 
@@ -193,7 +194,7 @@ def test_figures_at_their_limits_hold() -> None:
     ("hop", "values", "part"),
     [
         (Hop.ONE_BREATH, [50.0, 50.0, 50.1], "in one breath, p95"),
-        (Hop.PAUSED, [50.0, 50.0, 50.1], "with a pause, p95"),
+        (Hop.PAUSED, [50.0, 50.0, 50.1], "behind a pause -> its first byte, p95"),
         (Hop.MISSING, [0.0, 0.1], "never came"),
         (Hop.MICROPHONE, [13.6, 13.6, 22.5], "holds it, median"),
         (Hop.MICROPHONE, [13.5, 13.5, 22.6], "holds it, p95"),
