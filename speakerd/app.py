@@ -138,7 +138,7 @@ class Speaker:
             self.controller,
             microphone=self._microphone,
             loudspeaker=self._loudspeaker,
-            on_wake=lambda: self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames),
+            on_wake=self._wake_by_request,
         )
 
     async def run(self, socket: Path) -> None:
@@ -231,6 +231,7 @@ class Speaker:
             now=time.monotonic,
             trace=self._trace,
             earcons=audio.earcons,
+            on_sound=self._attend,
         )
 
     def _make_microphone(self, audio: Audio) -> Microphone:
@@ -284,6 +285,13 @@ class Speaker:
         playing, muted = self._loudspeaker.is_playing, self.controller.state.muted
         self._ears.feed(wake, heard, played, playing=playing, muted=muted)
         self._tail_cut.feed(wake)
+
+    def _attend(self) -> None:
+        self._microphone.attend()
+
+    def _wake_by_request(self) -> None:
+        self._attend()  # what it has heard up to now is before the request
+        self.on_detected(BY_REQUEST, 1.0, self._microphone.position_frames)
 
     def on_detected(self, model: str, score: float, position_frames: Frames) -> None:
         """Take a detection of the ears, or a request for one."""

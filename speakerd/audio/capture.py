@@ -12,11 +12,15 @@ import queue
 import time
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
+
 from speakerd.audio.pcm_types import CapturePcm
 from speakerd.audio.ring import Producer
 from speakerd.core.calm import Calm
 from speakerd.core.echo_levels import power
 from speakerd.core.errors import DeviceError, Remedy
+from speakerd.core.lookout import Lookout
 from speakerd.core.pcm import decode
 
 IDLE_RESULTS_LIMIT = 6
@@ -28,6 +32,10 @@ LATE_PERIODS = 1.5
 
 SLEEP_MAX_SHARE = 0.5
 """Of the card's buffer no more may fill up while the thread sleeps (chosen: the rest is for a busy machine)."""
+
+PATIENCE_S = 1.0
+"""While nothing is heard the loop is told so much later (chosen: one wake-up a second costs little, and a second of
+sound is taken in within a few milliseconds)."""
 
 
 class Capture:
@@ -51,6 +59,8 @@ class Capture:
         progress: Grows with every call that returned; standing still means that the card hangs.
         wanted_frames: Set by the loop: how much the card must have delivered in all before it wants to hear of it.
         listening: Set by the loop: whether it wants to hear of a sound all the same.
+        lookout_channel: Set by the loop: the channel in which something must be heard before it wants to hear of
+            anything, for ``PATIENCE_S``; None: it does not wait for that.
     """
 
     def __init__(
@@ -71,6 +81,9 @@ class Capture:
         self.progress = 0
         self.wanted_frames = 0
         self.listening = False
+        self.lookout_channel: int | None = None
+        self._lookout = Lookout(pcm.format.rate_hz)
+        self._patience_frames = int(PATIENCE_S * pcm.format.rate_hz)
         self._calm = Calm(0)
         self._period_ms = 1000 * pcm.format.period_frames / pcm.format.rate_hz
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # an Event costs three times as much to wait for
@@ -94,7 +107,9 @@ class Capture:
             self.frames_total += frames
             self._pass_on(data)
             loud = self.listening and self._is_loud(data)
-            if not self._more_waits(frames) and (loud or self.frames_total >= self.wanted_frames):
+            if self.lookout_channel is not None:
+                self._lookout.process(self._decoded(data)[:, self.lookout_channel])
+            if not self._more_waits(frames) and (loud or self.frames_total >= self._due_frames):
                 self._doorbell()
             return
         if frames == -errno.EPIPE:
@@ -113,8 +128,16 @@ class Capture:
 
     def _is_loud(self, data: bytes) -> bool:
         """Tell whether a sound begins: some 10 us, where waking the loop for nothing would cost ten times as much."""
-        samples = decode(data, self._pcm.format.channels, self._pcm.format.sample_format)
-        return self._calm.process(power(samples.ravel()), self._period_ms)
+        return self._calm.process(power(self._decoded(data).ravel()), self._period_ms)
+
+    def _decoded(self, data: bytes) -> npt.NDArray[np.int16]:
+        return decode(data, self._pcm.format.channels, self._pcm.format.sample_format)
+
+    @property
+    def _due_frames(self) -> int:
+        """How much the card must have delivered before the loop is told."""
+        patient = self.lookout_channel is not None and not self._lookout.open
+        return self.wanted_frames + patient * self._patience_frames
 
     def _more_waits(self, frames: int) -> bool:
         """Tell whether the next period is there already, after a delay; a card that never says no is not believed."""
@@ -135,7 +158,9 @@ class Capture:
         if self.listening:
             return 0.0
         given = self._pcm.format
-        wanted = min(self.wanted_frames - self.frames_total, int(SLEEP_MAX_SHARE * given.buffer_frames))
+        wanted = min(self._due_frames - self.frames_total, int(SLEEP_MAX_SHARE * given.buffer_frames))
+        if self.lookout_channel is not None:
+            wanted = min(wanted, self._lookout.missing_frames)
         return wanted / given.rate_hz if wanted > given.period_frames else 0.0
 
     def wait_until_due(self) -> None:

@@ -40,6 +40,7 @@ class Loudspeaker:
         now: The monotonic clock.
         trace: The diary.
         earcons: Whether short sounds are played at all.
+        on_sound: Called when a card that rested begins to play.
         back_off_s: First and longest wait before the card is opened again.
 
     Attributes:
@@ -55,6 +56,7 @@ class Loudspeaker:
         now: Callable[[], float],
         trace: Trace,
         earcons: bool,
+        on_sound: Callable[[], None] = lambda: None,
         back_off_s: tuple[float, float] = BACK_OFF_S,
     ) -> None:
         self._device = device
@@ -64,7 +66,9 @@ class Loudspeaker:
         self._earcons = earcons
         self.reference = EchoReference(now)
         self._gate = DownlinkGate()
-        self._player = Player(gate=self._gate, reference=self.reference, on_event=on_event, now=now, trace=trace)
+        self._player = Player(
+            gate=self._gate, reference=self.reference, on_event=on_event, on_sound=on_sound, now=now, trace=trace
+        )
         self._late_bytes = 0
         self._card = Card(
             Device.LOUDSPEAKER,

@@ -32,8 +32,9 @@ from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, frames_to_ms
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
 
-RING_S = 2.0
-"""What the capture ring holds: how long the loop may be busy before audio is refused (guess; a slow import)."""
+RING_S = 3.0
+"""What the capture ring holds: how long the loop may be busy before audio is refused (guess; a slow import), and what
+waits there in a quiet room."""
 
 PREROLL_S = 20.0
 """How far back an uplink may begin: longer than any network takes to connect, and long enough that a question of some
@@ -47,6 +48,10 @@ second)."""
 PLAYING_FRAMES = ms_to_frames(40, WIRE_RATE_HZ)
 """And for so much while something plays and nobody speaks over it: somebody who begins must be heard soon, and with an
 echo in the microphone only the loop can tell (chosen: 10 ms later in the middle, and 6 ms of CPU a second less)."""
+
+RESTING_FRAMES = ms_to_frames(3000, WIRE_RATE_HZ)
+"""After so much quiet the loudspeaker's card rests, and whatever begins to play calls ``attend`` (follows from
+``player.REST_AFTER_S``)."""
 
 ATTENTION_FRAMES = ms_to_frames(500, WIRE_RATE_HZ)
 """How long ``attend`` lasts: what it takes to know where a wake word ends (310 ms), and some."""
@@ -188,18 +193,19 @@ class Microphone:
         self._gate.close()
 
     def attend(self) -> None:
-        """Take in every period as it comes for half a second: somebody waits for what is heard now."""
+        """Take in every period as it comes for half a second: somebody waits for what is heard now, or it is ours."""
         self._attend_until = self._preroll.end + ATTENTION_FRAMES
         self._drain()
         self._hurry()
 
     @property
     def position_frames(self) -> Frames:
-        """Wire frames heard since the start; goes on where it was when the card comes back."""
+        """Wire frames taken in since the start; goes on where it was when the card comes back."""
         return self._preroll.end
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
+        self._drain()
         source, newest = self._input, self._preroll.end
         return {
             "device": self._device,
@@ -260,11 +266,22 @@ class Microphone:
         # With an echo in it every sound of ours would be one: then only the loop can tell.
         source.capture.listening = self._gate.mode == "live" and not self._is_cancelling
         source.capture.wanted_frames = self._wanted_frames(source)
+        source.capture.lookout_channel = self._lookout_channel(source)
+
+    def _lookout_channel(self, source: _Input) -> int | None:
+        """Return where the capture thread shall wait for a sound: nowhere while anybody waits for anything."""
+        quiet = self._echo is None or self._echo.quiet_frames >= RESTING_FRAMES
+        if self._is_urgent or self._gate.mode != "closed" or not quiet:
+            return None
+        if source.format.channels == 1:
+            return 0
+        return None if source.picker.channel == "auto" else source.picker.channel
 
     def _hurry(self) -> None:
         """Have every period at once from now on, until the next one says how many are wanted."""
         if self._input is not None:
             self._input.capture.wanted_frames = 0
+            self._input.capture.lookout_channel = None
             self._input.capture.hurry()
 
     def _wanted_frames(self, source: _Input) -> int:

@@ -52,6 +52,7 @@ class Player:
         gate: Knows which responses have more to come.
         reference: Set anew whenever the card falls silent or begins.
         on_event: Takes ``PlaybackDrained``.
+        on_sound: Called when a card that rested begins to play.
         now: The monotonic clock.
         trace: The diary.
 
@@ -69,7 +70,9 @@ class Player:
         on_event: Callable[[Event], None],
         now: Callable[[], float],
         trace: Trace,
+        on_sound: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_sound = on_sound
         self._gate = gate
         self._reference = reference
         self._on_event = on_event
@@ -183,6 +186,7 @@ class Player:
             self._playhead.handed_over(None, output.pad())
         output.playback.content_ends = not self.mix and self._gate.all_complete
         if wrote and output.resting:
+            self._on_sound()
             output.wake()
             self._reference.realign()
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import math
 
-_OVER_FLOOR_DB = 10.0
-"""What stands so far out of the quietest of the last seconds may be somebody. Of steady noise 20 ms vary by 8 dB from
-the quietest to the loudest (measured, pink); a voice at arm's length stands 20 dB out of a kitchen (guess)."""
+_OVER_ROOM_DB = 6.0
+"""What stands so far out of the room may be somebody. Of pink noise one or two in a thousand stretches of 20 ms do,
+with 5 dB seven, with 7 dB none (measured); a voice at arm's length stands 20 dB out of a kitchen (guess)."""
 
 _LEAST_DBFS = -70.0
 """And nothing below this is (guess: 10 dB below the softest speech that the wake word is tested with)."""
 
 _RISE_DB_PER_S = 3.0
-"""So fast the quietest is forgotten: a fan that was switched on is no voice after some seconds (chosen)."""
+"""So fast the room is thought to grow louder while something is loud: a fan that was switched on is no voice after some
+seconds (chosen)."""
+
+_FOLLOW_S = 0.5
+"""So fast its level is followed otherwise (measured with 1 s: the same)."""
 
 HANG_MS = 300
 """For so much longer than the service waits for the end of an utterance its sound is not held up: that end is counted
@@ -33,7 +37,7 @@ class Calm:
 
     def __init__(self, hang_ms: float) -> None:
         self._hang_ms = hang_ms
-        self._floor_db = math.inf
+        self._room_db: float | None = None
         self._since_loud_ms = 0.0
 
     @property
@@ -49,8 +53,12 @@ class Calm:
             length_ms: How long it is; the shorter, the sooner a beginning is noticed: 20 ms.
         """
         level_db = 10 * math.log10(max(mean_square, 1e-12))
-        self._floor_db = min(level_db, self._floor_db + _RISE_DB_PER_S * length_ms / 1000)
-        loud = level_db >= max(self._floor_db + _OVER_FLOOR_DB, _LEAST_DBFS)
+        room_db = level_db if self._room_db is None else self._room_db
+        loud = level_db >= max(room_db + _OVER_ROOM_DB, _LEAST_DBFS)
+        if loud:
+            self._room_db = room_db + _RISE_DB_PER_S * length_ms / 1000
+        else:
+            self._room_db = room_db + (level_db - room_db) * min(1.0, length_ms / 1000 / _FOLLOW_S)
         self._since_loud_ms = 0.0 if loud else self._since_loud_ms + length_ms
         return loud
 

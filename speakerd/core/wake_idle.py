@@ -44,13 +44,14 @@ class IdleGate:
 
     Args:
         chunk_frames: Frames of each chunk, a multiple of ``STEP_FRAMES``.
+        open_ratio: How far a sound must stand out of the room's level, in power.
 
     Attributes:
         open: Whether the last chunk was one to listen to.
     """
 
-    def __init__(self, chunk_frames: int) -> None:
-        self._bands = (_Band(chunk_frames, 1), _Band(chunk_frames, _LOW_FOLD))
+    def __init__(self, chunk_frames: int, open_ratio: float = OPEN_RATIO) -> None:
+        self._bands = tuple(_Band(chunk_frames, fold, open_ratio) for fold in (1, _LOW_FOLD))
         self._hang_chunks = round(HANG_S * WAKE_RATE_HZ / chunk_frames)
         self.renew()
 
@@ -82,7 +83,8 @@ class _Band:
     Of differences a card's offset has none, hum and wind have little, and no voice is without its higher half.
     """
 
-    def __init__(self, chunk_frames: int, fold: int) -> None:
+    def __init__(self, chunk_frames: int, fold: int, open_ratio: float) -> None:
+        self._open_ratio = open_ratio
         self.levels: deque[float] = deque(maxlen=round(FLOOR_S * WAKE_RATE_HZ / chunk_frames))
         self._fold = np.ones(fold, np.float32)
         self._sums = np.zeros(chunk_frames // fold + 1, np.float32)
@@ -99,4 +101,4 @@ class _Band:
         np.subtract(sums[1:], sums[:-1], out=steps.reshape(-1))
         energies: list[float] = np.einsum("ij,ij->i", steps, steps).tolist()
         self.levels.append(sum(energies))
-        return max(energies) * len(energies) > OPEN_RATIO * min(self.levels)
+        return max(energies) * len(energies) > self._open_ratio * min(self.levels)

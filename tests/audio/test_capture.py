@@ -183,6 +183,28 @@ def test_it_sleeps_until_the_card_holds_what_is_wanted() -> None:
     assert bench.capture.spare_s == 0
 
 
+def test_a_loop_that_is_patient_is_told_a_second_later_unless_something_is_heard() -> None:
+    """Meanwhile it sleeps from one judgement to the next."""
+    card = PcmFormat(rate_hz=16_000, channels=2, sample_format="S16_LE", period_frames=320, buffer_frames=9600)
+    noise = np.random.default_rng(1).normal(0, 10, (600, 640)).astype("<i2")
+    noise[400] *= 40
+    producer, ring = make_ring(1 << 20)
+    told = []
+    capture = Capture(FakeCapturePcm(card, noise.tobytes()), producer, lambda: told.append(capture.frames_total // 320))
+    capture.lookout_channel = 1
+    for _ in range(600):
+        before = len(told)
+        capture.pump_once()
+        if len(told) > before:
+            capture.wanted_frames = capture.frames_total + 1280
+            ring.read(1 << 20)
+    waits = np.diff([each for each in told if 150 < each < 390])
+    assert set(waits) == {54}
+    assert [each for each in told if 400 <= each < 410] == [404, 408]
+    capture.wanted_frames = capture.frames_total + 1280
+    assert capture.spare_s == 0.08
+
+
 def test_a_sleep_ends_when_something_else_is_wanted() -> None:
     """And when the thread is to end; a ring that comes while it is awake does not disturb the next sleep."""
     slow = PcmFormat(rate_hz=1, channels=2, sample_format="S16_LE", period_frames=4, buffer_frames=4000)

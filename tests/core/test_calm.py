@@ -77,7 +77,7 @@ def test_it_can_be_disturbed() -> None:
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("noise_dbfs", [-70.0, -50.0, -35.0])
 def test_steady_noise_is_calm(noise_dbfs: float, seed: int) -> None:
-    """Pink noise of any level is, after the first seconds, for all but a hundredth of the time."""
+    """Pink noise of any level is, after the first seconds, but for one in a hundred stretches of it."""
     random = np.random.default_rng(seed)
     spectrum = np.fft.rfft(random.standard_normal(24_000 * 20))
     noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 50)))
