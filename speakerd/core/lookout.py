@@ -34,6 +34,7 @@ class Lookout:
         self._fold = max(1, round(rate_hz / WAKE_RATE_HZ))
         self._chunk_frames = _CHUNK_FRAMES * self._fold
         self._gate = IdleGate(_CHUNK_FRAMES, _OPEN_RATIO)
+        self._weights = np.full(self._fold, 1 / self._fold, np.float32)
         self._waiting: list[npt.NDArray[np.int16]] = []
         self._waiting_frames = 0
         self.open = True
@@ -57,6 +58,5 @@ class Lookout:
             self.open = self._gate.process(self._folded(chunk))
 
     def _folded(self, chunk: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        wide = chunk.reshape(-1, self._fold)
-        folded: npt.NDArray[np.int16] = wide.mean(axis=1, dtype=np.float32).astype(np.int16)
+        folded: npt.NDArray[np.int16] = (chunk.reshape(-1, self._fold).astype(np.float32) @ self._weights).astype(np.int16)
         return folded
