@@ -122,6 +122,7 @@ class Ears:
             "near_misses": worker.near_misses,
             "masked": worker.masked,
             "chunks": worker.chunks,
+            "engine": worker.engine,
             "scored_chunks": worker.scored_chunks,
             "gate_open": worker.gate_open,
             "skipped_frames": worker.skipped_frames,

@@ -107,6 +107,7 @@ async def test_a_quiet_room_is_slept_through_unless_the_owner_wants_otherwise(ea
     room = np.random.default_rng(1).normal(0, 5, 10 * 16_000).astype("<i2")
     feed(made, room)
     status = await settled(made)
+    assert status["engine"] == "lean"
     assert (status["chunks"], status["scored_chunks"] < 30, status["gate_open"]) == (125, True, False)
     made.renew()
     feed(made, room[:1280])

@@ -58,5 +58,7 @@ class Lookout:
             self.open = self._gate.process(self._folded(chunk))
 
     def _folded(self, chunk: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-        folded: npt.NDArray[np.int16] = (chunk.reshape(-1, self._fold).astype(np.float32) @ self._weights).astype(np.int16)
+        folded: npt.NDArray[np.int16] = (chunk.reshape(-1, self._fold).astype(np.float32) @ self._weights).astype(
+            np.int16
+        )
         return folded

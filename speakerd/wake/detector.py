@@ -30,6 +30,9 @@ _NOISE_SEED = 20
 class Detector(Protocol):
     """A wake word engine. Thread: one at a time, the one that made it."""
 
+    name: str
+    """What it is called in the configuration."""
+
     chunk_frames: int
     """Frames at 16 kHz it takes at once."""
 
@@ -64,6 +67,7 @@ class OpenWakeWord:
     Thread: one at a time.
     """
 
+    name = "openwakeword"
     chunk_frames = CHUNK_FRAMES
 
     def __init__(self, words: Mapping[str, Path], features: tuple[Path, Path]) -> None:

@@ -30,6 +30,7 @@ class GatedDetector:
     """
 
     def __init__(self, detector: Detector) -> None:
+        self.name = detector.name
         self.chunk_frames = detector.chunk_frames
         self.words = detector.words
         self.taken = 0

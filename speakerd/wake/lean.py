@@ -48,6 +48,7 @@ class Lean:
         UnknownOperationError: a model needs onnxruntime.
     """
 
+    name = "lean"
     chunk_frames = CHUNK_FRAMES
 
     def __init__(self, words: Mapping[str, Path], features: tuple[Path, Path]) -> None:

@@ -119,6 +119,11 @@ class WakeWorker:
         return self._trigger.masked
 
     @property
+    def engine(self) -> str | None:
+        """What the engine is called; None: it is not there yet."""
+        return self._detector.name if self._detector is not None else None
+
+    @property
     def scored_chunks(self) -> int:
         """How many of the chunks the engine was asked about; the others it slept through."""
         return self.chunks if self._gate is None else self._gate.scored

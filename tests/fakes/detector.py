@@ -12,6 +12,7 @@ import numpy.typing as npt
 class FakeDetector:
     """Answers with each score once, in order, then with 0; keeps every chunk it was given, to score or to follow."""
 
+    name = "fake"
     chunk_frames = 1280
 
     def __init__(self, scores: Iterable[float] = (), word: str = "hey_jarvis", ended_before: int | None = None) -> None:
