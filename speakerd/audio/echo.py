@@ -159,7 +159,7 @@ class EchoPath:
         self.near: Pcm = np.zeros(0, np.int16)
         self.far: Pcm | None = None
         self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
-        self._quiet_frames: int = WIRE_RATE_HZ
+        self._quiet_frames: int = 60 * WIRE_RATE_HZ  # nothing has ever been played
         self._cancelling = False
         self._learnt = self._used = Learnt.HOLDS  # what there is to use for the far end, and what is used
 

@@ -45,10 +45,6 @@ LAZY_FRAMES = ms_to_frames(80, WIRE_RATE_HZ)
 whole 80 ms, so it hears no later, and most of what a period costs is the waking up (measured: 23 against 7 ms of CPU a
 second)."""
 
-PLAYING_FRAMES = ms_to_frames(40, WIRE_RATE_HZ)
-"""And for so much while something plays and nobody speaks over it: somebody who begins must be heard soon, and with an
-echo in the microphone only the loop can tell (chosen: 10 ms later in the middle, and 6 ms of CPU a second less)."""
-
 RESTING_FRAMES = ms_to_frames(3000, WIRE_RATE_HZ)
 """After so much quiet the loudspeaker's card rests, and whatever begins to play calls ``attend`` (follows from
 ``player.REST_AFTER_S``)."""
@@ -205,7 +201,6 @@ class Microphone:
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
-        self._drain()
         source, newest = self._input, self._preroll.end
         return {
             "device": self._device,
@@ -263,15 +258,13 @@ class Microphone:
         if data:
             frames = decode(data, source.format.channels, source.format.sample_format)
             self._take_in(source.resampler.process(source.picker.pick(frames)))
-        # With an echo in it every sound of ours would be one: then only the loop can tell.
-        source.capture.listening = self._gate.mode == "live" and not self._is_cancelling
+        source.capture.listening = self._gate.mode == "live"
         source.capture.wanted_frames = self._wanted_frames(source)
         source.capture.lookout_channel = self._lookout_channel(source)
 
     def _lookout_channel(self, source: _Input) -> int | None:
         """Return where the capture thread shall wait for a sound: nowhere while anybody waits for anything."""
-        quiet = self._echo is None or self._echo.quiet_frames >= RESTING_FRAMES
-        if self._is_urgent or self._gate.mode != "closed" or not quiet:
+        if self._is_urgent or self._gate.mode != "closed":
             return None
         if source.format.channels == 1:
             return 0
@@ -288,18 +281,19 @@ class Microphone:
         """Return what the card must have delivered before the loop is woken: anything, or all of the next 80 ms."""
         if self._is_urgent:
             return 0
-        block = PLAYING_FRAMES if self._is_cancelling else LAZY_FRAMES
-        due = (self._preroll.end // block + 1) * block - source.first_frame
+        due = (self._preroll.end // LAZY_FRAMES + 1) * LAZY_FRAMES - source.first_frame
         return -(-due * source.format.rate_hz // WIRE_RATE_HZ)
 
     @property
-    def _is_cancelling(self) -> bool:
-        return self._echo is not None and self._echo.cancelling
-
-    @property
     def _is_urgent(self) -> bool:
-        """Whether somebody waits for the next period."""
-        if self._preroll.end < self._attend_until or self._gate.searching:
+        """Whether somebody waits for the next period.
+
+        While the loudspeaker's card is at work, the canceller does: both of its ends are compared by count, and sound
+        that waits in the microphone's card looks like a wrong one. With 40 ms at once it counted anew in the middle of
+        replies, and let them through.
+        """
+        playing = self._echo is not None and self._echo.quiet_frames < RESTING_FRAMES
+        if playing or self._preroll.end < self._attend_until or self._gate.searching:
             return True
         return self._gate.mode == "live" and not self._calm.is_calm
 
