@@ -258,7 +258,7 @@ class Microphone:
         if data:
             frames = decode(data, source.format.channels, source.format.sample_format)
             self._take_in(source.resampler.process(source.picker.pick(frames)))
-        source.capture.listening = self._gate.mode == "live"
+        source.capture.listening = self._gate.mode == "live" and not self._is_urgent
         source.capture.wanted_frames = self._wanted_frames(source)
         source.capture.lookout_channel = self._lookout_channel(source)
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import fade, models
-from speakerd.wake.shapes import CHUNK_FRAMES, EMBEDDING_ROWS, EMBEDDING_WIDTH, OVERLAP_FRAMES
+from speakerd.wake.shapes import CHUNK_FRAMES, EMBEDDING_ROWS, EMBEDDING_WIDTH, OVERLAP_FRAMES, memory_chunks
 
 _NOISE_SEED = 20
 """Any fixed number: openWakeWord fills its history with noise, and equal starts make equal scores (guessed)."""
@@ -39,13 +39,16 @@ class Detector(Protocol):
     words: tuple[str, ...]
     """The wake words it listens for."""
 
+    memory_chunks: int
+    """A score depends on so many chunks, and on nothing before them."""
+
     def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
         """Return how much each word was just said, 0 to 1, after another chunk of audio."""
 
     def follow(self, chunks: npt.NDArray[np.int16]) -> None:
         """Take in chunks of audio whose scores nobody wants, at once.
 
-        After ``MEMORY_CHUNKS`` of them it does not matter what came before.
+        After ``memory_chunks`` of them it does not matter what came before.
 
         Shape: (n, chunk_frames).
         """
@@ -90,6 +93,7 @@ class OpenWakeWord:
         for stem, word in self._words_by_stem.items():
             _check_classifier(self._model.models[stem], words[word])
         _shorten_history(self._model)
+        self.memory_chunks = memory_chunks(max(self._model.model_inputs.values()))
 
     @classmethod
     def load(cls, names_or_paths: Sequence[str]) -> OpenWakeWord:

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from speakerd.core.wake_idle import IdleGate
 from speakerd.wake.detector import Detector
-from speakerd.wake.shapes import MEMORY_CHUNKS
 
 
 class GatedDetector:
@@ -33,11 +32,12 @@ class GatedDetector:
         self.name = detector.name
         self.chunk_frames = detector.chunk_frames
         self.words = detector.words
+        self.memory_chunks = detector.memory_chunks
         self.taken = 0
         self.scored = 0
         self._detector = detector
         self._gate = IdleGate(detector.chunk_frames)
-        self._kept: deque[npt.NDArray[np.int16]] = deque(maxlen=MEMORY_CHUNKS)
+        self._kept: deque[npt.NDArray[np.int16]] = deque(maxlen=detector.memory_chunks)
 
     @property
     def open(self) -> bool:

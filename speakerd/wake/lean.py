@@ -18,7 +18,7 @@ from speakerd.wake import fade
 from speakerd.wake.lean_classifier import Classifier, UnknownOperationError
 from speakerd.wake.lean_features import Embedding, Float32, Int16, Melspectrogram
 from speakerd.wake.onnx_file import BadModelError, Graph, read
-from speakerd.wake.shapes import BANDS, CHUNK_FRAMES, CHUNK_ROWS, OVERLAP_FRAMES
+from speakerd.wake.shapes import BANDS, CHUNK_FRAMES, CHUNK_ROWS, OVERLAP_FRAMES, memory_chunks
 
 Made = TypeVar("Made")
 
@@ -58,6 +58,7 @@ class Lean:
         self._embedding = _read(features[1], Embedding)
         self._classifiers = {word: _read(path, Classifier) for word, path in words.items()}
         self._depth = max(classifier.embeddings for classifier in self._classifiers.values())
+        self.memory_chunks = memory_chunks(self._depth)
         self._history: Float32 = self._begin()
         self._tail: Int16 = np.zeros(0, np.int16)
         self._taken = 0
@@ -147,7 +148,7 @@ class Lean:
         aligned = np.concatenate((lead, self._melspectrogram.finished(rows[None])[0]))
         made = self._embedding.fork().process(aligned[: len(aligned) // CHUNK_ROWS * CHUNK_ROWS])
         self._embedding.process(np.ones((CHUNK_ROWS * _EMPTY_BLOCKS, BANDS), np.float32))
-        return made[-self._depth :]
+        return np.resize(made[::-1], (self._depth, made.shape[1]))[::-1]  # more of it than there is: once more
 
 
 def _read(path: Path, make: Callable[[Graph], Made]) -> Made:

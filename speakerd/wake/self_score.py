@@ -16,7 +16,6 @@ from speakerd.core.linear_echo import LinearEcho
 from speakerd.core.own_speech import OwnSpeech, window_chunks
 from speakerd.core.units import WAKE_RATE_HZ
 from speakerd.wake.detector import Detector
-from speakerd.wake.shapes import MEMORY_CHUNKS
 
 Chunk = npt.NDArray[np.int16]
 
@@ -36,8 +35,9 @@ class SelfScore:
         self._detector = detector
         self._chunk_s = detector.chunk_frames / WAKE_RATE_HZ
         self._window_chunks = window_chunks(self._chunk_s)
-        self._kept: deque[Chunk] = deque(maxlen=self._window_chunks + MEMORY_CHUNKS)
-        self._quiet_chunks = self._window_chunks + MEMORY_CHUNKS
+        self._memory_chunks = detector.memory_chunks
+        self._kept: deque[Chunk] = deque(maxlen=self._window_chunks + self._memory_chunks)
+        self._quiet_chunks = self._window_chunks + self._memory_chunks
         self._echo = LinearEcho()
         self.own = OwnSpeech()
         self.chunks = 0
@@ -51,7 +51,7 @@ class SelfScore:
         audible = bool(far.any())
         if not audible and self._is_silent:
             return near
-        if audible and self._quiet_chunks >= MEMORY_CHUNKS:
+        if audible and self._quiet_chunks >= self._memory_chunks:
             self._echo.renew()
         self._quiet_chunks = 0 if audible else self._quiet_chunks + 1
         self._kept.append(far.copy())
@@ -61,7 +61,7 @@ class SelfScore:
     @property
     def _is_silent(self) -> bool:
         """Whether silence is all that was played lately and all that any memory of it holds."""
-        return self._quiet_chunks >= self._window_chunks + MEMORY_CHUNKS
+        return self._quiet_chunks >= self._window_chunks + self._memory_chunks
 
     def score(self) -> None:
         """Find out which words were in what was played lately."""

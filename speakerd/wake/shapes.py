@@ -18,6 +18,10 @@ EMBEDDING_ROWS = 76
 EMBEDDING_WIDTH = 96
 """Numbers in one embedding."""
 
-MEMORY_CHUNKS = 26
-"""A score depends on so many chunks and nothing before them: 16 embeddings of 76 rows, a chunk apart, and the overlap
-(follows; classifiers that look at more embeddings were not met)."""
+EMBEDDING_CHUNKS = 10
+"""An embedding depends on so many chunks and nothing before them: 76 rows, and the overlap."""
+
+
+def memory_chunks(embeddings: int) -> int:
+    """Return on how many chunks a score depends whose classifier looks at so many embeddings, a chunk apart."""
+    return embeddings + EMBEDDING_CHUNKS

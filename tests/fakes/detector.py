@@ -14,6 +14,7 @@ class FakeDetector:
 
     name = "fake"
     chunk_frames = 1280
+    memory_chunks = 26
 
     def __init__(self, scores: Iterable[float] = (), word: str = "hey_jarvis", ended_before: int | None = None) -> None:
         self.words: tuple[str, ...] = (word,)

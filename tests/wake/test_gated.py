@@ -12,10 +12,12 @@ from speakerd.core.pcm import rms_dbfs
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake.detector import OpenWakeWord
 from speakerd.wake.gated import GatedDetector
-from speakerd.wake.shapes import CHUNK_FRAMES, MEMORY_CHUNKS
+from speakerd.wake.shapes import CHUNK_FRAMES, memory_chunks
 from tests.fakes.detector import FakeDetector
 from tests.fakes.models import wake_models
 from tests.fakes.voices import say
+
+MEMORY_CHUNKS = memory_chunks(16)
 
 RATE_HZ = 16_000
 WORD = "hey_jarvis"

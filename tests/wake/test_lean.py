@@ -11,12 +11,15 @@ from speakerd.core.errors import WakeError
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import models
 from speakerd.wake.detector import OpenWakeWord
+from speakerd.wake.gated import GatedDetector
 from speakerd.wake.lean import Lean
 from speakerd.wake.lean_classifier import UnknownOperationError
-from speakerd.wake.shapes import CHUNK_FRAMES, MEMORY_CHUNKS
+from speakerd.wake.shapes import CHUNK_FRAMES, memory_chunks
 from tests.fakes.models import wake_models
 from tests.fakes.onnx_writer import graph, node, write
 from tests.fakes.voices import say
+
+MEMORY_CHUNKS = memory_chunks(16)
 
 RATE_HZ = 16_000
 
@@ -127,8 +130,38 @@ def test_files_that_are_no_models_are_named(words: dict[str, Path], tmp_path: Pa
         Lean({"alexa": words["alexa"]}, (bad, bad))
 
 
+def own(path: Path, embeddings: int) -> Path:
+    """Write a classifier that looks at so many embeddings."""
+    nodes = [node("Flatten", ["x"], "f"), node("Gemm", ["f", "w"], "g"), node("Sigmoid", ["g"], "y")]
+    weights = {"w": (np.random.default_rng(3).standard_normal((embeddings * 96, 1)) / 400).astype("f4")}
+    shapes = {"x": [1, embeddings, 96]}, {"y": [1, 1]}
+    return write(path / f"own{embeddings}.onnx", graph(nodes, weights, *shapes), opset=13)
+
+
+def test_an_own_model_may_look_further_back(words: dict[str, Path], tmp_path: Path) -> None:
+    """It has the same scores as with openwakeword, beside a shorter one; and the gate keeps as much as it needs."""
+    both = {"own": own(tmp_path, 34), "alexa": words["alexa"]}
+    lean, stock = Lean(both, models.features()), OpenWakeWord(both, models.features())
+    assert lean.memory_chunks == stock.memory_chunks == 44
+    gated, chunks = GatedDetector(Lean(both, models.features())), mixed()[:150]
+    quiet = np.random.default_rng(6).integers(-3, 4, (200, CHUNK_FRAMES)).astype(np.int16)
+    for chunk in [*chunks, *quiet, *chunks]:
+        right = lean.score(chunk)
+        assert right == pytest.approx(stock.score(chunk), abs=1e-3)
+        found = gated.score(chunk)
+        if gated.open:
+            assert found == pytest.approx(right, abs=1e-5)
+    assert gated.scored < gated.taken
+
+
+def test_an_own_model_may_look_further_back_than_there_was_anything(tmp_path: Path) -> None:
+    lean = Lean({"own": own(tmp_path, 120)}, models.features())
+    for chunk in mixed()[:130]:
+        assert 0 <= lean.score(chunk)["own"] <= 1
+
+
 def test_a_model_that_needs_more_is_named(tmp_path: Path) -> None:
     wake_models()
-    own = write(tmp_path / "own.onnx", graph([node("LSTM", ["x"], "y")], {}, {"x": [1, 16, 96]}, {"y": [1, 1]}))
+    needy = write(tmp_path / "own.onnx", graph([node("LSTM", ["x"], "y")], {}, {"x": [1, 16, 96]}, {"y": [1, 1]}))
     with pytest.raises(UnknownOperationError, match=r"own\.onnx is computed with LSTM"):
-        Lean({"own": own}, models.features())
+        Lean({"own": needy}, models.features())
