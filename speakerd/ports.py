@@ -122,6 +122,9 @@ class Credentials(Protocol):
     def rejected(self) -> None:
         """Take note that the service has refused what ``headers`` gave last."""
 
+    def accepted(self) -> None:
+        """Take note that the service has taken what ``headers`` gave last."""
+
 
 class Clock(Protocol):
     """Time, as an argument."""

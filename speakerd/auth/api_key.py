@@ -30,6 +30,9 @@ class NoCredentials:
     def rejected(self) -> None:
         """Nothing was refused that could be replaced."""
 
+    def accepted(self) -> None:
+        """Nothing was shown."""
+
 
 class ApiKey:
     """A key in a file that only its owner and group may read."""
@@ -75,6 +78,9 @@ class ApiKey:
 
     def rejected(self) -> None:
         """Nothing to do: the file is read anew for each handshake."""
+
+    def accepted(self) -> None:
+        """Nothing to do either."""
 
     def _read(self) -> str:
         try:

@@ -54,3 +54,8 @@ class EntraCredentials:
         if self._last is not None:
             self._renewing = self._keeper.rejected(self._last)
             self._last = None
+
+    def accepted(self) -> None:
+        """Say that the service has taken what ``headers`` gave last."""
+        if self._last is not None:
+            self._keeper.accepted(self._last)

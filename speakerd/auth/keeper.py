@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from hashlib import sha256
 from typing import Protocol
 
 from speakerd.auth.journal import write_down
 from speakerd.auth.process import SignInFailed
+from speakerd.auth.refusals import Refusals
 from speakerd.core.errors import AuthError
 from speakerd.core.sign_in import REFUSED, SIGNED_OUT, STARTING, Fault, SignIn, SignInState, classify
 from speakerd.core.token_life import LONGEST_RETRY_S, Token, refresh_at_s, retry_after_s
@@ -30,14 +29,8 @@ Two may be nearer: the refresh of a token that lives for seconds, and the one af
 REFRESH_GAP_S = 1.0
 """The same for tokens that live for seconds only (guess)."""
 
-FRESH_S = 60.0
-"""A token that is refused so soon after it came was never good for the service (guess)."""
-
 _SLOW = (SignInState.SIGN_IN_REQUIRED, SignInState.MISCONFIGURED)
 """Nothing changes before a person does something."""
-
-_REMEMBERED = 8
-"""Refused tokens that are known again (guess: one is the rule)."""
 
 _log = logging.getLogger("speakerd.auth")
 
@@ -77,8 +70,7 @@ class TokenKeeper:
         self._sign_in = SignIn(STARTING)
         self._since_s = now()
         self._token: Token | None = None
-        self._refused: deque[bytes] = deque(maxlen=_REMEMBERED)
-        self._refusals = 0
+        self._refusals = Refusals()
         self._force = False
         self._fetches = 0
         self._failures = 0
@@ -136,18 +128,26 @@ class TokenKeeper:
         if token is None or token.secret != secret:
             return False
         self._token = None
-        self._refused.append(_digest(secret))
         self._force = True
-        again = self._refusals > 0 and now_s - token.fetched_at_s < FRESH_S
-        self._refusals = self._refusals + 1 if again else 1
-        if again:
+        worth_another = self._refusals.note(secret, now_s - token.fetched_at_s)
+        if worth_another:
+            self._due_s = max(now_s, self._held_until_s)
+            self._moved.set()
+        else:
             self._held_until_s = max(self._held_until_s, now_s + ATTEMPT_GAP_S)
             self._arrange(LONGEST_RETRY_S)
             self._tell(SignIn(REFUSED, self._sign_in.account))
-        else:
-            self._due_s = max(now_s, self._held_until_s)
-            self._moved.set()
-        return not again
+        return worth_another
+
+    def accepted(self, secret: str) -> None:
+        """Take note that the service has taken a token: whatever it has refused before, it does not refuse us."""
+        token = self._token
+        if token is None or token.secret != secret:
+            return
+        doubted = self._refusals.is_of_all
+        self._refusals.end()
+        if doubted and self._sign_in.verdict is REFUSED:
+            self._tell(SignIn(None, token.account))
 
     def kick(self, reason: str) -> None:
         """Try now, or as soon as that is decent: something has happened.
@@ -163,7 +163,7 @@ class TokenKeeper:
     def adopt(self, token: Token) -> None:
         """Take a token that a login has brought; an attempt that is under way is of no use any more."""
         self._abandon_flight()
-        self._refusals = 0
+        self._refusals.end()
         self._land(token, forced=True)
         self._spread_news()
 
@@ -172,7 +172,8 @@ class TokenKeeper:
         self._abandon_flight()
         self._token = None
         self._force = False
-        self._failures = self._refusals = 0
+        self._failures = 0
+        self._refusals.end()
         self._held_until_s = self._now()
         self._arrange(LONGEST_RETRY_S)
         self._tell(SignIn(SIGNED_OUT))
@@ -255,22 +256,25 @@ class TokenKeeper:
 
     def _land(self, token: Token, *, forced: bool) -> None:
         """Take a token, unless it is none that can be used."""
-        if _digest(token.secret) in self._refused:
+        if self._refusals.include(token.secret):
             self._come_back(forced=forced)
         elif not token.is_usable(self._now()):
             self._fail(Fault("TokenOver"))
         else:
-            self._token = token
+            had_none, self._token = self.current() is None, token
             self._force = False
             self._failures = 0
             self._due_s = max(refresh_at_s(token, self._chance()), self._begun_s + REFRESH_GAP_S)
             self._moved.set()
-            self._tell(SignIn(None, token.account))
+            # A service that refuses all of them is not known to take this one before it has: all looked well, and
+            # every conversation was refused.
+            self._tell(SignIn(REFUSED if self._refusals.is_of_all else None, token.account), anew=had_none)
 
     def _come_back(self, *, forced: bool) -> None:
         """Do without a token that was refused already; where no other was asked for, ask for another."""
         if forced:
             self._failures += 1
+            self._refusals.note_same()
             self._arrange(LONGEST_RETRY_S)
             self._tell(SignIn(REFUSED, self._sign_in.account))
         else:
@@ -308,20 +312,16 @@ class TokenKeeper:
         for news in self._waiting:
             _resolve(news, in_time=True)
 
-    def _tell(self, sign_in: SignIn, fault: Fault | None = None) -> None:
+    def _tell(self, sign_in: SignIn, fault: Fault | None = None, *, anew: bool = False) -> None:
+        """Say how it stands, where that has changed, or there is a token again."""
         before, self._sign_in = self._sign_in, sign_in
         if sign_in.verdict != before.verdict:
             self._since_s = self._now()
             write_down(sign_in.verdict, fault)
-        if sign_in != before:
+        if anew or sign_in != before:
             self._on_change(sign_in)
 
 
 def _resolve(news: asyncio.Future[bool], *, in_time: bool) -> None:
     if not news.done():
         news.set_result(in_time)
-
-
-def _digest(secret: str) -> bytes:
-    """Return what a token is known again by; it need not be kept for that."""
-    return sha256(secret.encode()).digest()

@@ -86,6 +86,9 @@ class _Anybody:
     def rejected(self) -> None:
         """It has no other."""
 
+    def accepted(self) -> None:
+        """That was to be expected."""
+
 
 def measure(out: Path, turns: int, say: Callable[[str], None], *, handshakes_ms: Sequence[int] = HANDSHAKES_MS) -> bool:
     """Measure sessions with and without a guess, in turn, and print the medians side by side.

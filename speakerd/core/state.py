@@ -191,6 +191,12 @@ CANNOT_SIGN = {
 }
 """What stands in the way of a conversation while there is no token."""
 
+_WILL_NOT_SIGN = {
+    SignInState.SIGN_IN_REQUIRED: "the sign-in has ended: run speakerd login",
+    SignInState.MISCONFIGURED: CANNOT_SIGN[SignInState.MISCONFIGURED],
+}
+"""What a person must do while the rest of a token's life is used, or the service refuses every token that comes."""
+
 
 def status_line(state: State, limits: Limits) -> str:
     """Return one true sentence about the state, for ``systemctl status``."""
@@ -210,8 +216,8 @@ def status_line(state: State, limits: Limits) -> str:
     if line is not None:
         return line
     words = " or ".join(f'"{word.replace("_", " ")}"' for word in limits.words)
-    if state.sign_in is SignInState.SIGN_IN_REQUIRED:  # the rest of the token's life is used
-        return f"listening for {words}; the sign-in has ended: run speakerd login"
+    if state.sign_in in _WILL_NOT_SIGN:
+        return f"listening for {words}; {_WILL_NOT_SIGN[state.sign_in]}"
     if state.trouble == SESSION_REDUCED:
         return f"listening for {words}; the service refuses a part of the configuration: the journal says which"
     if state.trouble is not None:

@@ -95,11 +95,13 @@ async def open_socket(dial: Dial, credentials: Credentials, within_s: float) -> 
         async with asyncio.timeout(timeout_s):
             headers = await credentials.headers()
             try:
-                return await dial(headers, timeout_s)
+                socket = await dial(headers, timeout_s)
             except LinkError as error:
                 if error.remedy is Remedy.REAUTHENTICATE:
                     credentials.rejected()
                 raise
+            credentials.accepted()
+            return socket
     except TimeoutError as error:
         raise LinkError(
             "link-timeout", "the service did not answer in time: check the network", Remedy.RETRY

@@ -94,6 +94,28 @@ async def test_a_refusal_of_what_was_not_given_is_left_alone() -> None:
         assert stage.keeper.current() is token
 
 
+async def test_what_the_service_has_taken_is_told() -> None:
+    """What was refused before is over; without a handshake there is nothing to tell."""
+    async with Stage() as stage:
+        credentials = EntraCredentials(stage.keeper)
+        credentials.accepted()
+        for _ in range(2):
+            headers = asyncio.create_task(credentials.headers())
+            await settle()
+            await stage.give()
+            await headers
+            credentials.rejected()
+        await stage.pass_time(PATIENCE_S)
+        headers = asyncio.create_task(credentials.headers())
+        await stage.pass_time(2.0)
+        await asyncio.gather(headers, return_exceptions=True)
+        await stage.give()
+        await credentials.headers()
+        assert stage.code == "auth-refused"
+        credentials.accepted()
+        assert stage.code is None
+
+
 async def test_the_token_is_not_in_the_repr() -> None:
     """What may land in a log does not hold it."""
     async with Stage() as stage:

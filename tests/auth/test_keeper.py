@@ -375,6 +375,51 @@ async def test_a_service_that_refuses_every_token_does_not_get_them_all() -> Non
         assert stage.attempts.is_asked
 
 
+async def test_a_token_that_comes_after_refusals_proves_nothing() -> None:
+    """Entra gives one whenever it is asked: that all is well is known when the service has taken it."""
+    async with Stage() as stage:
+        stage.keeper.rejected((await stage.give()).secret)
+        await settle()
+        stage.keeper.rejected((await stage.give()).secret)
+        waiter = await waiting(stage)
+        await stage.pass_time(ATTEMPT_GAP_S)
+        token = await stage.give()
+        assert stage.keeper.current() is token
+        assert stage.code == "auth-refused"
+        assert (await refusal(waiter)).code == "auth-refused"
+        assert [one.state for one in stage.told[-2:]] == [SignInState.MISCONFIGURED] * 2, "that it is there is told"
+        await stage.pass_time(1800)
+        token = await stage.give()
+        assert stage.code == "auth-refused", "nor does the next"
+        stage.keeper.accepted("another")
+        assert stage.code == "auth-refused"
+        stage.keeper.accepted(token.secret)
+        assert (stage.code, stage.told[-1].state) == (None, SignInState.OK)
+
+
+async def test_what_the_service_has_taken_since_counts() -> None:
+    """A refusal behind it is the first again."""
+    async with Stage() as stage:
+        stage.keeper.rejected((await stage.give()).secret)
+        await settle()
+        token = await stage.give()
+        stage.keeper.accepted(token.secret)
+        assert stage.keeper.rejected(token.secret)
+        await settle()
+        assert stage.attempts.is_asked
+        assert stage.code is None
+
+
+async def test_that_the_service_takes_a_token_does_not_mend_what_else_is_wrong() -> None:
+    """The rest of its life is used while there is no network to fetch the next."""
+    async with Stage() as stage:
+        token = await stage.give(3600)
+        await stage.pass_time(1800)
+        await stage.fail(OFFLINE)
+        stage.keeper.accepted(token.secret)
+        assert stage.code == "auth-no-network"
+
+
 async def test_a_token_that_was_good_for_a_while_is_refused_for_the_first_time() -> None:
     """A revocation an hour later is another story."""
     async with Stage() as stage:

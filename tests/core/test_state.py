@@ -33,6 +33,10 @@ def test_before_the_cards_were_opened():
             State(lost=NOTHING_LOST, sign_in=SignInState.SIGN_IN_REQUIRED),
             'listening for "hey jarvis" or "alexa"; the sign-in has ended: run speakerd login',
         ),
+        (
+            State(lost=NOTHING_LOST, sign_in=SignInState.MISCONFIGURED, trouble="auth-refused"),
+            'listening for "hey jarvis" or "alexa"; cannot sign in: speakerd status says what is missing',
+        ),
         (State(lost=NOTHING_LOST, over_budget=True), "today's budget is spent: no conversation before tomorrow"),
         (
             State(lost=NOTHING_LOST, silent=True),

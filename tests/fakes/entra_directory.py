@@ -96,6 +96,7 @@ class Directory:
         self.person_id = str(uuid.uuid4())
         self._clock, self._offset_s = clock, 0.0
         self._lock = threading.RLock()
+        self._has_role = True
         self.certificates = Certificates()
         self._codes: dict[str, DeviceCode] = {}
         self._access: dict[str, _Access] = {}
@@ -138,8 +139,9 @@ class Directory:
                 token.revoked = True
 
     def take_role(self, *, back: bool = False) -> None:
-        """Take the role away from (or give it back to) whoever holds a token."""
+        """Take the role away from (or give it back to) whoever holds a token, or gets one."""
         with self._lock:
+            self._has_role = back
             for token in self._access.values():
                 token.role = back
 
@@ -268,7 +270,7 @@ class Directory:
         about = {"iss": f"{self.issuer}/{self.tenant}/", "appid": self.client, "tid": self.tenant}
         token = access_token(now_s, life_s, {"aud": RESOURCE, **about, **claims})
         with self._lock:
-            self._access[token] = _Access(now_s + life_s)
+            self._access[token] = _Access(now_s + life_s, role=self._has_role)
         answer = {"token_type": "Bearer", "expires_in": int(life_s), "ext_expires_in": int(life_s)}
         if self.refresh_in_s is not None:
             answer["refresh_in"] = int(self.refresh_in_s)

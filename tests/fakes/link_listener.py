@@ -23,9 +23,13 @@ class Signer:
         self._answers = list(answers)
         self.asked = 0
         self.refused = 0
+        self.taken = 0
 
     def rejected(self) -> None:
         self.refused += 1
+
+    def accepted(self) -> None:
+        self.taken += 1
 
     async def headers(self) -> Mapping[str, str]:
         self.asked += 1

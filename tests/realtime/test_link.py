@@ -332,7 +332,18 @@ async def test_the_credential_hears_that_it_was_refused(plans: tuple[Refuse, ...
     async with RealtimeServer(*plans) as server, running_link(server.url, listener, signer=signer) as link:
         link.open()
         await listener.until(LinkLost(f"link-http-{plans[0].status}"))
-    assert signer.refused == refused
+    assert (signer.refused, signer.taken) == (refused, 0)
+
+
+async def test_the_credential_hears_that_it_was_taken() -> None:
+    """Once for each handshake that came through."""
+    listener, signer = Listener(), Signer()
+    async with RealtimeServer(Refuse(401), configure_only) as server:
+        async with running_link(server.url, listener, signer=signer) as link:
+            link.open()
+            await listener.until(LinkUp())
+        await server.assert_complete()
+    assert (signer.refused, signer.taken) == (1, 1)
 
 
 async def test_a_credential_that_may_come_is_not_waited_for() -> None:
