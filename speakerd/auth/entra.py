@@ -11,8 +11,12 @@ PATIENCE_S = 0.7
 (required)."""
 
 RENEWAL_PATIENCE_S = 5.0
-"""How long it waits where the service has just refused a token and the next one is being fetched: what is said is kept
-meanwhile, and a conversation that comes late is better than none (guess: a Pi loads the library in three seconds)."""
+"""How long it waits at most where the service has just refused a token and the next one is being fetched: what is said
+is kept meanwhile, and a conversation that comes late is better than none (guess: a Pi loads the library in three
+seconds)."""
+
+_RENEWAL_SHARE = 1.5
+"""It waits for so many times what the last fetch took: what takes much longer mostly does not come (guess)."""
 
 
 class EntraCredentials:
@@ -21,7 +25,7 @@ class EntraCredentials:
     Args:
         keeper: Has the token.
         patience_s: How long to wait where it has none.
-        renewal_patience_s: The same where the last one was refused and another is on its way.
+        renewal_patience_s: The same, at most, where the last one was refused and another is on its way.
     """
 
     def __init__(
@@ -43,11 +47,17 @@ class EntraCredentials:
         Raises:
             AuthError: there is none; its code and remedy are those of the state of the sign-in.
         """
-        patience_s = self._renewal_patience_s if self._renewing else self._patience_s
+        patience_s = self._longest_renewal_s() if self._renewing else self._patience_s
         self._renewing = False
         token = self._keeper.current() or await self._keeper.wait(patience_s)
         self._last = token.secret
         return {"Authorization": f"Bearer {token.secret}"}
+
+    def _longest_renewal_s(self) -> float:
+        took_s = self._keeper.took_s
+        if took_s is None:
+            return self._renewal_patience_s
+        return min(self._renewal_patience_s, max(self._patience_s, _RENEWAL_SHARE * took_s))
 
     def rejected(self) -> None:
         """Say that the service has refused what ``headers`` gave last."""

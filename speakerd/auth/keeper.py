@@ -78,6 +78,7 @@ class TokenKeeper:
         self._void = False
         self._kicked = False
         self._begun_s = now() - ATTEMPT_GAP_S
+        self._took_s: float | None = None
         self._held_until_s = now()
         self._due_s = now()
         self._moved = asyncio.Event()
@@ -93,6 +94,11 @@ class TokenKeeper:
         """Return the token, or None when there is none that can be used. Thread: any."""
         token = self._token
         return token if token is not None and token.is_usable(self._now()) else None
+
+    @property
+    def took_s(self) -> float | None:
+        """How long the last attempt took that brought a token; None: none has."""
+        return self._took_s
 
     async def wait(self, timeout_s: float) -> Token:
         """Return the token; where there is none, the one that an attempt brings in time.
@@ -246,6 +252,7 @@ class TokenKeeper:
         except SignInFailed as failure:
             self._fail(failure.fault)
         else:
+            self._took_s = self._now() - self._begun_s
             self._land(token, forced=forced)
 
     def _abandon_flight(self) -> None:

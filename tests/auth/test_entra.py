@@ -56,11 +56,33 @@ async def test_what_the_service_has_refused_is_not_given_again() -> None:
         assert [force for _, force in stage.attempts.begun] == [False, True]
 
 
-async def test_a_refused_token_is_worth_waiting_for_the_next_one() -> None:
-    """Longer than for a first one: whoever asks gets a conversation, where loading the library takes seconds."""
+@pytest.mark.parametrize(
+    ("took_s", "patience_s"), [(0.1, PATIENCE_S), (0.6, 0.9), (3.0, 4.5), (9.0, RENEWAL_PATIENCE_S)]
+)
+async def test_a_refused_token_is_worth_waiting_for_the_next_one(took_s: float, patience_s: float) -> None:
+    """As long as a fetch takes on this machine: whoever asks gets a conversation, or hears soon that there is none."""
     async with Stage() as stage:
         credentials = EntraCredentials(stage.keeper)
+        await stage.pass_time(took_s)
         await stage.give()
+        await credentials.headers()
+        credentials.rejected()
+        headers = asyncio.create_task(credentials.headers())
+        await stage.pass_time(patience_s - 0.01)
+        assert not headers.done()
+        await stage.pass_time(0.02)
+        with pytest.raises(AuthError) as caught:
+            await headers
+        assert caught.value.code == "auth-starting"
+        await stage.give()
+
+
+async def test_after_a_login_it_is_not_known_how_long_a_fetch_takes() -> None:
+    """Then it is given the most."""
+    async with Stage() as stage:
+        credentials = EntraCredentials(stage.keeper)
+        stage.keeper.adopt(stage.attempts.token())
+        await settle()
         await credentials.headers()
         credentials.rejected()
         headers = asyncio.create_task(credentials.headers())
