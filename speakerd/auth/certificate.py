@@ -39,7 +39,7 @@ def read_certificate(certificate_file: str | None, environment: Mapping[str, str
     try:
         pem = _read_private(path)
     except FileNotFoundError as error:
-        raise MissingError("certificate-missing") from error
+        raise MissingError("certificate-absent" if certificate_file else "certificate-missing") from error
     except OSError as error:
         raise MissingError("certificate-unreadable") from error
     _check(pem, now)

@@ -17,12 +17,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from speakerd.auth.checks import has_arc
 from speakerd.auth.request import Request
-from speakerd.core.sign_in import Fault, SignInState, classify
+from speakerd.core.sign_in import FAILED, Fault, SignInState, Verdict, classify
 
 if TYPE_CHECKING:
     from azure.core.credentials import SupportsTokenInfo
@@ -171,20 +171,36 @@ class Attempt:
             retry_after_s=seen.retry_after_s,
         )
         missing = self._missing(chain, known)
-        return known if missing is None else Fault(known.error, known.causes, missing)
+        return replace(known, missing=missing)
 
     def _missing(self, chain: list[BaseException], known: Fault) -> str | None:
         """Return what an attempt has shown to be missing, as a key of ``MISSING``."""
         if any(isinstance(one, OSError) and one.errno in _NO_ROOM for one in chain):
             return "state-full"
-        if self._request.method == "managed_identity" and self._request.client:
-            # An older agent gives the machine's own identity in place of the one that was asked for.
-            another = known.http_status == 200 and "ManagedIdentityError" in known.causes  # noqa: PLR2004 - HTTP's OK
-            return "arc-identity" if another or known.http_status in (400, 403, 404) else None
-        if self._request.method == "azure_cli" and "CalledProcessError" in known.causes:
-            wants_person = classify(known).state is SignInState.SIGN_IN_REQUIRED
-            return "az-signed-out" if known.error == "CredentialUnavailableError" or wants_person else None
-        return None
+        verdict, method = classify(known), self._request.method
+        wants_person = verdict.state is SignInState.SIGN_IN_REQUIRED
+        if method == "managed_identity":
+            return self._missing_of_agent(known, verdict)
+        if method == "azure_cli":
+            refused = known.error == "CredentialUnavailableError" and "CalledProcessError" in known.causes
+            return "az-signed-out" if refused or wants_person else "az-broken" if verdict == FAILED else None
+        if method == "default":
+            return "default" if wants_person or verdict == FAILED else None
+        if method == "certificate":
+            return "app" if wants_person else None
+        return "state" if any(isinstance(one, PermissionError) for one in chain) else None
+
+    def _missing_of_agent(self, known: Fault, verdict: Verdict) -> str | None:
+        """Return the same where Azure Arc's agent was asked: what Entra tells it is about the machine, not about us."""
+        if verdict.state is SignInState.NO_NETWORK:
+            return "arc-silent"
+        if verdict.code in ("auth-busy", "auth-arc-group"):
+            return None
+        # An older agent gives the machine's own identity in place of the one that was asked for.
+        another = known.http_status == 200 and "ManagedIdentityError" in known.causes  # noqa: PLR2004 - HTTP's OK
+        if self._request.client and (another or known.http_status in (400, 403, 404)):
+            return "arc-identity"
+        return "arc-refused"
 
     def _credential(self) -> SupportsTokenInfo:
         request = self._request

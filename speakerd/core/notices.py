@@ -78,6 +78,8 @@ _OF_SIGN_IN = {
     "auth-tls": Notice.OFFLINE,
     "auth-clock": Notice.CLOCK,
     "auth-busy": Notice.REFUSED,
+    "auth-arc-silent": Notice.REFUSED,
+    "auth-az-broken": Notice.REFUSED,
     "auth-failed": Notice.REFUSED,
     "auth-starting": Notice.REFUSED,
 }

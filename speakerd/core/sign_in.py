@@ -195,6 +195,21 @@ MISSING = {
         "the Azure Arc agent does not know the identity of auth.client: assign it to this machine, update the agent, "
         "or leave auth.client out",
     ),
+    "arc-silent": Verdict(
+        SignInState.DEGRADED,
+        "auth-arc-silent",
+        "the Azure Arc agent on this machine does not answer: systemctl status himdsd says why; it is tried again by "
+        "itself",
+    ),
+    "arc-refused": _misconfigured(
+        "arc-refused",
+        "the Azure Arc agent gives this machine no token: azcmagent show says whether it is still connected; one that "
+        "was off for 45 days and more must be connected again",
+    ),
+    "app": APP_REFUSED,
+    "certificate-absent": _misconfigured(
+        "certificate-missing", "the file that auth.certificate_file names is not there: put the certificate there"
+    ),
     "certificate-missing": _misconfigured(
         "certificate-missing",
         "there is no certificate: set auth.certificate_file, or LoadCredential=certificate:FILE in the unit",
@@ -220,8 +235,8 @@ MISSING = {
     ),
     "state": _misconfigured(
         "state",
-        "the folder that keeps the sign-in cannot be used by this user: it must belong to the service's user, mode "
-        "0700",
+        "the folder sign-in in the state folder (/var/lib/speakerd) cannot be used by this user: it must belong to the "
+        "service's user, mode 0700",
     ),
     "state-full": _misconfigured("state-full", "there is no room on the disk to sign in: free some"),
     "az-missing": _misconfigured(
@@ -229,6 +244,16 @@ MISSING = {
     ),
     "az-signed-out": Verdict(
         SignInState.SIGN_IN_REQUIRED, "auth-az-signed-out", "the Azure CLI is not signed in: run az login"
+    ),
+    "az-broken": Verdict(
+        SignInState.DEGRADED,
+        "auth-az-broken",
+        "the Azure CLI gives no token, or not within ten seconds: az account get-access-token shows what it does",
+    ),
+    "default": _misconfigured(
+        "default",
+        "nothing on this machine signs us in (auth.method default): run az login, set the variables AZURE_..., or "
+        "choose another auth.method",
     ),
 }
 """What is found before any attempt, or is plain after it without a server's word: by key."""

@@ -183,7 +183,7 @@ class State:
 
 
 CANNOT_SIGN = {
-    SignInState.DEGRADED: "not signed in yet: Microsoft's sign-in answers with an error, trying again",
+    SignInState.DEGRADED: "not signed in yet, trying again: speakerd status says what is wrong",
     SignInState.NO_NETWORK: "offline: Microsoft's sign-in cannot be reached, trying again",
     SignInState.CLOCK: "not signed in yet: this machine's clock is wrong",
     SignInState.SIGN_IN_REQUIRED: "signed out: run speakerd login",

@@ -52,7 +52,7 @@ def test_a_good_certificate_is_returned_as_it_is(tmp_path: Path, good: bytes) ->
 def test_no_certificate_is_missing(tmp_path: Path) -> None:
     """Neither file nor credential, or a name without a file."""
     assert refusal(None) == "certificate-missing"
-    assert refusal(tmp_path / "nothing") == "certificate-missing"
+    assert refusal(tmp_path / "nothing") == "certificate-absent"
     assert refusal(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == "certificate-missing"
 
 

@@ -261,6 +261,12 @@ def test_a_cache_that_cannot_be_written_is_a_full_disk(entra: Entra) -> None:
         assert classify(failure(attempt)).code == "auth-state-full"
 
 
+def test_a_folder_that_is_not_ours_is_not_the_agents() -> None:
+    """The agent's files are of no matter to who signs in with a code."""
+    assert classify(Attempt(WISH, {}).fault(PermissionError())).code == "auth-state"
+    assert classify(Attempt(machine(), {}).fault(PermissionError())).code == "auth-arc-group"
+
+
 def app(tmp_path: Path) -> tuple[Request, bytes]:
     """Return what is wanted with a certificate, and the certificate."""
     return replace(WISH, method="certificate"), app_certificate(tmp_path / "app.pem").read_bytes()
@@ -273,6 +279,14 @@ def test_a_certificate_gets_a_token(entra: Entra, tmp_path: Path) -> None:
     grant = Attempt(wish, entra.environment, certificate=pem).fetch()
     assert entra.directory.judge(grant.secret) == "ok"
     assert grant.account is None
+
+
+def test_an_app_that_is_refused_is_nobody_who_could_sign_in(entra: Entra, tmp_path: Path) -> None:
+    """``speakerd login`` would not help, whatever number Entra gives its refusal."""
+    wish, pem = app(tmp_path)
+    entra.fail("certificate", entra_answers.Fault("new", 999999))
+    fault = failure(Attempt(wish, entra.environment, certificate=pem))
+    assert (classify(fault).code, fault.aadsts) == ("auth-app", (999999,))
 
 
 def test_a_certificate_that_was_not_uploaded_is_named(entra: Entra, tmp_path: Path) -> None:
@@ -375,8 +389,27 @@ ARC = {
     ("token", "unavailable"): "auth-busy",
     ("challenge", "unavailable"): "auth-busy",
     ("token", "throttled"): "auth-busy",
-    ("connection", "reset"): "auth-no-network",
+    ("connection", "reset"): "auth-arc-silent",
+    ("token", "revoked"): "auth-arc-identity",
 }
+
+MACHINE = {
+    ("token", "throttled"): "auth-busy",
+    ("token", "dead"): "auth-arc-silent",
+    ("token", "revoked"): "auth-arc-refused",
+    ("token", "mfa"): "auth-arc-refused",
+    ("token", "agent-expired"): "auth-arc-refused",
+    ("token", "portal"): "auth-arc-refused",
+}
+"""What Entra says is about the machine's identity: nobody can sign in for it, and its clock is not the matter."""
+
+
+@needs_arc
+@pytest.mark.parametrize(("where", "code"), MACHINE.items(), ids=map("-".join, MACHINE))
+def test_an_agent_that_gives_no_token_is_the_one_to_look_at(arc: Arc, where: tuple[str, str], code: str) -> None:
+    """Where its own identity has run out as well."""
+    arc.fail(*where)
+    assert classify(failure(Attempt(machine(), arc.environment))).code == code
 
 
 @needs_arc
@@ -389,17 +422,18 @@ def test_an_agent_that_fails_is_known_by_its_cause(arc: Arc, where: tuple[str, s
 
 @needs_arc
 @pytest.mark.parametrize("challenge", ["none", "garbled", "too-large", "missing"])
-def test_a_challenge_nobody_understands_is_a_failure_like_others(arc: Arc, challenge: str) -> None:
-    """Retried; there is nothing to do about it here."""
+def test_a_challenge_nobody_understands_is_the_agents(arc: Arc, challenge: str) -> None:
+    """Whatever it is, the agent is to be looked at."""
     arc.challenge = challenge
-    assert classify(failure(Attempt(machine(), arc.environment))).code == "auth-failed"
+    assert classify(failure(Attempt(machine(), arc.environment))).code == "auth-arc-refused"
 
 
 @needs_arc
-def test_an_agent_that_is_not_running_is_not_reached(arc: Arc) -> None:
-    """As long as it starts."""
+def test_an_agent_that_is_not_running_is_no_lost_network(arc: Arc) -> None:
+    """It is on this machine; while that starts it is tried again."""
     arc.down()
-    assert classify(failure(Attempt(machine(), arc.environment))).code == "auth-no-network"
+    verdict = classify(failure(Attempt(machine(), arc.environment)))
+    assert (verdict.state.value, verdict.code) == ("degraded", "auth-arc-silent")
 
 
 @pytest.fixture
@@ -426,7 +460,9 @@ def test_the_azure_clis_lost_sign_in_is_its_own(az: AzureCli, entra: Entra, tmp_
     (tmp_path / "bin" / "stderr").write_text("ERROR: AADSTS90002: Tenant not found.\n")
     assert classify(failure(attempt)).code == "auth-tenant"
     (tmp_path / "bin" / "stderr").write_text("ERROR: something else\n")
-    assert classify(failure(attempt)).code == "auth-failed"
+    assert classify(failure(attempt)).code == "auth-az-broken"
+    az.garble()
+    assert classify(failure(attempt)).code == "auth-az-broken"
 
 
 def test_the_default_chain_takes_what_is_there(az: AzureCli, entra: Entra) -> None:
@@ -437,6 +473,14 @@ def test_the_default_chain_takes_what_is_there(az: AzureCli, entra: Entra) -> No
     grant: Grant = Attempt(wish, entra.environment).fetch()
     assert grant.secret == secret
     assert time.monotonic() - begun < 10
+
+
+def test_a_default_chain_that_finds_nothing_says_so(az: AzureCli, entra: Entra) -> None:
+    """To wait for it would be in vain."""
+    az.sign_out()
+    wish = replace(WISH, method="default", client=None, tenant=None)
+    fault = failure(Attempt(wish, entra.environment))
+    assert (classify(fault).state.value, classify(fault).code) == ("misconfigured", "auth-default")
 
 
 def test_the_fakes_faults_are_all_told_apart() -> None:
