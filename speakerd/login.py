@@ -17,7 +17,7 @@ from speakerd.auth.journal import write_down
 from speakerd.auth.process import FETCH_TIMEOUT_S, DeviceCode, SignInFailed
 from speakerd.core.errors import AuthError, Remedy, SpeakerdError
 from speakerd.core.settings import Settings
-from speakerd.core.sign_in import SignInState, classify
+from speakerd.core.sign_in import SignInState, classify, classify_login
 from speakerd.core.token_life import Token
 from speakerd.host import client
 from speakerd.host.code_page import CodePage, columns_of
@@ -263,7 +263,7 @@ async def _or_error(login: Awaitable[Token]) -> Token:
     try:
         return await login
     except SignInFailed as failure:
-        verdict = classify(failure.fault)
+        verdict = classify_login(failure.fault)
         write_down(verdict, failure.fault)
         raise verdict.error from failure
 

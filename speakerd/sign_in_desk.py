@@ -16,7 +16,7 @@ from speakerd.auth.journal import write_down
 from speakerd.auth.process import DeviceCode, SignInFailed
 from speakerd.core.errors import AuthError, Remedy
 from speakerd.core.settings import Auth
-from speakerd.core.sign_in import classify
+from speakerd.core.sign_in import classify, classify_login
 from speakerd.core.token_life import Token
 
 WAIT_S = 15.0
@@ -204,7 +204,7 @@ class SignInDesk:
         try:
             token = await attempts.login(on_code)
         except SignInFailed as failure:
-            write_down(classify(failure.fault), failure.fault)
+            write_down(classify_login(failure.fault), failure.fault)
             raise
         _log.info("sign-in: done")
         self._hush()
@@ -244,7 +244,7 @@ def _token_of(task: asyncio.Task[Token]) -> Token:
     try:
         return task.result()
     except SignInFailed as failure:
-        raise classify(failure.fault).error from failure
+        raise classify_login(failure.fault).error from failure
 
 
 async def prove(auth: Auth, attempts: Attempts | None, keeper: Keeper | None = None) -> dict[str, Any]:

@@ -183,9 +183,9 @@ class Attempt:
             return self._missing_of_agent(known, verdict)
         if method == "azure_cli":
             refused = known.error == "CredentialUnavailableError" and "CalledProcessError" in known.causes
-            return "az-signed-out" if refused or wants_person else "az-broken" if verdict == FAILED else None
+            return "az-signed-out" if refused or wants_person else "az-broken" if verdict.code == FAILED.code else None
         if method == "default":
-            return "default" if wants_person or verdict == FAILED else None
+            return "default" if wants_person or verdict.code == FAILED.code else None
         if method == "certificate":
             return "app" if wants_person else None
         return "state" if any(isinstance(one, PermissionError) for one in chain) else None

@@ -9,7 +9,7 @@ throttled request, a lost network, a wrong clock and a revoked sign-in (measured
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from speakerd.core.aadsts import CODE_DECLINED, CODE_OVER, MEANINGS, Meaning
 from speakerd.core.errors import AuthError, Remedy
@@ -293,6 +293,23 @@ _OF_A_CODE = {
 
 def classify(fault: Fault) -> Verdict:
     """Return what a failed attempt means. Total: what nobody has seen before is ``auth-failed``."""
+    return _with_number(_judge(fault), fault)
+
+
+def classify_login(fault: Fault) -> Verdict:
+    """Return the same for a sign-in with a code: nobody tries that again by itself."""
+    verdict = _judge(fault)
+    message = verdict.message
+    if verdict == SIGNED_OUT:
+        message = "Microsoft does not accept this sign-in: run speakerd login again"
+    elif verdict.code == BUSY.code:
+        message = "Microsoft's sign-in answers with an error: run speakerd login again in a minute"
+    elif _REMEDIES[verdict.state] is Remedy.RETRY:
+        message = f"{message}; then run speakerd login again"
+    return _with_number(replace(verdict, message=message), fault)
+
+
+def _judge(fault: Fault) -> Verdict:
     if fault.missing is not None:
         return MISSING[fault.missing]
     if fault.tls_verify_code is not None:
@@ -301,6 +318,15 @@ def classify(fault: Fault) -> Verdict:
     if meaning is not None:
         return _of_meaning(meaning)
     return _of_answer(fault) or _of_classes({fault.error, *fault.causes})
+
+
+def _with_number(verdict: Verdict, fault: Fault) -> Verdict:
+    """Name Entra's own number where we have no words for it: Microsoft has."""
+    if not fault.aadsts or any(code in MEANINGS for code in fault.aadsts):
+        return verdict
+    number = fault.aadsts[0]
+    about = f"AADSTS{number}, see https://login.microsoftonline.com/error?code={number}"
+    return replace(verdict, message=f"{verdict.message} ({about})")
 
 
 def _of_answer(fault: Fault) -> Verdict | None:

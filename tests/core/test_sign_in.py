@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.core.aadsts import MEANINGS
 from speakerd.core.errors import Remedy
-from speakerd.core.sign_in import MISSING, Fault, SignIn, SignInState, Verdict, classify
+from speakerd.core.sign_in import MISSING, Fault, SignIn, SignInState, Verdict, classify, classify_login
 
 AUTH, REQUIRED = "ClientAuthenticationError", "AuthenticationRequiredError"
 
@@ -111,6 +113,32 @@ def test_a_situation_is_named_by_its_cause(situation: str) -> None:
     fault, state, code = SITUATIONS[situation]
     verdict = classify(fault)
     assert (verdict.state.value, verdict.code) == (state, code)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault(AUTH, http_status=503), "run speakerd login again in a minute"),
+        (Fault(AUTH, aadsts=(90033,)), "run speakerd login again in a minute"),
+        (Fault(AUTH, ("ServiceRequestError",)), "check the network; then run speakerd login again"),
+        (Fault(AUTH, oauth_error="invalid_grant"), "does not accept this sign-in"),
+        (Fault(AUTH, aadsts=(53003,)), "Conditional Access"),
+    ],
+)
+def test_a_login_that_failed_is_not_tried_again_by_itself(fault: Fault, words: str) -> None:
+    """State and code are those of every attempt; what to do is another thing."""
+    verdict = classify_login(fault)
+    assert words in verdict.message
+    assert "by itself" not in verdict.message
+    assert (verdict.state, verdict.code) == (classify(fault).state, classify(fault).code)
+
+
+@pytest.mark.parametrize("judge", [classify, classify_login])
+def test_a_number_we_have_no_words_for_is_named(judge: Callable[[Fault], Verdict]) -> None:
+    """With where Microsoft explains it; one we know is not."""
+    new = judge(Fault(AUTH, http_status=400, oauth_error="invalid_grant", aadsts=(999999, 1)))
+    assert new.message.endswith("(AADSTS999999, see https://login.microsoftonline.com/error?code=999999)")
+    assert "AADSTS" not in judge(Fault(AUTH, aadsts=(1, 50173))).message
 
 
 @pytest.mark.parametrize("key", MISSING)
