@@ -70,7 +70,7 @@ def find_missing(request: Request, environment: Mapping[str, str], agent: ArcAge
     if request.method == "managed_identity":
         return _arc(environment, agent or ArcAgent())
     if request.method in ("device_code", "certificate"):
-        return _app(request)
+        return _app(request) or _environment(environment)
     if request.method == "azure_cli":
         return None if shutil.which("az", path=environment.get("PATH", os.defpath)) else "az-missing"
     return None
@@ -89,6 +89,14 @@ def _app(request: Request) -> str | None:
     if request.tenant is None and request.method == "device_code":
         return None  # whoever signs in brings theirs
     return None if _TENANT.fullmatch(request.tenant or "") else "tenant"
+
+
+def _environment(environment: Mapping[str, str]) -> str | None:
+    """Look at what the owner's environment says of the way to Entra; the library's own words for it say nothing."""
+    if environment.get("AZURE_AUTHORITY_HOST", "").lower().startswith("http://"):
+        return "cloud"
+    bundle = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE")
+    return "ca-file" if bundle and not os.access(bundle, os.R_OK, effective_ids=True) else None
 
 
 def _arc(environment: Mapping[str, str], agent: ArcAgent) -> str | None:

@@ -142,7 +142,8 @@ UNTRUSTED = Verdict(
 INTERCEPTED = Verdict(
     SignInState.NO_NETWORK,
     "auth-tls",
-    "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited?",
+    "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited, "
+    "or a proxy to be used?",
 )
 CODE_EXPIRED = _of_meaning(CODE_OVER)
 DECLINED = _of_meaning(CODE_DECLINED)
@@ -175,6 +176,12 @@ MISSING = {
         "open all of Azure; register an app of your own",
     ),
     "tenant": _misconfigured("tenant", "auth.tenant is not set, or is no tenant: put the directory (tenant) id there"),
+    "cloud": _misconfigured(
+        "cloud", "AZURE_AUTHORITY_HOST is no address of Microsoft's: it must begin with https://, or be a name alone"
+    ),
+    "ca-file": _misconfigured(
+        "ca", "the file that REQUESTS_CA_BUNDLE names is not there, or cannot be read by this user: correct the name"
+    ),
     "arc-absent": _misconfigured(
         "arc-absent",
         "this machine has no managed identity: it is not connected to Azure Arc (no IDENTITY_ENDPOINT, and no agent "
@@ -349,6 +356,8 @@ def _of_certificate(verify_code: int) -> Verdict:
 
 
 def _of_classes(classes: set[str]) -> Verdict:
+    if "JSONDecodeError" in classes:
+        return INTERCEPTED
     if "SSLError" in classes and not classes & _CUT_OFF:
         return INTERCEPTED
     if classes & _UNREACHED:

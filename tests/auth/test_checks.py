@@ -57,6 +57,17 @@ def test_the_librarys_default_app_is_among_the_refused() -> None:
     assert DEVELOPER_SIGN_ON_CLIENT_ID in FOREIGN_CLIENTS
 
 
+@pytest.mark.parametrize("method", ["device_code", "certificate"])
+def test_what_leads_to_entra_is_looked_at(method: str, tmp_path: Path) -> None:
+    """A cloud that is spoken to in the clear, a file of certificates that is not there."""
+    (tmp_path / "company.pem").touch()
+    good = {"AZURE_AUTHORITY_HOST": "login.microsoftonline.us", "REQUESTS_CA_BUNDLE": str(tmp_path / "company.pem")}
+    assert find_missing(wish(method), good) is None
+    assert find_missing(wish(method), {"AZURE_AUTHORITY_HOST": "HTTP://login.example"}) == "cloud"
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        assert find_missing(wish(method), {name: str(tmp_path / "typo.pem")}) == "ca-file"
+
+
 def test_a_machine_without_arc_has_no_managed_identity(tmp_path: Path) -> None:
     """Neither the environment nor the agent's program: the library would ask the air for thirteen seconds."""
     assert find_missing(wish("managed_identity"), {}, agent(tmp_path)) == "arc-absent"

@@ -157,7 +157,7 @@ REFRESH = {
     ("discovery", "unavailable"): "auth-busy",
     ("discovery", "no-tenant"): "auth-tenant",
     ("connection", "reset"): "auth-no-network",
-    ("refresh", "portal"): "auth-failed",
+    ("refresh", "portal"): "auth-tls",
 }
 
 

@@ -102,6 +102,11 @@ SITUATIONS = {
         "misconfigured",
         "auth-tenant",
     ),
+    "a page in place of an answer": (
+        Fault(AUTH, ("ValueError", "JSONDecodeError"), http_status=200),
+        "no_network",
+        "auth-tls",
+    ),
     "something new": (Fault("KeyError"), "degraded", "auth-failed"),
     "a refusal that is new": (Fault(AUTH, http_status=400, oauth_error="unheard_of"), "degraded", "auth-failed"),
 }
