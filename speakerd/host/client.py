@@ -17,6 +17,8 @@ TIMEOUT_S = 5.0
 MAX_ANSWER_BYTES = 1024 * 1024
 """No answer is longer (guess; the longest has 2 kB)."""
 
+_ENDED = "the daemon ended before it answered: see systemctl status speakerd, and ask again when it runs"
+
 
 def request(path: Path, command: str, *, timeout_s: float = TIMEOUT_S, **arguments: object) -> dict[str, Any]:
     """Ask the daemon for something and return its answer.
@@ -39,6 +41,8 @@ def request(path: Path, command: str, *, timeout_s: float = TIMEOUT_S, **argumen
         raise _unreachable(f"{path} is not for you: use sudo, or join the group speakerd") from error
     except TimeoutError as error:
         raise _unreachable(f"the daemon does not answer: journalctl -u speakerd, {path}") from error
+    except ConnectionError as error:
+        raise _unreachable(_ENDED) from error
     except (OSError, ValueError) as error:
         raise _unreachable(f"the daemon gave no sensible answer at {path}") from error
     if not isinstance(answer, dict):
@@ -78,7 +82,10 @@ def _exchange(path: Path, line: bytes, timeout_s: float) -> bytes:
         connection.connect(str(path))
         connection.sendall(line)
         with connection.makefile("rb") as file:
-            return file.readline(MAX_ANSWER_BYTES)
+            said = file.readline(MAX_ANSWER_BYTES)
+    if not said:
+        raise ConnectionResetError
+    return said
 
 
 def _unreachable(message: str) -> SpeakerdError:

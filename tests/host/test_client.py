@@ -39,9 +39,17 @@ def test_without_a_daemon_the_way_to_start_it_is_said(tmp_path: Path) -> None:
         assert caught.value.code == "daemon-unreachable"
 
 
-@pytest.mark.parametrize("answer", [b"", b"hello\n", b"[]\n", b"\xff\n"])
-def test_an_answer_that_is_none_is_said(answer: bytes, tmp_path: Path) -> None:
-    """Whoever answers there is not our daemon."""
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"", "the daemon ended before it answered"),
+        (b"hello\n", "no sensible answer"),
+        (b"[]\n", "no sensible answer"),
+        (b"\xff\n", "no sensible answer"),
+    ],
+)
+def test_an_answer_that_is_none_is_said(answer: bytes, told: str, tmp_path: Path) -> None:
+    """Whoever answers there is not our daemon, or not any more."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         listener.listen()
@@ -54,7 +62,7 @@ def test_an_answer_that_is_none_is_said(answer: bytes, tmp_path: Path) -> None:
 
         thread = threading.Thread(target=reply)
         thread.start()
-        with pytest.raises(SpeakerdError, match="no sensible answer") as caught:
+        with pytest.raises(SpeakerdError, match=told) as caught:
             client.request(tmp_path / "s", "status")
         thread.join()
     assert caught.value.code == "daemon-unreachable"
