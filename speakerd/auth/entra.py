@@ -15,8 +15,8 @@ RENEWAL_PATIENCE_S = 5.0
 is kept meanwhile, and a conversation that comes late is better than none (guess: a Pi loads the library in three
 seconds)."""
 
-_RENEWAL_SHARE = 1.5
-"""It waits for so many times what the last fetch took: what takes much longer mostly does not come (guess)."""
+_RENEWAL_SHARE = 2.0
+"""It waits for so many times what the quickest fetch took: what takes much longer mostly does not come (guess)."""
 
 
 class EntraCredentials:
@@ -54,10 +54,10 @@ class EntraCredentials:
         return {"Authorization": f"Bearer {token.secret}"}
 
     def _longest_renewal_s(self) -> float:
-        took_s = self._keeper.took_s
-        if took_s is None:
+        quickest_s = self._keeper.quickest_s
+        if quickest_s is None:
             return self._renewal_patience_s
-        return min(self._renewal_patience_s, max(self._patience_s, _RENEWAL_SHARE * took_s))
+        return min(self._renewal_patience_s, max(self._patience_s, _RENEWAL_SHARE * quickest_s))
 
     def rejected(self) -> None:
         """Say that the service has refused what ``headers`` gave last."""

@@ -78,7 +78,7 @@ class TokenKeeper:
         self._void = False
         self._kicked = False
         self._begun_s = now() - ATTEMPT_GAP_S
-        self._took_s: float | None = None
+        self._quickest_s: float | None = None
         self._held_until_s = now()
         self._due_s = now()
         self._moved = asyncio.Event()
@@ -96,9 +96,9 @@ class TokenKeeper:
         return token if token is not None and token.is_usable(self._now()) else None
 
     @property
-    def took_s(self) -> float | None:
-        """How long the last attempt took that brought a token; None: none has."""
-        return self._took_s
+    def quickest_s(self) -> float | None:
+        """How long the quickest attempt took that brought a token; None: none has."""
+        return self._quickest_s
 
     async def wait(self, timeout_s: float) -> Token:
         """Return the token; where there is none, the one that an attempt brings in time.
@@ -252,7 +252,8 @@ class TokenKeeper:
         except SignInFailed as failure:
             self._fail(failure.fault)
         else:
-            self._took_s = self._now() - self._begun_s
+            took_s = self._now() - self._begun_s
+            self._quickest_s = took_s if self._quickest_s is None else min(took_s, self._quickest_s)
             self._land(token, forced=forced)
 
     def _abandon_flight(self) -> None:

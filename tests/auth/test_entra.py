@@ -57,7 +57,7 @@ async def test_what_the_service_has_refused_is_not_given_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("took_s", "patience_s"), [(0.1, PATIENCE_S), (0.6, 0.9), (3.0, 4.5), (9.0, RENEWAL_PATIENCE_S)]
+    ("took_s", "patience_s"), [(0.1, PATIENCE_S), (0.4, 0.8), (2.0, 4.0), (9.0, RENEWAL_PATIENCE_S)]
 )
 async def test_a_refused_token_is_worth_waiting_for_the_next_one(took_s: float, patience_s: float) -> None:
     """As long as a fetch takes on this machine: whoever asks gets a conversation, or hears soon that there is none."""

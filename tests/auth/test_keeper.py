@@ -323,6 +323,21 @@ async def test_a_token_that_is_refused_twice_is_fetched_once() -> None:
         assert stage.keeper.current() is new
 
 
+async def test_how_quick_an_attempt_can_be_is_known() -> None:
+    """A slow one changes nothing, nor does one that failed."""
+    async with Stage() as stage:
+        assert stage.keeper.quickest_s is None
+        for span_s, quickest_s in ((3.0, 3.0), (1.0, 1.0), (2.0, 1.0)):
+            await stage.pass_time(span_s)
+            stage.keeper.rejected((await stage.give()).secret)
+            await settle()
+            stage.keeper.kick("soon")
+            await stage.pass_time(0.0 if stage.attempts.is_asked else ATTEMPT_GAP_S)
+            assert stage.keeper.quickest_s == quickest_s
+        await stage.fail(OFFLINE)
+        assert stage.keeper.quickest_s == 1.0
+
+
 async def test_a_failure_does_not_bring_a_refused_token_back() -> None:
     """Better none than that."""
     async with Stage() as stage:
