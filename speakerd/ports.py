@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from speakerd.core.actions import Earcon
+from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import Heard
 from speakerd.core.notices import Notice
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
@@ -119,8 +120,12 @@ class Credentials(Protocol):
             AuthError: there is no usable credential.
         """
 
-    def rejected(self) -> None:
-        """Take note that the service has refused what ``headers`` gave last."""
+    def rejected(self) -> SpeakerdError | None:
+        """Take note that the service has refused what ``headers`` gave last.
+
+        Returns:
+            Why it is of no use to ask for another; None: it may be.
+        """
 
     def accepted(self) -> None:
         """Take note that the service has taken what ``headers`` gave last."""

@@ -27,8 +27,9 @@ class NoCredentials:
         """Return no headers."""
         return {}
 
-    def rejected(self) -> None:
+    def rejected(self) -> AuthError | None:
         """Nothing was refused that could be replaced."""
+        return None
 
     def accepted(self) -> None:
         """Nothing was shown."""
@@ -76,8 +77,9 @@ class ApiKey:
         headers = {"Authorization": f"Bearer {key}"}
         return headers | {"api-key": key} if self._azure else headers
 
-    def rejected(self) -> None:
+    def rejected(self) -> AuthError | None:
         """Nothing to do: the file is read anew for each handshake."""
+        return None
 
     def accepted(self) -> None:
         """Nothing to do either."""

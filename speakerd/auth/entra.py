@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from speakerd.auth.keeper import TokenKeeper
+from speakerd.core.errors import AuthError
 
 PATIENCE_S = 0.7
 """How long a handshake waits where there is no token: who has said the wake word hears within a second how it stands
@@ -59,11 +60,16 @@ class EntraCredentials:
             return self._renewal_patience_s
         return min(self._renewal_patience_s, max(self._patience_s, _RENEWAL_SHARE * quickest_s))
 
-    def rejected(self) -> None:
-        """Say that the service has refused what ``headers`` gave last."""
+    def rejected(self) -> AuthError | None:
+        """Say that the service has refused what ``headers`` gave last.
+
+        Returns:
+            What is wrong where it refuses all of them: to sign in again would not help.
+        """
         if self._last is not None:
             self._renewing = self._keeper.rejected(self._last)
             self._last = None
+        return None if self._renewing else self._keeper.refusal
 
     def accepted(self) -> None:
         """Say that the service has taken what ``headers`` gave last."""

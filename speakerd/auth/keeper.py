@@ -96,6 +96,11 @@ class TokenKeeper:
         return token if token is not None and token.is_usable(self._now()) else None
 
     @property
+    def refusal(self) -> AuthError | None:
+        """What is wrong where the service refuses every token; None: it is not known to."""
+        return REFUSED.error if self._refusals.is_of_all else None
+
+    @property
     def quickest_s(self) -> float | None:
         """How long the quickest attempt took that brought a token; None: none has."""
         return self._quickest_s

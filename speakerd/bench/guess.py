@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from speakerd.bench.figures import machine
+from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import Event, LinkUp
 from speakerd.core.units import PERIOD_MS, SAMPLE_BYTES, WIRE_RATE_HZ, ms_to_frames
 from speakerd.embedded.faults import Faults
@@ -83,8 +84,9 @@ class _Anybody:
         """Return it."""
         return {"Authorization": "Bearer local"}
 
-    def rejected(self) -> None:
+    def rejected(self) -> SpeakerdError | None:
         """It has no other."""
+        return None
 
     def accepted(self) -> None:
         """That was to be expected."""

@@ -97,8 +97,9 @@ async def open_socket(dial: Dial, credentials: Credentials, within_s: float) -> 
             try:
                 socket = await dial(headers, timeout_s)
             except LinkError as error:
-                if error.remedy is Remedy.REAUTHENTICATE:
-                    credentials.rejected()
+                in_vain = credentials.rejected() if error.remedy is Remedy.REAUTHENTICATE else None
+                if in_vain is not None:
+                    raise in_vain from error
                 raise
             credentials.accepted()
             return socket

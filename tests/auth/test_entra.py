@@ -47,8 +47,8 @@ async def test_what_the_service_has_refused_is_not_given_again() -> None:
         credentials = EntraCredentials(stage.keeper)
         await stage.give()
         await credentials.headers()
-        credentials.rejected()
-        credentials.rejected()
+        assert credentials.rejected() is None
+        assert credentials.rejected() is None
         headers = asyncio.create_task(credentials.headers())
         await settle()
         token = await stage.give()
@@ -100,7 +100,9 @@ async def test_nobody_waits_long_for_a_token_that_is_refused_as_well() -> None:
             await settle()
             await stage.give()
             await headers
-            credentials.rejected()
+            in_vain = credentials.rejected()
+        assert in_vain is not None
+        assert in_vain.code == "auth-refused"
         headers = asyncio.create_task(credentials.headers())
         await stage.pass_time(PATIENCE_S)
         with pytest.raises(AuthError) as caught:

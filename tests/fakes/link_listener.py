@@ -24,9 +24,11 @@ class Signer:
         self.asked = 0
         self.refused = 0
         self.taken = 0
+        self.in_vain: SpeakerdError | None = None
 
-    def rejected(self) -> None:
+    def rejected(self) -> SpeakerdError | None:
         self.refused += 1
+        return self.in_vain
 
     def accepted(self) -> None:
         self.taken += 1

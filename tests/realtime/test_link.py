@@ -335,6 +335,16 @@ async def test_the_credential_hears_that_it_was_refused(plans: tuple[Refuse, ...
     assert (signer.refused, signer.taken) == (refused, 0)
 
 
+async def test_a_credential_that_knows_better_is_believed(caplog: pytest.LogCaptureFixture) -> None:
+    """Where all of its tokens are refused, to sign in again is no advice."""
+    listener, signer = Listener(), Signer()
+    signer.in_vain = AuthError("auth-refused", "the role is missing", Remedy.OPERATOR)
+    async with RealtimeServer(Refuse(401)) as server, running_link(server.url, listener, signer=signer) as link:
+        link.open()
+        await listener.until(LinkLost("auth-refused"))
+    assert "sign in again" not in caplog.text
+
+
 async def test_the_credential_hears_that_it_was_taken() -> None:
     """Once for each handshake that came through."""
     listener, signer = Listener(), Signer()
