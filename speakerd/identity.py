@@ -7,6 +7,7 @@ How a token is kept is told in ``auth/keeper.py``; what a state of the sign-in l
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from speakerd.core.settings import Auth, Settings
 from speakerd.core.sign_in import SignIn
 from speakerd.host.places import state_folder
 from speakerd.ports import Credentials
+
+_log = logging.getLogger("speakerd.auth")
 
 
 class Timer(Protocol):
@@ -67,9 +70,10 @@ class Identity:
         self._told: SignInChanged | None = None
         self.keeper: TokenKeeper | None = None
         self.credentials: Credentials = NoCredentials()
+        self._key: ApiKey | None = None
         if settings.auth.method == "api_key":
             azure = settings.service.provider == "azure"
-            self.credentials = ApiKey.from_settings(settings.auth.api_key_file, environment, azure=azure)
+            self.credentials = self._key = ApiKey.from_settings(settings.auth.api_key_file, environment, azure=azure)
         self.worker = worker = make_worker(wish_of(settings.auth, state or state_folder(environment)), environment)
         if settings.auth.is_entra:
             self.keeper = TokenKeeper(
@@ -79,7 +83,13 @@ class Identity:
             self._surroundings = Surroundings(self.keeper.kick)
 
     async def run(self) -> None:
-        """Keep a token fresh, where there is one to be kept. Ends: at once, or by cancellation."""
+        """Keep a token fresh, where there is one to be kept; else see whether the key can be used.
+
+        Ends: at once, or by cancellation.
+        """
+        trouble = None if self._key is None else self._key.trouble()
+        if trouble is not None:
+            _log.warning("%s: %s", trouble.code, trouble)
         if self.keeper is None:
             return
         await self._surroundings.until_clock_is_set()
@@ -98,7 +108,9 @@ class Identity:
 
     def status(self) -> dict[str, Any]:
         """Return how it stands, as plain data; never a token or a key."""
-        return {"method": self._method} | ({} if self.keeper is None else self.keeper.status())
+        trouble = None if self._key is None else self._key.trouble()
+        known = {} if trouble is None else {"code": trouble.code, "message": str(trouble)}
+        return {"method": self._method} | (known if self.keeper is None else self.keeper.status())
 
     def _hear(self, sign_in: SignIn) -> None:
         self._surroundings.hear(sign_in)

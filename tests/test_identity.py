@@ -165,6 +165,24 @@ async def test_without_entra_there_is_nothing_to_keep(tmp_path: Path) -> None:
     assert heard == []
 
 
+async def test_a_key_that_cannot_be_used_is_told_before_anybody_asks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At the start in the journal, and in the status as long as it is so."""
+    clock, key = HandClock(), tmp_path / "key"
+    auth = {"method": "api_key", "api_key_file": str(key)}
+    identity = Identity(settings(service=AZURE, auth=auth), {}, on_change=lambda _: None, call_at=clock.call_at)
+    await identity.run()
+    assert "auth-key-missing" in caplog.text
+    assert identity.status()["code"] == "auth-key-missing"
+    key.write_text("secret-1")
+    key.chmod(0o644)
+    assert identity.status()["code"] == "auth-key-exposed"
+    key.chmod(0o600)
+    assert identity.status() == {"method": "api_key"}
+    assert "secret-1" not in caplog.text
+
+
 def test_a_worker_is_asked_as_configured(bench: Bench, tmp_path: Path) -> None:
     """With every key of the section, and the daemon's own folder."""
     assert bench.library.wish == wish_of(settings(auth=DEVICE_CODE).auth, tmp_path)

@@ -84,6 +84,14 @@ class ApiKey:
     def accepted(self) -> None:
         """Nothing to do either."""
 
+    def trouble(self) -> AuthError | None:
+        """Return what is wrong with the key's file; None: nothing that can be seen."""
+        try:
+            self._read()
+        except AuthError as error:
+            return error
+        return None
+
     def _read(self) -> str:
         try:
             data = _read_private(self._path)
