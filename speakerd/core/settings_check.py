@@ -28,7 +28,6 @@ MAX_FINDINGS = 50
 
 _PLANNED_KEYS = frozenset(
     {
-        "wake.engine",
         "wake.noise_suppression",
         "audio.playback.volume",
         "audio.playback.mixer",
