@@ -1,6 +1,6 @@
 """A wake word engine on numpy alone: openWakeWord's networks and scores, without its package and without onnxruntime.
 
-An eighth of the work and 60 MB less (measured, README). The scores are those of ``openwakeword.Model``, start included.
+A quarter of the CPU and 60 MB less (measured, README). The scores are those of ``openwakeword.Model``, start included.
 """
 
 from __future__ import annotations
