@@ -1,7 +1,7 @@
 """A connection on a guess: only to a slow service, rarely, for a moment, and without a word of anybody on it.
 
-What is nearly the wake word here is its beginning: the score rises to 0.27 to 0.87, the whole word's to 0.96 and more
-(measured with three voices, at 16 places of a chunk's beginning each).
+What is nearly the wake word here is its beginning: the score rises to 0.24 to 0.95, the whole word's to 0.98 and more
+(measured with three voices, at 80 places of a chunk's beginning, in the noise of four rooms each).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 from speakerd.core.guess import WORTH_FROM_S
 from speakerd.core.state import Limits
 from speakerd.demo.mouth import find_mouth
+from speakerd.demo.simcard import CardProfile
 from speakerd.embedded.faults import Faults
 from speakerd.embedded.server import EmbeddedService
 from speakerd.embedded.tiers import scripted
@@ -21,8 +22,11 @@ from tests.fakes.relay import Relay
 from tests.fakes.stories import until_line
 
 WAKE = "Hey Jarvis, what time is it?"
-NEARLY_SHARE = {"hibari-tts": 0.40, "flite": 0.42, "espeak-ng": 0.42}
-"""How much of the word each voice says."""
+NEARLY_SHARE = {"hibari-tts": 0.39, "flite": 0.42, "espeak-ng": 0.42}
+"""How much of the word each voice says: the middle of where the score is neither too low nor too high (measured)."""
+
+SILENT_ROOM = CardProfile(noise_dbfs=-84.0)
+"""Noise of -70 dBFS moves that score by 0.1 and more to either side, which is one in a hundred beyond (measured)."""
 
 TALK = ("What time is it?", "Could you please turn down the radio in the kitchen?", "Stop. Cancel. Never mind.")
 
@@ -144,7 +148,8 @@ async def slow_service():
 def stage_for(relay, play, **config):
     """Return a stage whose daemon talks to the relay."""
     service = {"endpoint": relay.url, **config.pop("service", {})}
-    return play(config={**config, "service": service, "wake": {"threshold": THRESHOLD}}, start_service=False)
+    wake = {"threshold": THRESHOLD}
+    return play(config={**config, "service": service, "wake": wake}, card=SILENT_ROOM, start_service=False)
 
 
 async def says(stage, words):
