@@ -21,6 +21,7 @@ from speakerd.core.echo_meter import EchoMeter
 from speakerd.core.echo_path import BargeIn, describe
 from speakerd.core.echo_probe import EchoProbe
 from speakerd.core.events import EchoMeasured
+from speakerd.core.residue import Residue
 from speakerd.core.units import WIRE_RATE_HZ, Frames, ms_to_frames
 
 Pcm = npt.NDArray[np.int16]
@@ -159,6 +160,8 @@ class EchoPath:
         self.near: Pcm = np.zeros(0, np.int16)
         self.far: Pcm | None = None
         self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
+        self._residue = Residue()
+        self._held_frames = 0  # by the canceller
         self._quiet_frames: int = 60 * WIRE_RATE_HZ  # nothing has ever been played
         self._cancelling = False
         self._learnt = self._used = Learnt.HOLDS  # what there is to use for the far end, and what is used
@@ -198,6 +201,11 @@ class EchoPath:
 
         Up to 20 ms of them come with a later call; up to 0.5 s where a sound is held back until its echo is found.
         """
+        out = self._process(near)
+        self._held_frames += len(self.near) - len(out)
+        return out
+
+    def _process(self, near: Pcm) -> Pcm:
         ends = self._ends.process(near)
         near, far = self.near, self.far = ends.near, ends.far
         self._quiet_frames = 0 if far is not None and far.any() else self._quiet_frames + len(near)
@@ -219,6 +227,18 @@ class EchoPath:
             return np.concatenate((self._canceller.drain(), near))
         return near
 
+    def without_residue(self, out: Pcm, *, wanted: bool) -> Pcm:
+        """Take what ``process`` returned; return it without what the canceller let through by mistake.
+
+        Args:
+            out: What it returned.
+            wanted: Somebody listens who takes that for speech; else it is left as it is.
+        """
+        if not self._cancelling or self.far is None:
+            self._residue.rest()
+            return out
+        return self._residue.process(self.near, self.far, out, self._held_frames, wanted=wanted)
+
     def measure(self, out: Pcm) -> EchoMeasured | None:
         """Take what ``process`` returned; return what is known of the echo if that is news."""
         return self.meter.process(self.near, self.far, out)
@@ -230,6 +250,7 @@ class EchoPath:
     def _compare_anew(self) -> None:
         """Compare nothing across a new count."""
         self.meter.restart()
+        self._residue.restart()
         if self._probe is not None:
             self._probe.restart()
 
@@ -243,8 +264,9 @@ class EchoPath:
         """Use what was learnt as far as it is good; returns what the canceller had done by then."""
         learnt, before = self._learnt, self._used
         self._learnt = self._used = Learnt.HOLDS if learnt is Learnt.LOST else learnt
+        if learnt is not Learnt.LOST and learnt is before:
+            return np.zeros(0, np.int16)
+        self._residue.restart()
         if learnt is Learnt.LOST:
             return canceller.reset()
-        if learnt is before:
-            return np.zeros(0, np.int16)
         return canceller.set_aside() if learnt is Learnt.DOUBTFUL else canceller.recall()

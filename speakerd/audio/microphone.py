@@ -300,8 +300,9 @@ class Microphone:
     def _take_in(self, near: Pcm) -> None:
         """Pass on wire frames. The session first: a person waits for it."""
         wire = self._echo.process(near) if self._echo is not None else near
-        self._preroll.append(wire)
-        if self._gate.mode == "live":
+        heard = self._gate.mode == "live"  # by somebody who takes what is left of the echo for speech
+        self._preroll.append(self._echo.without_residue(wire, wanted=heard) if self._echo is not None else wire)
+        if heard:
             for at in range(0, len(wire), STEP_FRAMES):
                 step = wire[at : at + STEP_FRAMES]
                 self._calm.process(power(step), frames_to_ms(Frames(len(step)), WIRE_RATE_HZ))

@@ -102,6 +102,22 @@ class LinearEcho:
         out: Int16 = np.clip(np.rint(left * FULL_SCALE), -32768, 32767).astype(np.int16)
         return out
 
+    def foresee(self, near: Int16, far: Int16) -> Int16:
+        """Return what will be left of a block that has only begun, as far as it goes; nothing is learnt from it.
+
+        Args:
+            near: What the microphone heard since the last block, fewer frames than one.
+            far: What was played meanwhile, as many.
+        """
+        frames = np.zeros_like(self._frames)
+        frames[: self._block_frames] = self._frames[self._block_frames :]
+        frames[self._block_frames : self._block_frames + len(far)] = far.astype(np.float32) / np.float32(FULL_SCALE)
+        product = self._response[0] * np.fft.rfft(frames)
+        product += np.einsum("ij,ij->j", self._response[1:], self._rows(self._played)[:-1])
+        predicted = np.fft.irfft(product)[self._block_frames : self._block_frames + len(near)]
+        out: Int16 = np.clip(np.rint(near - predicted * FULL_SCALE), -32768, 32767).astype(np.int16)
+        return out
+
     def _block(self, heard: npt.NDArray[np.float32], played: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         self._take(played)
         product = np.multiply(self._response, self._rows(self._played), out=self._product)

@@ -281,3 +281,37 @@ def test_where_no_echo_is_heard_no_tail_is_waited_for() -> None:
     for i in blocks:
         path.process(near[i : i + 480])
     assert (path.tail_frames, path.quiet_frames, path.in_tail) == (0, 0, False)
+
+
+class Leaking(EchoCanceller):
+    """A canceller that lets everything through when told to, in step with the other."""
+
+    leaks = False
+
+    def process(self, near: Pcm, far: Pcm) -> Pcm:
+        self._sound = np.concatenate((getattr(self, "_sound", np.zeros(0, np.int16)), near))
+        out = super().process(near, far)
+        passed, self._sound = self._sound[: len(out)], self._sound[len(out) :]
+        return passed // 2 if self.leaks else out
+
+
+def test_what_the_canceller_lets_through_by_mistake_is_made_quiet_where_somebody_wants_it() -> None:
+    """For who takes speech for a user; everybody else gets what the canceller made."""
+    far = noise(5 * WIRE_RATE_HZ, seed=1)
+    near = echo_of(far)
+    canceller = Leaking()
+    path = EchoPath(canceller, FarEnd(*far.reshape(-1, 480)))
+    let_through, wanted, unwanted = [], [], []
+    for at in range(0, len(far), 480):
+        canceller.leaks = at >= 4 * WIRE_RATE_HZ
+        out = path.process(near[at : at + 480])
+        given = path.without_residue(out, wanted=at < 4.5 * WIRE_RATE_HZ)
+        assert len(given) == len(out)
+        if canceller.leaks and at < 4.5 * WIRE_RATE_HZ:
+            let_through.append(out)
+            wanted.append(given)
+        elif canceller.leaks:
+            unwanted.append(given is out)
+    assert rms_dbfs(np.concatenate(let_through)) > -40
+    assert rms_dbfs(np.concatenate(wanted)) < -55
+    assert all(unwanted)

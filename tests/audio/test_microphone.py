@@ -489,3 +489,28 @@ async def test_runs_finds_loses_and_ends() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert bench.pcm.closed
+
+
+class Residual(Engine):
+    """A canceller that removes everything, and after three seconds of a reply nothing."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def process(self, near: Pcm, far: Pcm) -> Pcm:
+        self.frames += len(near)
+        return near if self.frames > 72_000 else near * 0
+
+
+async def test_what_a_canceller_lets_through_reaches_no_session_but_the_wake_word() -> None:
+    """A session takes it for a user; the wake word has a canceller of its own and hears what it always heard."""
+    sound = np.random.default_rng(3).normal(0, 3000, 960 * 200).astype(np.int16)
+    played = Resampler(48_000, 24_000).process(sound)
+    bench = Bench(FakeCapturePcm(sound=encode(sound, 2, "S16_LE")), canceller=Residual())
+    blocks = iter(played.reshape(-1, 480))
+    bench.far.take = lambda frames: next(blocks)  # type: ignore[method-assign] - it plays what the microphone hears
+    bench.microphone.open(None)
+    await bench.periods(190)
+    assert len(bench.uplink) == 190 * 480
+    assert np.abs(bench.uplink[80_000:].astype(float)).mean() < 60
+    assert np.abs(np.frombuffer(bytes(bench.wake), np.int16)[54_000:].astype(float)).mean() > 1000

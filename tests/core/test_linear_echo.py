@@ -95,3 +95,17 @@ def test_blocks_may_be_longer() -> None:
     out = LinearEcho(512, 8).process(near, far)
     assert len(out) == len(near)
     assert rms_dbfs(near[RATE_HZ:]) - rms_dbfs(out[RATE_HZ:]) > 15
+
+
+def test_foresees_what_will_be_left_of_a_block_that_has_only_begun() -> None:
+    """As little as of a whole one, and nothing is learnt by looking."""
+    echo, far = LinearEcho(), noise(4, seed=1)
+    near, known = echo_of(far, 500), 3 * RATE_HZ // CHUNK * CHUNK
+    run(echo, near[:known], far[:known])
+    begun = slice(known, known + BLOCK_FRAMES // 2)
+    foreseen = echo.foresee(near[begun], far[begun])
+    assert len(foreseen) == BLOCK_FRAMES // 2
+    assert rms_dbfs(near[begun]) - rms_dbfs(foreseen) > 15
+    left = echo.process(near[known : known + CHUNK], far[known : known + CHUNK])[: BLOCK_FRAMES // 2]
+    assert np.abs(foreseen.astype(int) - left).max() < 60
+    assert echo.foresee(near[:0], far[:0]).tolist() == []
