@@ -31,6 +31,10 @@ TRIES = 3
 WRONG_FRAMES = ms_to_frames(2, WIRE_RATE_HZ)
 """So far off a second later, the echo was found in a wrong place: clocks drift 1 ms at most (chosen)."""
 
+SURE_LOOKS = 3
+"""So many looks in a row must find an echo elsewhere, and at the same place, before that is believed: no count changed,
+and one wrong look would put the far end of every later sound where the canceller is of no use (chosen)."""
+
 _QUIET_FAR = 30
 """A far end whose samples stay within this is silent (guess: below -60 dBFS)."""
 
@@ -102,6 +106,7 @@ class Aligned:
         self._realignments = reference.realignments
         self._tries_left = 0
         self._to_check = False
+        self._elsewhere: list[int] = []  # where it was found lately, if that was not where it should be
         self._learnt = Learnt.HOLDS
         self._near: list[Pcm] = []
         self._far: list[Pcm] = []
@@ -140,6 +145,7 @@ class Aligned:
         self._let_go()
         if anew:
             self._realignments = self._reference.realignments
+            self._elsewhere = []
             self._tries_left = 0 if self.lag_frames is None else TRIES
             self._learnt = Learnt.LOST if self.lag_frames is None else Learnt.DOUBTFUL
         return held
@@ -180,10 +186,19 @@ class Aligned:
         to_check, self._to_check = self._to_check, False
         if lag is None:
             return far
-        if to_check and self.lag_frames is not None and abs(lag - self.lag_frames) > WRONG_FRAMES:
+        if self.lag_frames is None or abs(lag - self.lag_frames) <= WRONG_FRAMES:
+            self.lag_frames, self._elsewhere = lag, []
+        elif to_check:
             return self._move(far, lag - self.lag_frames)
-        self.lag_frames = lag
+        else:
+            self._doubt(lag)
         return far
+
+    def _doubt(self, lag: int) -> None:
+        """Take note of an echo that is not where it should be; believe it when it stays there."""
+        self._elsewhere = [each for each in self._elsewhere if abs(each - lag) <= WRONG_FRAMES] + [lag]
+        if len(self._elsewhere) == SURE_LOOKS:
+            self.lag_frames, self._elsewhere = lag, []
 
     def _let_go(self) -> tuple[Pcm, Pcm]:
         """Return what was collected, and begin to collect anew."""

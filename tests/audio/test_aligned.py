@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from speakerd.audio.aligned import SLACK_FRAMES, TRIES, Aligned, Ends, Learnt, Pcm
+from speakerd.audio.aligned import SLACK_FRAMES, SURE_LOOKS, TRIES, Aligned, Ends, Learnt, Pcm
 from speakerd.core.echo_lag import SOUND_FRAMES
 from speakerd.core.units import WIRE_RATE_HZ
 
@@ -106,6 +106,31 @@ def test_a_wrong_place_is_left_again_within_a_second() -> None:
     assert (far[-2400:] == before[-2400:]).all()
     assert (far[12_000:14_400] == before[11_600:14_000]).all()
     assert room.aligned.lag_frames == LAG
+
+
+def test_one_look_that_finds_the_echo_elsewhere_moves_nothing() -> None:
+    """With the count unchanged it is a wrong look; put by it, every later sound would be given in a wrong place."""
+    room = Room()
+    room.play(1.0)
+    room.play(1.0, LAG - 780)
+    assert room.aligned.lag_frames == LAG
+    room.play(1.0)
+    room.play(1.0, LAG - 500)
+    room.play(1.0, LAG - 100)
+    assert room.aligned.lag_frames == LAG
+    _, far = joined(room.play(2.0, LAG + 90, anew=True))
+    assert not far[:90].any(), "put where it has always been"
+    assert room.aligned.lag_frames == LAG
+
+
+def test_an_echo_that_stays_elsewhere_is_believed_in_the_end() -> None:
+    """The first look may have been the wrong one."""
+    room = Room()
+    room.play(1.0)
+    room.play(SURE_LOOKS - 1.0, 700)
+    assert room.aligned.lag_frames == LAG
+    room.play(1.0, 700)
+    assert room.aligned.lag_frames == 700
 
 
 @pytest.mark.parametrize(("slip", "lost"), [(SLACK_FRAMES + 1, True), (-SLACK_FRAMES + 60, False)])

@@ -6,7 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from speakerd.core.actions import Earcon
+from speakerd.core.earcons import earcon_pcm
 from speakerd.core.echo_lag import AHEAD_FRAMES, REACH_FRAMES, SOUND_FRAMES, find_lag
+from speakerd.core.units import WIRE_RATE_HZ, ms_to_frames
 
 Int16 = npt.NDArray[np.int16]
 FRAMES = SOUND_FRAMES + REACH_FRAMES
@@ -44,3 +47,21 @@ def test_silence_tells_nothing() -> None:
     """Neither end says anything."""
     silence = np.zeros(FRAMES, np.int16)
     assert find_lag(silence, silence) is None
+
+
+@pytest.mark.parametrize("chime", Earcon)
+@pytest.mark.parametrize("begin_ms", [20, 60, 110])
+def test_a_look_that_begins_in_a_chime_tells_no_wrong_delay(chime: Earcon, begin_ms: int) -> None:
+    """A tone that is cut off has its edge in both ends at the same place, which is not how late the echo is."""
+    lag = 780
+    far = np.concatenate((earcon_pcm(chime), np.zeros(2 * WIRE_RATE_HZ, np.int16)))
+    near = np.concatenate((np.zeros(lag), far * 0.7))[: len(far)]
+    near += np.random.default_rng(6).standard_normal(len(near)) * 18
+    begin = ms_to_frames(begin_ms, WIRE_RATE_HZ)
+    span = slice(begin, begin + WIRE_RATE_HZ)
+    assert find_lag(near[span].astype(np.int16), far[span]) in {None, lag - 1, lag, lag + 1}
+
+
+def test_nothing_at_all_tells_nothing() -> None:
+    """No frame of either."""
+    assert find_lag(np.zeros(0, np.int16), np.zeros(0, np.int16)) is None
