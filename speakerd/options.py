@@ -138,7 +138,7 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries "
         "(guess: 7)",
     )
-    bench.add_argument("--seed", metavar="N", type=int, help="which evening is played (default: always the same)")
+    bench.add_argument("--seed", metavar="N", type=int, help="which evening is played, or which room has the echo")
     bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")
 
 

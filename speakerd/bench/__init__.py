@@ -34,7 +34,7 @@ def bench(
         out: Where figures and logs are written; made if missing.
         turns: Conversations to hold, questions to ask, or turns of an evening; None: the topic's own number.
         say: Told what happens.
-        seed: Which evening; None: always the same.
+        seed: Which evening, or whose room's echo; None: always the same.
         minutes: How long replies are played against their echo; None: five.
 
     Returns:
@@ -43,7 +43,7 @@ def bench(
     if topic == ECHO:
         from speakerd.bench import echo
 
-        return echo.measure(out, minutes or _MINUTES, say)
+        return echo.measure(out, minutes or _MINUTES, say, seed=echo.SEED if seed is None else seed)
     count = turns or _TURNS[topic]
     if topic == EVENING:
         from speakerd.bench import evening

@@ -57,6 +57,9 @@ _VOICED_DBFS = -45.0
 _AFTER_S = 2.0
 """How long after a reply its tail is watched; a room of 0.3 s is silent by then."""
 
+SEED = 1
+"""The room that is measured unless another is asked for (chosen)."""
+
 _ANSWER_S, _REPLY_S = 20.0, 240.0
 """How long a reply may take to begin and to be over (guessed; the longest takes 50 s)."""
 
@@ -101,13 +104,14 @@ class Watched:
     """How much louder than the user the microphone heard the loudspeaker."""
 
 
-def measure(out: Path, minutes: float, say: Callable[[str], None]) -> bool:
+def measure(out: Path, minutes: float, say: Callable[[str], None], *, seed: int = SEED) -> bool:
     """Play replies and count what nobody said.
 
     Args:
         out: Where ``echo.json`` and the logs are written; made if missing.
         minutes: How long the loudspeaker is to speak, all replies together.
         say: Told what happens.
+        seed: Which room.
 
     Returns:
         Whether no target was missed.
@@ -116,14 +120,19 @@ def measure(out: Path, minutes: float, say: Callable[[str], None]) -> bool:
     before = machine()
     watched: Watched | None = None
     try:
-        watched = asyncio.run(_measure(out / "logs", minutes * 60, say))
+        watched = asyncio.run(_measure(out / "logs", minutes * 60, say, seed))
     except SpeakerdError as error:
         if error.code != "embedded-tier":
             say(f"the bench broke off: {error}")
             return False
         say(f"nothing could be measured: {error}")
     rows = figures(watched)
-    data = {**before, "figures": [row.shown() for row in rows], "watched": asdict(watched) if watched else None}
+    data = {
+        **before,
+        "seed": seed,
+        "figures": [row.shown() for row in rows],
+        "watched": asdict(watched) if watched else None,
+    }
     (out / "echo.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     say("")
     say(format_table(rows))
@@ -160,7 +169,7 @@ def at_most(count: int) -> float:
     return high
 
 
-def room_response(seed: int = 1) -> NDArray[np.float32]:
+def room_response(seed: int = SEED) -> NDArray[np.float32]:
     """Return a room's impulse response at ``ROOM_RATE_HZ``: the direct sound, then dying noise; its energy is 1."""
     frames = round(REVERBERATION_S * ROOM_RATE_HZ)
     decay = 10 ** (-3.0 * np.arange(frames) / frames)
@@ -178,11 +187,11 @@ def voice_dbfs(pcm: NDArray[np.int16]) -> float:
     return rms_dbfs(np.concatenate(voiced)) if voiced else rms_dbfs(pcm)
 
 
-async def _measure(logs: Path, length_s: float, say: Callable[[str], None]) -> Watched:
+async def _measure(logs: Path, length_s: float, say: Callable[[str], None], seed: int) -> Watched:
     async with serving("neural", logs / "service.log") as service:
         user_dbfs, reply_dbfs = await asyncio.to_thread(_levels)
         response = logs / "room.f32"
-        await asyncio.to_thread(response.write_bytes, room_response().tobytes())
+        await asyncio.to_thread(response.write_bytes, room_response(seed).tobytes())
         card = CardProfile(
             echo_gain_db=user_dbfs - reply_dbfs, echo_delay_ms=_DELAY_MS, rir=response, noise_dbfs=_NOISE_DBFS
         )

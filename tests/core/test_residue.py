@@ -54,7 +54,7 @@ class Scene:
     leak: Int16
     person: Int16
 
-    def play(self, residue: Residue, begin_s: float = 0.0, block: int = BLOCK) -> Int16:
+    def play(self, residue: Residue, begin_s: float = 0.0, block: int = BLOCK, *, wanted: bool = True) -> Int16:
         """Return what comes out from a time on, piece by piece as the first canceller gives it."""
         near = np.clip(echo_of(self.far).astype(int) + self.person, -32768, 32767).astype(np.int16)
         clean = self.leak + self.person
@@ -65,7 +65,7 @@ class Scene:
             end = min(begin + block, len(near))
             out = clean[done : max(done, end - HELD_FRAMES)]
             done += len(out)
-            given.append(residue.process(near[begin:end], self.far[begin:end], out, end - done))
+            given.append(residue.process(near[begin:end], self.far[begin:end], out, end - done, wanted=wanted))
             assert len(given[-1]) == len(out)
         return np.concatenate((clean[: max(0, first - HELD_FRAMES)], *given))
 
@@ -165,3 +165,14 @@ def test_what_follows_a_rest_is_not_compared_with_what_came_before() -> None:
     played = scene(person=voice(6.0, seed=2))
     out = played.play(residue, begin_s=2.0)
     assert np.mean(out == played.person[: len(out)]) > 0.95
+
+
+def test_a_room_is_learnt_while_nobody_wants_to_hear() -> None:
+    """What comes out is what went in; who is heard from the middle of a reply on need not wait."""
+    residue, burst = Residue(), at(4.0, echo_of(voice(6.0, seed=1))[4 * WIRE_RATE_HZ :][: 4 * BLOCK] // 4, 6.0)
+    unwanted = scene(leak=burst).play(residue, wanted=False)
+    assert unwanted.tolist() == burst[: len(unwanted)].tolist()
+    residue.rest()
+    person = voice(1.0, seed=2)
+    heard_at_once = scene(span_s=1.0, person=person).play(residue)
+    assert np.mean(heard_at_once == person[: len(heard_at_once)]) > 0.95
