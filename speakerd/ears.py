@@ -16,12 +16,16 @@ from speakerd.core.settings import Wake
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import engine, models
+from speakerd.wake.shapes import CHUNK_FRAMES
 from speakerd.wake.worker import WakeWorker
 
 log = logging.getLogger("speakerd.ears")
 
 RING_S = 20
 """Audio that waits while the wake word model loads; a Pi Zero takes about 10 s for it (estimate)."""
+
+RING_BYTES = RING_S * WAKE_RATE_HZ * SAMPLE_BYTES
+"""The same in bytes."""
 
 
 class Listener(Protocol):
@@ -60,8 +64,8 @@ class Ears:
         self._loop = asyncio.get_running_loop()
         paths = {Path(name).stem: models.resolve(name) for name in wake.models}
         features = models.features()
-        self._near, near_consumer = make_ring(RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
-        self._far, far_consumer = make_ring(RING_S * WAKE_RATE_HZ * SAMPLE_BYTES)
+        self._near, near_consumer = make_ring(RING_BYTES)
+        self._far, far_consumer = make_ring(RING_BYTES)
 
         self._worker = WakeWorker(
             ring=near_consumer,
@@ -112,6 +116,13 @@ class Ears:
     def near_misses(self) -> int:
         """How often something was almost the wake word."""
         return self._worker.near_misses
+
+    @property
+    def pulse(self) -> int | None:
+        """Changes while the engine takes what it is given; None: all is taken, or there is no engine yet."""
+        waiting_bytes = RING_BYTES - self._near.free_bytes
+        idle = self._worker.engine is None or waiting_bytes < CHUNK_FRAMES * SAMPLE_BYTES
+        return None if idle else self._worker.progress
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""

@@ -121,3 +121,24 @@ async def settled(made):
         chunks = status["chunks"]
         await asyncio.sleep(0.5)
     return status
+
+
+async def test_they_have_a_pulse_while_audio_waits(ears):
+    """None when all is taken; else it changes with what the engine takes, muted or not."""
+    made, _ = ears
+    assert made.pulse is None
+    taken = made._worker.progress
+    feed(made, np.zeros(160_000, "<i2"), muted=True)
+    assert made.pulse is not None
+    async with asyncio.timeout(30):
+        while made.pulse is not None:  # noqa: ASYNC110 - the engine rings no bell when it has taken all
+            await asyncio.sleep(0)
+    assert made._worker.progress == taken + 125
+
+
+async def test_before_the_engine_is_there_nothing_is_asked_of_them():
+    """It loads in its own time, and catches up with what came meanwhile."""
+    wake_models()
+    made = Ears(Wake(), Told())
+    feed(made, np.zeros(16_000, "<i2"))
+    assert made.pulse is None

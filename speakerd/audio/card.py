@@ -62,6 +62,8 @@ class Card(Generic[P]):
         format: What ALSA gave, while the card is open.
         losses: How often it was lost since it was first found.
         trouble: What is wrong now, for people; None: nothing.
+        searches: How often it was opened or looked for while no thread hung in a call of an earlier opening. Such a
+            thread holds the card open, and only the end of the process lets go of it.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Card(Generic[P]):
         self.format: PcmFormat | None = None
         self.losses = 0
         self.trouble: str | None = None
+        self.searches = 0
 
     async def run(self) -> None:
         """Keep the card at work.
@@ -122,6 +125,7 @@ class Card(Generic[P]):
 
     async def _open(self) -> P:
         self._close_abandoned()
+        self.searches += not self._abandoned
         opening = asyncio.ensure_future(asyncio.to_thread(self._open_pcm))
         try:
             return await asyncio.shield(opening)

@@ -180,6 +180,14 @@ class Loudspeaker:
         """Whether anything is audible or waiting to be."""
         return self._player.is_playing
 
+    @property
+    def pulse(self) -> int | None:
+        """Changes while what is to be heard comes out, or a lost card is looked for; None: there is nothing to play."""
+        output = self._player.output
+        if output is None:
+            return self._card.searches
+        return output.playback.state.heard_frames + self._card.searches if self.is_playing else None
+
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
         output = self._player.output

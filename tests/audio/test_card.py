@@ -83,6 +83,13 @@ async def running(bench: Bench) -> AsyncIterator[tuple[Card[PacedCapturePcm], as
         await asyncio.wait({task})
 
 
+async def until(happened: Callable[[], bool]) -> None:
+    """Let the others go on until something has happened."""
+    async with asyncio.timeout(10):
+        while not happened():  # noqa: ASYNC110 - what happens is a number that grows, and rings no bell
+            await asyncio.sleep(0)
+
+
 async def test_a_card_is_found_when_its_first_frames_have_moved() -> None:
     """An open card that delivers nothing is not there yet."""
     bench = Bench()
@@ -144,6 +151,27 @@ async def test_a_card_that_hangs_is_abandoned_and_closed_when_it_comes_back() ->
         bench.look_takes_s = 0.0
         bench.plug().gate.allow(1)
         assert await bench.events.get() == FOUND
+
+
+async def test_a_search_counts_while_no_thread_holds_the_card() -> None:
+    """A lost card is looked for again and again; one that a hanging thread holds open is as good as not."""
+    bench = Bench()
+    release = threading.Event()
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == LOST
+        pcm = bench.plug()
+        pcm.plan.extend([None, Stall(release)])
+        pcm.gate.allow(2)
+        assert await bench.events.get() == FOUND
+        assert card.searches == bench.attempts > 1
+        searches = card.searches
+        bench.look_takes_s = 0.6
+        assert await bench.events.get() == LOST
+        await until(lambda: bench.attempts >= searches + 3)
+        assert card.searches == searches
+        release.set()
+        await asyncio.to_thread(pcm.let_go.wait)
+        await until(lambda: card.searches > searches)
 
 
 async def test_what_is_not_the_cards_fault_escapes() -> None:

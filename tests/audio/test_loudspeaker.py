@@ -619,3 +619,26 @@ async def test_runs_in_a_thread_and_ends() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert pcm.closed
+
+
+async def test_it_has_a_pulse_while_something_is_to_be_heard() -> None:
+    """It changes with what comes out and stands when the card does; at rest and in silence nothing is asked of it."""
+    bench = Bench()
+    await bench.periods(5)
+    assert bench.speaker.pulse is None
+    bench.speaker.accept(R)
+    bench.speaker.enqueue(R, A, ramp(2000).tobytes())
+    beats = []
+    for _ in range(3):
+        await bench.periods(20)
+        beats.append(bench.speaker.pulse)
+    assert len({*beats, None}) == 4
+    assert bench.speaker.pulse == beats[-1]
+
+
+async def test_without_a_card_its_pulse_is_the_search_for_one() -> None:
+    """Whatever waits to be said."""
+    bench = Bench()
+    bench.speaker.accept(R)
+    bench.speaker.enqueue(R, A, ramp(2000).tobytes())
+    assert bench.speaker.pulse == 0
