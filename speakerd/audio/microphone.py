@@ -7,6 +7,7 @@ pre-roll; from there to the uplink gate and, resampled once more, to the wake wo
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,6 +32,8 @@ from speakerd.core.preroll import Preroll
 from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
+
+log = logging.getLogger("speakerd.audio")
 
 RING_S = 3.0
 """What the capture ring holds: how long the loop may be busy before audio is refused (guess; a slow import), and what
@@ -78,6 +81,9 @@ class _Input:
     first_frame: Frames
     """Where the card's first frame stands in the wire frames."""
 
+    mute_watch: MuteWatch
+    """Whether what comes ever changes."""
+
     losses: int = 0
     """Overruns and refusals seen so far."""
 
@@ -97,7 +103,7 @@ class Microphone:
         uplink: Takes wire audio that leaves for the session, and where it begins; None: it is silence.
         on_event: Takes ``DeviceFound`` and ``DeviceLost``.
         on_echo: Takes what is known of the echo after each stretch of playing, and when its choice changes.
-        on_silent: Told when nothing but zeros comes, and when that ends.
+        on_silent: Told when nothing but zeros, or another single value, comes, and when that ends.
         now: The monotonic clock.
         trace: The diary.
         pause_ms: How long the service waits for the end of an utterance.
@@ -128,7 +134,6 @@ class Microphone:
         self._echo = EchoPath(canceller, far, probe) if far is not None else None
         self._on_echo = on_echo
         self._on_silent = on_silent
-        self._mute_watch = MuteWatch(WIRE_RATE_HZ)
         self._to_wake_near, self._to_wake_far = InStep(), InStep()
         self._wake_feed = wake_feed
         self._uplink = uplink
@@ -199,6 +204,11 @@ class Microphone:
         """Wire frames taken in since the start; goes on where it was when the card comes back."""
         return self._preroll.end
 
+    @property
+    def pulse(self) -> int:
+        """Changes while frames come in, or a lost card is looked for."""
+        return self._preroll.end + self._card.searches
+
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
         source, newest = self._input, self._preroll.end
@@ -211,7 +221,8 @@ class Microphone:
             "position_frames": newest,
             "level_dbfs": round(rms_dbfs(self._preroll.read(newest - int(LEVEL_S * WIRE_RATE_HZ), newest)), 1),
             "uplink": self._gate.mode,
-            "silent_s": round(self._mute_watch.silent_s, 1),
+            "silent_s": round(source.mute_watch.silent_s, 1) if source else 0.0,
+            "deaf": source.mute_watch.verdict if source else None,
             "cancelling": self._echo.cancelling if self._echo else False,
             "echo": self._echo.status() if self._echo else None,
         }
@@ -234,13 +245,15 @@ class Microphone:
             resampler=Resampler(given.rate_hz, WIRE_RATE_HZ),
             capture=capture,
             first_frame=self._preroll.end,
+            mute_watch=MuteWatch(given.rate_hz, given.channels, given.frame_bytes // given.channels),
         )
         return capture
 
     def _end(self) -> None:
         self._drain()  # what it heard last was heard
-        self._input = None
-        self._tell_silent(self._mute_watch.restart())
+        source, self._input = self._input, None
+        if source is not None:
+            self._tell_silent(source.mute_watch.restart())
         if self._echo is not None:
             self._echo.realign()
 
@@ -258,6 +271,8 @@ class Microphone:
         if data:
             frames = decode(data, source.format.channels, source.format.sample_format)
             self._take_in(source.resampler.process(source.picker.pick(frames)))
+            channel = source.picker.channel
+            self._tell_silent(source.mute_watch.process(data, None if channel == "auto" else channel))
         source.capture.listening = self._gate.mode == "live" and not self._is_urgent
         source.capture.wanted_frames = self._wanted_frames(source)
         source.capture.lookout_channel = self._lookout_channel(source)
@@ -308,7 +323,6 @@ class Microphone:
                 self._calm.process(power(step), frames_to_ms(Frames(len(step)), WIRE_RATE_HZ))
         self._gate.pump(calm=self._calm.is_calm)
         self._feed_wake(self._to_wake.process(wire))
-        self._tell_silent(self._mute_watch.process(near))
         measured = self._echo.measure(wire) if self._echo is not None else None
         if measured is not None and self._on_echo is not None:
             self._on_echo(measured)
@@ -319,7 +333,13 @@ class Microphone:
         self._wake_feed(wake.tobytes(), heard, self._to_wake_far.process(far, len(wake)))
 
     def _tell_silent(self, change: MicrophoneSilent | None) -> None:
-        if change is not None and self._on_silent is not None:
+        if change is None:
+            return
+        if change.silent:
+            log.warning("the microphone %s is deaf: nothing but %s comes", self._device, self.status()["deaf"])
+        else:
+            log.info("the microphone %s is not deaf any more", self._device)
+        if self._on_silent is not None:
             self._on_silent(change)
 
     def _send(self, piece: bytes, first_frame: Frames | None) -> None:

@@ -84,10 +84,13 @@ class MuteChanged:
 
 @dataclass(frozen=True, slots=True)
 class MicrophoneSilent:
-    """The microphone has begun to deliver nothing but zeros, or has ended doing so."""
+    """The microphone has begun to deliver nothing but zeros, or one other value, or has ended doing so."""
 
     silent: bool
     """True: it hears nothing."""
+
+    stuck: bool = False
+    """What it delivers is not zero: no switch does that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def end(state: State, *actions: Action) -> Answer:
     idle = State(
         muted=state.muted,
         silent=state.silent,
+        stuck=state.stuck,
         lost=state.lost,
         trouble=state.trouble,
         over_budget=state.over_budget,

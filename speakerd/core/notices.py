@@ -37,6 +37,9 @@ class Notice(enum.Enum):
     NO_MICROPHONE = "no-microphone"
     """The microphone is gone."""
 
+    DEAF = "deaf"
+    """The microphone is there and hears nothing."""
+
     MUTED = "muted"
     """The owner has muted the microphone."""
 

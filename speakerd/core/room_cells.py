@@ -123,8 +123,12 @@ def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits)
 
 
 def microphone_silent(state: State, event: MicrophoneSilent, now: float, limits: Limits) -> Answer:
-    """Say in the status line that nobody can be heard; whoever has switched the microphone off knows it."""
-    return replace(state, silent=event.silent), ()
+    """Say that nobody can be heard, unasked, but not into an answer, and not to an owner who wants it so."""
+    after = replace(state, silent=event.silent, stuck=event.silent and event.stuck)
+    begins = event.silent and not state.silent
+    if not begins or state.muted or state.phase in (Phase.THINKING, Phase.SPEAKING):
+        return after, ()
+    return tell(after, Notice.DEAF, now, asked=False)
 
 
 def echo_measured(state: State, event: EchoMeasured, now: float, limits: Limits) -> Answer:

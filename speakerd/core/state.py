@@ -109,7 +109,10 @@ class State:
     """The owner does not want to be heard."""
 
     silent: bool = False
-    """The microphone is there and delivers nothing but zeros."""
+    """The microphone is there and delivers nothing but zeros, or another single value."""
+
+    stuck: bool = False
+    """It is another value."""
 
     lost: frozenset[Device] = field(default_factory=lambda: frozenset(Device))
     """Sound cards that are not there; both until they were opened."""
@@ -197,17 +200,24 @@ _WILL_NOT_SIGN = {
 }
 """What a person must do while the rest of a token's life is used, or the service refuses every token that comes."""
 
+_ZEROS = "deaf: the microphone delivers only zeros; check its switch, cable or mixer"
+_STUCK = "deaf: the microphone is stuck at one value; plug it in anew, or check its cable"
+
 
 def status_line(state: State, limits: Limits) -> str:
     """Return one true sentence about the state, for ``systemctl status``."""
     if state.phase is not Phase.IDLE:
-        deaf = ", muted" if state.muted else ", no microphone: retrying" if Device.MICROPHONE in state.lost else ""
-        return f"in conversation, turn {state.turn}{deaf}"
+        deaf = {
+            ", muted": state.muted,
+            ", no microphone: retrying": Device.MICROPHONE in state.lost,
+            f", {_STUCK if state.stuck else _ZEROS}": state.silent,
+        }
+        return f"in conversation, turn {state.turn}{next((why for why, holds in deaf.items() if holds), '')}"
     obstacles = {
         "no microphone: retrying": Device.MICROPHONE in state.lost,
         "no loudspeaker: retrying": Device.LOUDSPEAKER in state.lost,
         "muted": state.muted,
-        "deaf: the microphone delivers nothing; is it switched off?": state.silent,
+        _STUCK if state.stuck else _ZEROS: state.silent,
         "today's budget is spent: no conversation before tomorrow": state.over_budget,
     }
     if not state.can_sign and state.sign_in in CANNOT_SIGN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import numpy as np
 import pytest
@@ -401,16 +402,46 @@ async def test_a_trusted_canceller_needs_no_waiting() -> None:
     assert bench.sent
 
 
-async def test_a_muted_microphone_is_noticed_and_told() -> None:
-    """Five seconds of zeros are said, with a card that goes they are over; a bit of noise would end them too."""
-    sound = np.zeros(960 * 340, np.int16)
-    sound[:960] = 1
+@pytest.mark.parametrize(("value", "comes"), [(0, "zeros"), (-7, "one value")])
+async def test_a_deaf_microphone_is_noticed_and_told(caplog: pytest.LogCaptureFixture, value: int, comes: str) -> None:
+    """After ten seconds, once, with what comes; with a card that goes it is over, and that is said, too."""
+    sound = np.full(960 * 640, value, np.int16)
+    sound[:960] = codes(960)
     bench = Bench(FakeCapturePcm(sound=encode(sound, 2, "S16_LE")))
-    await bench.periods(320)
-    assert bench.silences == [MicrophoneSilent(silent=True)]
-    assert 5.0 <= bench.microphone.status()["silent_s"] <= 6.4
-    bench.microphone._end()
+    await bench.periods(490)
+    assert (bench.silences, bench.microphone.status()["deaf"]) == ([], None)
+    with caplog.at_level(logging.INFO, "speakerd.audio"):
+        await bench.periods(130)
+        assert bench.silences == [MicrophoneSilent(silent=True, stuck=value != 0)]
+        assert 10.0 <= bench.microphone.status()["silent_s"] <= 12.4
+        assert bench.microphone.status()["deaf"] == comes
+        bench.microphone._end()
     assert bench.silences[1:] == [MicrophoneSilent(silent=False)]
+    assert (bench.microphone.status()["deaf"], bench.microphone.status()["silent_s"]) == (None, 0.0)
+    assert caplog.messages == [
+        f"the microphone mic is deaf: nothing but {comes} comes",
+        "the microphone mic is not deaf any more",
+    ]
+
+
+async def test_a_channel_beside_a_dead_one_is_no_deaf_microphone() -> None:
+    """Listened to is the channel that hears; the other may be unconnected."""
+    sound = np.column_stack((np.zeros(960 * 620, np.int16), codes(960 * 620)))
+    bench = Bench(FakeCapturePcm(sound=sound.astype("<i2").tobytes()), channel="auto")
+    await bench.periods(600)
+    assert bench.microphone.status()["channel"] == 1
+    assert bench.silences == []
+
+
+async def test_it_has_a_pulse_while_frames_come() -> None:
+    """It changes with what the loop takes in, and stands with it."""
+    bench = Bench()
+    await bench.periods(10)
+    beats = [bench.microphone.pulse]
+    await bench.periods(10)
+    beats += [bench.microphone.pulse] * 2
+    assert beats[0] != beats[1]
+    assert bench.microphone.pulse == beats[2]
 
 
 async def test_what_is_measured_of_the_echo_is_told_and_shown() -> None:

@@ -370,3 +370,39 @@ class TestSentences:
         """What was said a moment ago is not said again when nobody asked; not even hinted at."""
         state, _ = play(DeviceLost(Device.MICROPHONE), DeviceFound(Device.MICROPHONE))
         assert play(DeviceLost(Device.MICROPHONE), state=state)[1] == (Announce("no microphone: retrying"),)
+
+
+class TestDeafMicrophone:
+    """The microphone delivers zeros, or one value."""
+
+    @pytest.mark.parametrize("before", [(), LISTENING, FOLLOW_UP])
+    def test_it_is_said_unasked(self, before):
+        """At rest, and to whoever speaks into it."""
+        state, actions = play(*before, MicrophoneSilent(silent=True))
+        assert Say(Notice.DEAF, asked=False) in actions
+        assert (state.silent, state.stuck) == (True, False)
+        assert "only zeros" in status_line(state, LIMITS)
+
+    @pytest.mark.parametrize("before", [ANSWERED, SPEAKING])
+    def test_not_into_an_answer(self, before):
+        """The status line says it; the answer is heard to its end."""
+        state, actions = play(*before, MicrophoneSilent(silent=True, stuck=True))
+        assert not [action for action in actions if isinstance(action, Say)]
+        assert "stuck at one value" in status_line(state, LIMITS)
+
+    def test_nor_to_an_owner_who_has_muted_it(self):
+        """Who does not want to be heard need not be told."""
+        _, actions = play(MuteChanged(muted=True), MicrophoneSilent(silent=True))
+        assert not [action for action in actions if isinstance(action, Say)]
+
+    def test_its_end_is_shown_and_not_said(self):
+        """Whoever has switched it on again knows it; the reason goes with it."""
+        state, actions = play(MicrophoneSilent(silent=True, stuck=True), MicrophoneSilent(silent=False))
+        assert (state.silent, state.stuck) == (False, False)
+        assert actions == (Announce(status_line(state, LIMITS)),)
+
+    def test_it_is_still_deaf_after_the_conversation(self):
+        """And not said again for having ended."""
+        state, actions = play(*SPEAKING, MicrophoneSilent(silent=True, stuck=True), StopRequested())
+        assert (state.phase, state.silent, state.stuck) == (Phase.IDLE, True, True)
+        assert not [action for action in actions if isinstance(action, Say)]

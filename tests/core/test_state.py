@@ -24,7 +24,19 @@ def test_before_the_cards_were_opened():
         (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST), "in conversation, turn 3"),
         (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST, muted=True), "in conversation, turn 3, muted"),
         (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3, no microphone: retrying"),
+        (
+            State(phase=Phase.LISTENING, turn=1, lost=NOTHING_LOST, silent=True),
+            "in conversation, turn 1, deaf: the microphone delivers only zeros; check its switch, cable or mixer",
+        ),
         (State(lost=NOTHING_LOST, muted=True), "muted"),
+        (
+            State(lost=NOTHING_LOST, silent=True),
+            "deaf: the microphone delivers only zeros; check its switch, cable or mixer",
+        ),
+        (
+            State(lost=NOTHING_LOST, silent=True, stuck=True),
+            "deaf: the microphone is stuck at one value; plug it in anew, or check its cable",
+        ),
         (
             State(lost=NOTHING_LOST, sign_in=SignInState.SIGN_IN_REQUIRED, can_sign=False),
             "signed out: run speakerd login",
@@ -38,10 +50,6 @@ def test_before_the_cards_were_opened():
             'listening for "hey jarvis" or "alexa"; cannot sign in: speakerd status says what is missing',
         ),
         (State(lost=NOTHING_LOST, over_budget=True), "today's budget is spent: no conversation before tomorrow"),
-        (
-            State(lost=NOTHING_LOST, silent=True),
-            "deaf: the microphone delivers nothing; is it switched off?",
-        ),
         (
             State(lost=NOTHING_LOST, trouble=SESSION_REDUCED),
             (
