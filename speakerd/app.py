@@ -36,6 +36,7 @@ from speakerd.core.events import (
 )
 from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
+from speakerd.core.pulse import Part
 from speakerd.core.settings import Audio, Settings
 from speakerd.core.state import Phase
 from speakerd.core.turn_record import Counts
@@ -51,6 +52,7 @@ from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.requests import Requests
 from speakerd.sign_in_desk import SignInDesk
+from speakerd.vitals import watchdog_of
 from speakerd.wake.tail import TailCut
 
 log = logging.getLogger("speakerd.app")
@@ -122,6 +124,13 @@ class Speaker:
         self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
         self._desk = self._make_desk(sentences)
+        self._watchdog = watchdog_of(
+            environment,
+            feed=notifier.alive,
+            is_ready=lambda: all(self._ready.values()),
+            parts={Part.CAPTURE: self._microphone, Part.WAKE: self._ears, Part.PLAYBACK: self._loudspeaker},
+            now=time.monotonic,
+        )
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
@@ -177,6 +186,7 @@ class Speaker:
                     group.create_task(self._identity.run(), name="identity"),
                     group.create_task(self._desk.run(), name="sign-in desk"),
                     group.create_task(self._warm(), name="warm"),
+                    group.create_task(self._watchdog.run(), name="watchdog"),
                 ]
                 await self._stop.wait()
                 self._notifier.stopping()

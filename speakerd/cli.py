@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import faulthandler
 import json
 import logging
 import os
@@ -20,6 +21,9 @@ from speakerd.options import Command, build_parser
 
 OK, FAILED, USAGE, UNREACHABLE, SIGN_IN, CONFIGURATION = 0, 1, 2, 69, 77, 78
 """Exit codes (contract). systemd does not restart on 78."""
+
+STDERR_FILENO = 2
+"""Standard error, which the service manager takes into its journal (specified)."""
 
 TRACE_VARIABLE = "SPEAKERD_TRACE"
 """Names a file for the diary of everything that happens, transcripts included; used by the demo and the tests."""
@@ -75,6 +79,9 @@ def _run(arguments: argparse.Namespace) -> int:
     from speakerd.host import control, logs
     from speakerd.host.trace import FileTrace, NoTrace
 
+    # A watchdog ends us by SIGABRT: then, and in a crash, the journal gets every thread's stack, without any values.
+    # It is written by C code that needs nobody's lock, so also when a call into ALSA holds the interpreter.
+    faulthandler.enable(STDERR_FILENO)
     logs.set_up(arguments.log_level)
     loaded = config.load(arguments.config, os.environ)
     log = logging.getLogger("speakerd")

@@ -37,6 +37,9 @@ class Board:
         self.told.append("READY")
         self.is_ready.set()
 
+    def alive(self) -> None:
+        self.told.append("ALIVE")
+
     def stopping(self) -> None:
         self.told.append("STOPPING")
 

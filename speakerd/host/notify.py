@@ -31,6 +31,10 @@ class Notifier:
         """Say that we are up: ``systemctl start`` returns."""
         self._tell("READY=1")
 
+    def alive(self) -> None:
+        """Say that every part moves: the watchdog waits for as long again."""
+        self._tell("WATCHDOG=1")
+
     def status(self, line: str) -> None:
         """Set the line that ``systemctl status`` shows."""
         self._tell(f"STATUS={' '.join(line.split())}")

@@ -16,9 +16,10 @@ def test_systemd_is_told_what_counts() -> None:
     told: list[str] = []
     notifier = Notifier(told.append)
     notifier.ready()
+    notifier.alive()
     notifier.status("offline\nsince 14:02")
     notifier.stopping()
-    assert told == ["READY=1", "STATUS=offline since 14:02", "STOPPING=1\nSTATUS=stopping"]
+    assert told == ["READY=1", "WATCHDOG=1", "STATUS=offline since 14:02", "STOPPING=1\nSTATUS=stopping"]
 
 
 def test_a_line_is_logged_when_it_changes(caplog: pytest.LogCaptureFixture) -> None:
