@@ -134,6 +134,7 @@ class Ears:
             "masked": worker.masked,
             "chunks": worker.chunks,
             "engine": worker.engine,
+            "thread_id": worker.thread_id,
             "scored_chunks": worker.scored_chunks,
             "gate_open": worker.gate_open,
             "skipped_frames": worker.skipped_frames,

@@ -92,6 +92,11 @@ class Card(Generic[P]):
         self.trouble: str | None = None
         self.searches = 0
 
+    @property
+    def hangs(self) -> bool:
+        """Whether a thread hangs in a call of an earlier opening."""
+        return any(thread.alive for thread, _ in self._abandoned)
+
     async def run(self) -> None:
         """Keep the card at work.
 

@@ -182,11 +182,16 @@ class Loudspeaker:
 
     @property
     def pulse(self) -> int | None:
-        """Changes while what is to be heard comes out, or a lost card is looked for; None: there is nothing to play."""
+        """Changes while what is to be heard comes out, or a lost card is looked for; None: there is nothing to play.
+
+        A card that has hung is asked for more: it takes a bufferful at each opening, and hangs again. It is trusted
+        when it has played silence until its rest.
+        """
         output = self._player.output
         if output is None:
             return self._card.searches
-        return output.playback.state.heard_frames + self._card.searches if self.is_playing else None
+        asked = self.is_playing or (self._card.hangs and not output.resting)
+        return output.playback.state.heard_frames + self._card.searches if asked else None
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""

@@ -158,6 +158,11 @@ class WakeWorker:
         self._gaps.append((self._consumed_frames + waiting_frames, frames - self._skipped_frames))
         self._skipped_frames = frames
 
+    @property
+    def thread_id(self) -> int | None:
+        """The thread's id for the kernel, as ``top -H`` shows it; None: it was not started."""
+        return self._thread.native_id
+
     def start(self) -> None:
         """Start the thread, once."""
         self._thread.start()

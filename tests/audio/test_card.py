@@ -167,11 +167,13 @@ async def test_a_search_counts_while_no_thread_holds_the_card() -> None:
         searches = card.searches
         bench.look_takes_s = 0.6
         assert await bench.events.get() == LOST
+        assert card.hangs
         await until(lambda: bench.attempts >= searches + 3)
         assert card.searches == searches
         release.set()
         await asyncio.to_thread(pcm.let_go.wait)
         await until(lambda: card.searches > searches)
+        assert not card.hangs
 
 
 async def test_what_is_not_the_cards_fault_escapes() -> None:

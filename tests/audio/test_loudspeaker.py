@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.pcm_types import PcmFormat
 from speakerd.audio.playback import Playback
 from speakerd.audio.player import REST_AFTER_S
+from speakerd.audio.thread import AudioThread
 from speakerd.core.actions import Earcon
 from speakerd.core.earcons import earcon_pcm
 from speakerd.core.events import AudioStarted, Device, DeviceFound, Event, Heard, PlaybackDrained
@@ -642,3 +644,23 @@ async def test_without_a_card_its_pulse_is_the_search_for_one() -> None:
     bench.speaker.accept(R)
     bench.speaker.enqueue(R, A, ramp(2000).tobytes())
     assert bench.speaker.pulse == 0
+
+
+async def test_a_card_that_has_hung_is_asked_for_more_until_it_rests() -> None:
+    """A bufferful of silence at each opening is no proof that it plays; two seconds of it are."""
+    bench = Bench()
+    released = threading.Event()
+    thread = threading.Thread(target=released.wait)
+    thread.start()
+    hung = AudioThread("hung", None, lambda _name, _error: None)  # type: ignore[arg-type] # nothing pumps it
+    hung._thread = thread
+    bench.speaker._card._abandoned.append((hung, bench.pcm))
+    try:
+        await bench.periods(5)
+        assert bench.speaker.pulse == 0
+        await bench.periods(int(2 * REST_AFTER_S / PERIOD_S))
+        assert bench.speaker.status()["resting"]
+        assert bench.speaker.pulse is None
+    finally:
+        released.set()
+        thread.join()

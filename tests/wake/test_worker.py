@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -227,8 +228,10 @@ def test_audio_that_comes_while_the_engine_loads_is_scored_afterwards() -> None:
 def test_the_thread_scores_what_comes_and_ends_when_told() -> None:
     """The thread sleeps without audio, wakes up by notice, and ends by stop."""
     bench = Bench([0.0, 0.8])
+    assert bench.worker.thread_id is None
     bench.worker.start()
     bench.wait_for("ready")
+    assert Path(f"/proc/self/task/{bench.worker.thread_id}").is_dir()
     for _ in range(8):
         bench.put(CHUNK // 4)
     bench.wait_for("detected", "hey_jarvis", 0.8, 2 * CHUNK)
