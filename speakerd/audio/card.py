@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from speakerd.audio.pcm_types import PcmFormat
-from speakerd.audio.thread import AudioThread, Body
+from speakerd.audio.thread import STALL_S, AudioThread, Body
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
 
@@ -28,6 +28,10 @@ LOOK_S = 0.25
 
 BACK_OFF_S = (0.5, 5.0)
 """First and longest wait before a card is opened again (guess: USB takes about a second to come back)."""
+
+DOUBT_S = 2 * STALL_S
+"""How long a card must move that hung before, and whose thread did not come back: by then it would have been found to
+hang again (follows)."""
 
 STOP_S = 1.0
 """How long a thread may take to end before it is abandoned; its calls take a period (guess)."""
@@ -170,11 +174,14 @@ class Card(Generic[P]):
     async def _watch(self, thread: AudioThread, body: Body, failed: asyncio.Future[BaseException]) -> BaseException:
         """Return why the card does not work any more; say when it begins to."""
         found = False
+        begun_s = self._now()
         while True:
             done, _ = await asyncio.wait({failed}, timeout=LOOK_S if found else FIRST_LOOK_S)
             if done:
                 return failed.result()
-            if not found and body.progress > 0:
+            # One that hangs takes a first bufferful all the same.
+            doubted = self.hangs and self._now() - begun_s < DOUBT_S
+            if not found and body.progress > 0 and not doubted:
                 found = True
                 self._note_found(realtime=thread.realtime)
             if thread.stalled(self._now()):

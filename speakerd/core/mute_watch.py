@@ -11,10 +11,7 @@ Seconds of that are a pause; and whoever goes on by itself after it was called d
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from speakerd.core.events import MicrophoneSilent
 
@@ -41,8 +38,8 @@ class MuteWatch:
     def __init__(self, rate_hz: int, channels: int, sample_bytes: int) -> None:
         self._rate_hz = rate_hz
         self._channels = channels
-        self._dtype = f"<i{sample_bytes}"
-        self._last: npt.NDArray[Any] | None = None
+        self._sample_bytes = sample_bytes
+        self._last = b""
         self._still_frames = 0
         self._patience_s = SILENT_AFTER_S
 
@@ -59,7 +56,7 @@ class MuteWatch:
     @property
     def stuck(self) -> bool:
         """Whether what stands still is not zero."""
-        return bool(self._still_frames and self._last is not None and self._last.any())
+        return self._still_frames > 0 and any(self._last)
 
     @property
     def verdict(self) -> str | None:
@@ -73,26 +70,26 @@ class MuteWatch:
             data: Whole frames, as the card gave them.
             channel: Which channel is listened to; None: that is not decided, and one that moves is enough.
         """
-        frames = np.frombuffer(data, self._dtype).reshape(-1, self._channels)
-        if channel is not None:
-            frames = frames[:, channel : channel + 1]
         before = self.silent
-        if self._moves(frames):
+        if self._moves(data, channel):
             self._patience_s = min(self._patience_s * (LONGER if before else 1), SILENT_AFTER_MAX_S)
             self._still_frames = 0
         else:
-            self._still_frames += len(frames)
-        self._last = frames[-1].copy()
+            self._still_frames += len(data) // (self._channels * self._sample_bytes)
         return MicrophoneSilent(self.silent, self.silent and self.stuck) if self.silent is not before else None
 
     def restart(self) -> MicrophoneSilent | None:
         """Begin anew, with another card or none; return the change, if there is one."""
-        before, self._still_frames, self._last, self._patience_s = self.silent, 0, None, SILENT_AFTER_S
+        before, self._still_frames, self._last, self._patience_s = self.silent, 0, b"", SILENT_AFTER_S
         return MicrophoneSilent(silent=False) if before else None
 
-    def _moves(self, frames: npt.NDArray[Any]) -> bool:
-        # The ends first: in a room with a microphone that hears they nearly always differ, and the rest costs nothing.
-        last = self._last
-        if last is None or last.shape != frames[-1].shape or (last != frames[-1]).any():
+    def _moves(self, data: bytes, channel: int | None) -> bool:
+        first, width = (0, self._channels) if channel is None else (channel, 1)
+        start = len(data) - (self._channels - first) * self._sample_bytes
+        last = data[start : start + width * self._sample_bytes]
+        before, self._last = self._last, last
+        # The ends first: those of a microphone that hears nearly always differ, and the rest need not be looked at.
+        if last != before:
             return True
-        return bool((frames != last).any())
+        frames = np.frombuffer(data, f"<i{self._sample_bytes}").reshape(-1, self._channels)[:, first : first + width]
+        return bool((frames != frames[-1]).any())

@@ -153,6 +153,25 @@ async def test_a_card_that_hangs_is_abandoned_and_closed_when_it_comes_back() ->
         assert await bench.events.get() == FOUND
 
 
+async def test_a_card_that_hung_is_believed_when_it_goes_on_moving() -> None:
+    """The first that it does after opening, it does before it hangs again: nobody is told of that."""
+    bench = Bench()
+    release = threading.Event()
+    pcm = bench.plug()
+    pcm.plan.extend([None, Stall(release)])
+    pcm.gate.allow(2)
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == FOUND
+        bench.look_takes_s = 0.2
+        bench.plug().gate.allow(1)
+        bench.plug().gate.allow_all()
+        assert await bench.events.get() == LOST
+        assert await bench.events.get() == FOUND
+        assert len(bench.opened) == 3
+        assert card.losses == 1
+        release.set()
+
+
 async def test_a_search_counts_while_no_thread_holds_the_card() -> None:
     """A lost card is looked for again and again; one that a hanging thread holds open is as good as not."""
     bench = Bench()
