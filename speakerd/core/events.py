@@ -92,6 +92,9 @@ class MicrophoneSilent:
     stuck: bool = False
     """What it delivers is not zero: no switch does that."""
 
+    again: bool = False
+    """It was so before, and went on by itself: a switch that is used, or a microphone that gates."""
+
 
 @dataclass(frozen=True, slots=True)
 class EchoMeasured:

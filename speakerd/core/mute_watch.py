@@ -6,7 +6,8 @@ microphone that hears is never at rest for long. Noise of an eighth of the last 
 bits adds by itself, moves it some 20 times in ten seconds at 48 kHz (follows; with a tenth it may not).
 
 But some microphones gate: they cancel noise, or level the gain, and deliver zeros of their own until somebody speaks.
-Seconds of that are a pause; and whoever goes on by itself after it was called deaf is given more time from then on.
+Seconds of that are a pause; and one that goes on by itself after it was called deaf is given more time from then on,
+and nobody is told aloud again.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class MuteWatch:
         self._last = b""
         self._still_frames = 0
         self._patience_s = SILENT_AFTER_S
+        self._again = False
 
     @property
     def silent_s(self) -> float:
@@ -72,15 +74,19 @@ class MuteWatch:
         """
         before = self.silent
         if self._moves(data, channel):
-            self._patience_s = min(self._patience_s * (LONGER if before else 1), SILENT_AFTER_MAX_S)
+            if before:
+                self._again, self._patience_s = True, min(self._patience_s * LONGER, SILENT_AFTER_MAX_S)
             self._still_frames = 0
         else:
             self._still_frames += len(data) // (self._channels * self._sample_bytes)
-        return MicrophoneSilent(self.silent, self.silent and self.stuck) if self.silent is not before else None
+        if self.silent is before:
+            return None
+        return MicrophoneSilent(True, self.stuck, self._again) if self.silent else MicrophoneSilent(silent=False)
 
     def restart(self) -> MicrophoneSilent | None:
         """Begin anew, with another card or none; return the change, if there is one."""
-        before, self._still_frames, self._last, self._patience_s = self.silent, 0, b"", SILENT_AFTER_S
+        before = self.silent
+        self._still_frames, self._last, self._patience_s, self._again = 0, b"", SILENT_AFTER_S, False
         return MicrophoneSilent(silent=False) if before else None
 
     def _moves(self, data: bytes, channel: int | None) -> bool:

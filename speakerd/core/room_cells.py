@@ -123,9 +123,9 @@ def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits)
 
 
 def microphone_silent(state: State, event: MicrophoneSilent, now: float, limits: Limits) -> Answer:
-    """Say that nobody can be heard, unasked, but not into an answer, and not to an owner who wants it so."""
+    """Say that nobody can be heard, unasked: once a card, not into an answer, and not to an owner who wants it so."""
     after = replace(state, silent=event.silent, stuck=event.silent and event.stuck)
-    begins = event.silent and not state.silent
+    begins = event.silent and not (state.silent or event.again)
     if not begins or state.muted or state.phase in (Phase.THINKING, Phase.SPEAKING):
         return after, ()
     return tell(after, Notice.DEAF, now, asked=False)

@@ -15,6 +15,7 @@ HALF = RATE_HZ // 2
 """Half a second, in frames."""
 
 SILENT, HEARD = MicrophoneSilent(silent=True), MicrophoneSilent(silent=False)
+AGAIN = MicrophoneSilent(silent=True, again=True)
 STUCK = MicrophoneSilent(silent=True, stuck=True)
 
 
@@ -95,13 +96,16 @@ def test_all_bits_of_the_card_count() -> None:
 
 
 def test_a_microphone_that_gates_is_given_time() -> None:
-    """Called deaf once, it went on by itself: then forty seconds, then more, but never more than ten minutes."""
+    """Called deaf once, it went on by itself: then forty seconds, then more, but never more than ten minutes.
+
+    And that it was so before is told each time.
+    """
     watch = MuteWatch(RATE_HZ, 1, 2)
     waits_s = []
-    for _ in range(6):
+    for said in (SILENT, AGAIN, AGAIN, AGAIN, AGAIN):
         watch.process(bit(), 0)
         changes = told(watch, [block(0)] * int(2.2 * SILENT_AFTER_MAX_S))
-        waits_s.append((changes.index(SILENT) + 1) / 2)
+        waits_s.append((changes.index(said) + 1) / 2)
     assert waits_s[:3] == pytest.approx([SILENT_AFTER_S, LONGER * SILENT_AFTER_S, LONGER**2 * SILENT_AFTER_S], abs=1)
     assert waits_s[-1] == pytest.approx(SILENT_AFTER_MAX_S, abs=1)
 
@@ -110,7 +114,7 @@ def test_a_card_that_goes_ends_it_too() -> None:
     """Counted is what one card delivers; the next one has no past."""
     watch = MuteWatch(RATE_HZ, 1, 2)
     assert watch.restart() is None
-    told(watch, [block(0)] * 22)
+    told(watch, [bit(), *[block(0)] * 22, bit(), *[block(0)] * 82])
     assert watch.restart() == HEARD
     assert (watch.silent_s, watch.stuck) == (0, False)
     assert SILENT in told(watch, [block(0)] * 22)

@@ -395,6 +395,12 @@ class TestDeafMicrophone:
         _, actions = play(MuteChanged(muted=True), MicrophoneSilent(silent=True))
         assert not [action for action in actions if isinstance(action, Say)]
 
+    def test_nor_when_it_was_so_before_and_went_on(self):
+        """One that gates would say it all day; whoever uses its switch knows. The status line says it each time."""
+        state, actions = play(MicrophoneSilent(silent=True, again=True))
+        assert actions == (Announce(status_line(state, LIMITS)),)
+        assert state.silent
+
     def test_its_end_is_shown_and_not_said(self):
         """Whoever has switched it on again knows it; the reason goes with it."""
         state, actions = play(MicrophoneSilent(silent=True, stuck=True), MicrophoneSilent(silent=False))
