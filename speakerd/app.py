@@ -128,7 +128,7 @@ class Speaker:
             environment,
             feed=notifier.alive,
             is_ready=lambda: all(self._ready.values()),
-            parts={Part.CAPTURE: self._microphone, Part.WAKE: self._ears, Part.PLAYBACK: self._loudspeaker},
+            parts=lambda: {Part.CAPTURE: self._microphone, Part.WAKE: self._ears, Part.PLAYBACK: self._loudspeaker},
             now=time.monotonic,
         )
         self._built = True

@@ -23,7 +23,7 @@ def watchdog_of(
     *,
     feed: Callable[[], None],
     is_ready: Callable[[], bool],
-    parts: Mapping[Part, Moving],
+    parts: Callable[[], Mapping[Part, Moving]],
     now: Callable[[], float],
 ) -> Watchdog:
     """Return the watchdog of a speaker; it does nothing where the service manager wants none.
@@ -33,11 +33,11 @@ def watchdog_of(
         feed: Tells the service manager that all is well.
         is_ready: Whether everything has come up. Before, only the loop must turn: models load in their own time, and
             how long the start may take is the unit's business.
-        parts: What must move from then on.
+        parts: What must move from then on; asked each time, since a reload may put another in its place.
         now: The monotonic clock.
     """
 
     def counts() -> dict[Part, int | None]:
-        return {part: moving.pulse for part, moving in parts.items()} if is_ready() else {}
+        return {part: moving.pulse for part, moving in parts().items()} if is_ready() else {}
 
     return Watchdog(patience_s(environment, os.getpid()), feed=feed, counts=counts, now=now)

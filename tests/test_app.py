@@ -47,7 +47,7 @@ class Board:
         self.told.append(line)
 
 
-def make(tmp_path: Path, **audio: str) -> Speaker:
+def make(tmp_path: Path, watchdog_s: float | None = None, **audio: str) -> Speaker:
     """Return a speaker whose sound cards do not exist, its board, and how to run it."""
     wake_models()
     settings = Settings.model_validate(
@@ -57,8 +57,10 @@ def make(tmp_path: Path, **audio: str) -> Speaker:
         }
     )
     board = Board()
-    state = {"STATE_DIRECTORY": str(tmp_path / "state")}
-    made = Speaker(settings, ENDPOINT, NoTrace(), board, environment=state)  # type: ignore[arg-type] # it is all of it that is used
+    environment = {"STATE_DIRECTORY": str(tmp_path / "state")}
+    if watchdog_s is not None:
+        environment["WATCHDOG_USEC"] = str(int(1_000_000 * watchdog_s))
+    made = Speaker(settings, ENDPOINT, NoTrace(), board, environment=environment)  # type: ignore[arg-type] # it is all of it that is used
     made.board = board
     made.socket = tmp_path / "control.sock"
     return made
@@ -219,3 +221,11 @@ async def test_that_no_echo_was_found_before_leaves_the_canceller_out(tmp_path, 
         speaker._echoes.note(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
     (kept,) = json.loads((tmp_path / "state" / "echo.json").read_text())["setups"]
     assert kept["hears_echo"] is (cancellation == "auto")
+
+
+async def test_the_watchdog_is_fed_from_the_start(tmp_path) -> None:
+    """Where the service manager wants to know; a card that is lost is no reason not to."""
+    speaker = make(tmp_path, watchdog_s=0.05)
+    async with running(speaker):
+        assert "ALIVE" in speaker.board.told
+        assert "READY" in speaker.board.told

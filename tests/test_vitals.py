@@ -27,7 +27,7 @@ def test_before_it_is_ready_only_the_loop_must_turn(caplog: pytest.LogCaptureFix
         environment,
         feed=lambda: fed.append(1),
         is_ready=lambda: ready[0],
-        parts={Part.CAPTURE: Still(), Part.PLAYBACK: Still(None)},
+        parts=lambda: {Part.CAPTURE: Still(), Part.PLAYBACK: Still(None)},
         now=lambda: now_s[0],
     )
 
