@@ -51,6 +51,7 @@ from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.requests import Requests
 from speakerd.sign_in_desk import SignInDesk
+from speakerd.text_desk import TextDesk
 from speakerd.wake.tail import TailCut
 
 log = logging.getLogger("speakerd.app")
@@ -122,6 +123,13 @@ class Speaker:
         self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
         self._desk = self._make_desk(sentences)
+        self._texts = TextDesk(
+            self._post,
+            lambda: self.controller.state,
+            refresh=self._accounts.refresh,
+            expect=lambda item_id: self._memory.expect(item_id, time.monotonic()),
+            remember=lambda item_id, text: self._memory.said("user", text, time.monotonic(), item_id),
+        )
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
@@ -133,6 +141,7 @@ class Speaker:
             trace=trace,
             limits=self._limits,
             call_at=self._loop.call_at,
+            on_step=self._texts.on_step,
         )
         self._requests = Requests(
             self.controller,
@@ -159,6 +168,7 @@ class Speaker:
                 "usage": lambda _request: self._accounts.report(),
                 **self._requests.handlers,
                 **self._desk.handlers,
+                **self._texts.handlers,
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
@@ -353,6 +363,7 @@ class Speaker:
 
     def _note_transcript(self, role: str, item_id: str, text: str) -> None:
         self._memory.said(role, text, time.monotonic(), ItemId(item_id))
+        self._texts.on_transcript(role, text)
         if self._settings.log.transcripts:
             log.info("%s: %s", role, text)
 

@@ -218,6 +218,19 @@ def _tell(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _speak(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+
+    said = client.request(
+        control.socket_path(os.environ),
+        arguments.request,
+        timeout_s=client.SPOKEN_TIMEOUT_S,
+        text=" ".join(arguments.text),
+    )
+    sys.stdout.write(f"{said['text']}\n")
+    return OK
+
+
 def _sign_in(arguments: argparse.Namespace) -> int:
     from speakerd import config, login
     from speakerd.host import control, logs
@@ -249,5 +262,7 @@ COMMANDS: Mapping[str, Command] = {
     "unmute": _tell,
     "stop": _tell,
     "wake": _tell,
+    "say": _speak,
+    "ask": _speak,
 }
 """What does each command."""

@@ -68,7 +68,25 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         ("wake", "listen as if the wake word had been said"),
     ):
         add(name, text)
+    _add_spoken_commands(add)
     return parser
+
+
+def _add_spoken_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    say = add(
+        "say",
+        "have the assistant say a text, word for word",
+        more="Have the assistant say a text, word for word, and print what it said once it has been heard. It waits "
+        "for a conversation to end. The microphone stays shut",
+    )
+    ask = add(
+        "ask",
+        "have a written question answered aloud",
+        more="Have a written question answered aloud, and print the answer once it has been heard. It waits for a "
+        "conversation to end. The microphone stays shut: to go on talking, say the wake word",
+    )
+    for sub in (say, ask):
+        sub.add_argument("text", metavar="TEXT", nargs="+", help="at most 1000 characters")
 
 
 def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

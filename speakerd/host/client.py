@@ -14,6 +14,10 @@ from speakerd.host.control import check_directory
 TIMEOUT_S = 5.0
 """A daemon that has not answered by then hangs (guess; it answers within a millisecond)."""
 
+SPOKEN_TIMEOUT_S = 240.0
+"""The same for what is to be heard first: a minute of waiting, half a minute until the service is reached, and the
+longest text (follows; with as much again)."""
+
 MAX_ANSWER_BYTES = 1024 * 1024
 """No answer is longer (guess; the longest has 2 kB)."""
 

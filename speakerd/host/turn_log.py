@@ -7,7 +7,8 @@ and no name of a session, a response or a person is among them.
 key                what it holds
 =================  ====================================================================================================
 conversation       counted from 1 since the daemon's start
-begun              ``wake``, ``request`` (``speakerd wake``), ``speech`` (no wake word needed), ``response``, ``other``
+begun              ``wake``, ``request`` (``speakerd wake``), ``speech`` (no wake word needed), ``text`` (``speakerd
+                   say`` or ``ask``), ``response``, ``other``
 ended              ``answered``, ``interrupted``, ``nothing-said`` … or the link's error code: ``TurnRecord.ended``
 resumed            how often the user went on before the reply was audible
 asked_again        1: the question was asked again by itself, because the link was lost before the reply was audible

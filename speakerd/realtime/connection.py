@@ -77,6 +77,7 @@ class Connection:
         self._overfull = asyncio.Event()
         if outbox.overfull:
             self._overfull.set()
+        self._texts: list[tuple[str, bool]] = []
         self.session: Session | None = None
         self.live = True
         self.sent_bytes = 0
@@ -122,6 +123,12 @@ class Connection:
         """Queue the request for a response, now or when it is legal."""
         self._command(self.session.ask() if self.session else None)
 
+    def send_text(self, text: str, *, verbatim: bool) -> None:
+        """Queue a text to be said or answered, now or when the session is up."""
+        self._texts.append((text, verbatim))
+        if self.session is not None and self.session.up:
+            self._send_texts(self.session)
+
     def configure_turns(self, *, interrupt: bool) -> None:
         """Queue the change of whether speech cuts a reply, for this session and the next attempts."""
         self._spec = self._spec.interrupting(interrupt)
@@ -144,6 +151,12 @@ class Connection:
         if text is not None:
             self._outbox.command(text)
             self._work.set()
+
+    def _send_texts(self, session: Session) -> None:
+        texts, self._texts = self._texts, []
+        for text, verbatim in texts:
+            for command in session.text(text, verbatim=verbatim):
+                self._command(command)
 
     def _lost(self, error: SpeakerdError) -> None:
         if not self.live:
@@ -292,6 +305,8 @@ class Connection:
         if isinstance(outcome.event, LinkUp):
             self._outbox.confirm()
             self._confirmed.set()
+            if self.session is not None:
+                self._send_texts(self.session)
         self._tell.note(event, outcome)
         for command in outcome.commands:
             self._command(command)

@@ -24,6 +24,10 @@ def test_before_the_cards_were_opened():
         (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST), "in conversation, turn 3"),
         (State(phase=Phase.SPEAKING, turn=3, lost=NOTHING_LOST, muted=True), "in conversation, turn 3, muted"),
         (State(phase=Phase.SPEAKING, turn=3), "in conversation, turn 3, no microphone: retrying"),
+        (
+            State(phase=Phase.SPEAKING, turn=1, lost=NOTHING_LOST, muted=True, by_text=True),
+            "speaking by request, the microphone is shut",
+        ),
         (State(lost=NOTHING_LOST, muted=True), "muted"),
         (
             State(lost=NOTHING_LOST, sign_in=SignInState.SIGN_IN_REQUIRED, can_sign=False),

@@ -11,6 +11,7 @@ from speakerd.core.events import (
     FunctionCalled,
     LinkLost,
     LinkUp,
+    ResponseCreated,
     ResponseDone,
     SessionExpiring,
     SessionReduced,
@@ -406,4 +407,34 @@ async def test_renewing_a_link_that_is_closed_opens_it() -> None:
         async with running_link(server.url, listener) as link:
             link.renew()
             await listener.until(LinkUp())
+        await server.assert_complete()
+
+
+async def test_a_text_waits_for_the_session_and_outlives_an_attempt() -> None:
+    """It reaches the session that came up, once; one that is up gets it at once."""
+
+    async def broken(client: Client) -> None:
+        await client.expect("session.update")
+        await client.close()
+
+    async def script(client: Client) -> None:
+        await client.configure()
+        first = await client.expect("response.create")
+        assert first["response"]["instructions"].endswith("One.")
+        await client.emit("response.created", response={"id": R1})
+        await client.emit("response.done", response={"id": R1, "status": "completed"})
+        item = await client.expect("conversation.item.create")
+        assert item["item"]["content"][0]["text"] == "Two?"
+        await client.expect("response.create")
+        await client.emit("response.created", response={"id": R2})
+
+    listener = Listener()
+    async with RealtimeServer(broken, script) as server:
+        async with running_link(server.url, listener) as link:
+            link.send_text("Nobody hears this.", verbatim=True)
+            link.open()
+            link.send_text("One.", verbatim=True)
+            await listener.until(LinkUp(), ResponseCreated(R1), ResponseDone(R1, "completed"))
+            link.send_text("Two?", verbatim=False)
+            await listener.until(LinkUp(), ResponseCreated(R1), ResponseDone(R1, "completed"), ResponseCreated(R2))
         await server.assert_complete()
