@@ -21,6 +21,7 @@ from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messag
 from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
+from speakerd.audio.mixer import Mixer
 from speakerd.controller import Controller
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
@@ -30,6 +31,7 @@ from speakerd.core.events import (
     DeviceFound,
     DeviceLost,
     Event,
+    MuteChanged,
     PauseHeard,
     WakeWordApproached,
     WakeWordDetected,
@@ -43,7 +45,9 @@ from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
 from speakerd.echoes import Echoes
 from speakerd.host.control import ControlServer
+from speakerd.host.kept import Kept
 from speakerd.host.notify import Notifier
+from speakerd.host.places import state_folder
 from speakerd.identity import Identity
 from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
 from speakerd.ports import Trace
@@ -52,6 +56,7 @@ from speakerd.realtime.link import RealtimeLink
 from speakerd.requests import Requests
 from speakerd.sign_in_desk import SignInDesk
 from speakerd.text_desk import TextDesk
+from speakerd.volume import Volume
 from speakerd.wake.tail import TailCut
 
 log = logging.getLogger("speakerd.app")
@@ -130,6 +135,14 @@ class Speaker:
             expect=lambda item_id: self._memory.expect(item_id, time.monotonic()),
             remember=lambda item_id, text: self._memory.said("user", text, time.monotonic(), item_id),
         )
+        self._kept = Kept(state_folder(environment) / "choices.json")
+        playback = settings.audio.playback
+        self._volume = Volume(
+            Mixer(playback.device, playback.mixer),
+            self._loudspeaker.set_gain,
+            wanted=playback.volume if self._kept.choices.volume is None else self._kept.choices.volume,
+            keep=lambda percent: self._kept.keep(volume=percent),
+        )
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
@@ -148,6 +161,7 @@ class Speaker:
             microphone=self._microphone,
             loudspeaker=self._loudspeaker,
             on_wake=self._wake_by_request,
+            on_mute=lambda muted: self._kept.keep(muted=muted),
         )
 
     async def run(self, socket: Path) -> None:
@@ -169,9 +183,12 @@ class Speaker:
                 **self._requests.handlers,
                 **self._desk.handlers,
                 **self._texts.handlers,
+                **self._volume.handlers,
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
+        if self._kept.choices.muted:  # before anybody can be heard
+            self.controller.post(MuteChanged(muted=True))
         self._accounts.refresh()  # the budget may have been spent before this start
         # Ears first: what is said while the rest loads is caught up with.
         self._ears.start()
@@ -340,6 +357,8 @@ class Speaker:
             self._note_ready(event.device.value)
         if event == DeviceFound(Device.MICROPHONE):
             self._ears.renew()
+        elif event == DeviceFound(Device.LOUDSPEAKER):
+            self._volume.restore()
 
     def _note_ready(self, part: str) -> None:
         """Tell systemd once every part has come up, or has been looked for in vain and goes on being looked for."""

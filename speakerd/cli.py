@@ -231,6 +231,15 @@ def _speak(arguments: argparse.Namespace) -> int:
     return OK
 
 
+def _volume(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+
+    asked = {} if arguments.percent is None else {"percent": arguments.percent}
+    answer = client.request(control.socket_path(os.environ), "volume", **asked)
+    sys.stdout.write(f"{answer['line']}\n")
+    return OK
+
+
 def _sign_in(arguments: argparse.Namespace) -> int:
     from speakerd import config, login
     from speakerd.host import control, logs
@@ -264,5 +273,6 @@ COMMANDS: Mapping[str, Command] = {
     "wake": _tell,
     "say": _speak,
     "ask": _speak,
+    "volume": _volume,
 }
 """What does each command."""

@@ -87,6 +87,20 @@ def _add_spoken_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
     for sub in (say, ask):
         sub.add_argument("text", metavar="TEXT", nargs="+", help="at most 1000 characters")
+    volume = add(
+        "volume",
+        "show how loud it is, or set it",
+        more="Show how loud the speaker is, from 0 to 100, or set it; what is set is kept over restarts. It is the "
+        "card's own volume control where it has one (audio.playback.mixer), else the sound itself is made quieter",
+    )
+    volume.add_argument("percent", metavar="N", type=_percent, nargs="?", help="from 0, silent, to 100")
+
+
+def _percent(text: str) -> int:
+    """Read a volume."""
+    if not text.isascii() or not text.isdigit() or int(text) > 100:  # noqa: PLR2004 - percent
+        raise argparse.ArgumentTypeError("a volume is a whole number from 0 to 100")
+    return int(text)
 
 
 def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

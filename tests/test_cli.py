@@ -17,7 +17,7 @@ from tests.fakes.command import environment
 
 COMMANDS = (
     *("run", "demo", "chat", "check-config", "devices", "status", "usage", "mute", "unmute", "stop", "wake"),
-    *("say", "ask"),
+    *("say", "ask", "volume"),
     *("emulate", "bench", "fetch-models", "login", "logout"),
 )
 """Of the contract, as far as their capability exists."""
