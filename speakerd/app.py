@@ -49,7 +49,7 @@ from speakerd.host.kept import Kept
 from speakerd.host.notify import Notifier
 from speakerd.host.places import state_folder
 from speakerd.identity import Identity
-from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
+from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of, what_holds
 from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
@@ -102,6 +102,7 @@ class Speaker:
         self._loop = asyncio.get_running_loop()
         self._since_s = time.monotonic()
         self._ready = {"microphone": False, "loudspeaker": False, "wake word": False}
+        self._line_since_s = self._since_s
         self._failure: BaseException | None = None
         self._stop = asyncio.Event()
 
@@ -227,6 +228,7 @@ class Speaker:
 
     def show(self, line: str) -> None:
         """Show the status line, from when there is one: before all parts have come up it would be alarming."""
+        self._line_since_s = time.monotonic()
         if all(self._ready.values()):
             self._notifier.show(line)
 
@@ -241,11 +243,16 @@ class Speaker:
             "trouble": state.trouble,
             "barge_in": barge_in(state, self._limits).value,
             "uptime_s": round(time.monotonic() - self._since_s, 1),
+            "line_since_s": round(time.monotonic() - self._line_since_s, 1),
             "microphone": self._microphone.status(),
             "loudspeaker": self._loudspeaker.status(),
             "link": self._link.status(),
             "sign_in": self._identity.status(),
             "wake": self._ears.status(),
+            "volume": self._volume.shown(),
+            "last_turn": self._accounts.last_turn(),
+            "spend": self._accounts.today(),
+            "configuration": what_holds(self._settings),
         }
 
     # --- the lines between the parts ---------------------------------------------------------------------------------

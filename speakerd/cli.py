@@ -10,9 +10,11 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
@@ -27,8 +29,10 @@ TRACE_VARIABLE = "SPEAKERD_TRACE"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = build_parser(COMMANDS).parse_args(argv)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see __main__.py
     try:
+        arguments = build_parser(COMMANDS).parse_args(argv)
         command: Command = arguments.command
         return command(arguments)
     except SpeakerdError as error:
@@ -192,12 +196,18 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from speakerd.host import client, control
+    from speakerd.host.status_text import format_status
+    from speakerd.host.watch import watch
 
-    answer = client.request(control.socket_path(os.environ), "status")
-    if arguments.json:
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    def ask() -> dict[str, Any]:
+        return client.request(control.socket_path(os.environ), "status")
+
+    if arguments.watch:
+        with contextlib.suppress(KeyboardInterrupt):  # whoever has seen enough
+            watch(ask, sys.stdout)
     else:
-        sys.stdout.write(client.format_status(answer) + "\n")
+        answer = ask()
+        sys.stdout.write((json.dumps(answer, indent=2) if arguments.json else format_status(answer)) + "\n")
     return OK
 
 

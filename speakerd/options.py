@@ -58,7 +58,9 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     add("fetch-models", "fetch the wake word models, checked by digest, and show their licence")
     _add_sign_in_commands(add)
     status = add("status", "ask the running daemon how it is")
-    status.add_argument("--json", action="store_true", help="everything, for programs")
+    how = status.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="everything, for programs")
+    how.add_argument("--watch", action="store_true", help="live, with level meters, until Ctrl-C")
     usage = add("usage", "show what conversations took and about what they cost, by day")
     usage.add_argument("--json", action="store_true", help="everything, for programs")
     for name, text in (

@@ -82,6 +82,13 @@ class Volume:
             return {"percent": FULL if self._wanted is None else self._wanted, "by": "software"}
         return {"percent": self._mixer.percent(name), "by": name}
 
+    def shown(self) -> dict[str, Any]:
+        """Return the same for the status, where a control that cannot be used is no reason to fail."""
+        try:
+            return self.status()
+        except DeviceError as error:
+            return {"percent": None, "by": str(error)}
+
     def _apply(self, percent: int) -> None:
         name = self._mixer.name()
         if name is None:

@@ -77,6 +77,7 @@ class Connection:
         self._overfull = asyncio.Event()
         if outbox.overfull:
             self._overfull.set()
+        self._up_since_s: float | None = None
         self._texts: list[tuple[str, bool]] = []
         self.session: Session | None = None
         self.live = True
@@ -140,6 +141,7 @@ class Connection:
         return {
             "state": "up" if session is not None and session.up else "connecting",
             "session_id": session.session_id if session is not None else None,
+            "age_s": None if self._up_since_s is None else round(self._now() - self._up_since_s, 1),
             "expires_at": session.expires_at if session is not None else None,
             "degraded": session is not None and session.degraded,
             "sent_bytes": self.sent_bytes,
@@ -305,6 +307,7 @@ class Connection:
         if isinstance(outcome.event, LinkUp):
             self._outbox.confirm()
             self._confirmed.set()
+            self._up_since_s = self._now()
             if self.session is not None:
                 self._send_texts(self.session)
         self._tell.note(event, outcome)
