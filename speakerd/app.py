@@ -40,6 +40,7 @@ from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
 from speakerd.core.settings import Audio, Settings
 from speakerd.core.state import Phase
+from speakerd.core.story import Kind, story
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
@@ -374,6 +375,8 @@ class Speaker:
         self._ready[part] = True
         self._trace.mark("ready", part=part)
         if all(self._ready.values()):
+            seconds = time.monotonic() - self._since_s
+            log.info("ready after %.1f s", seconds, extra=story(Kind.READY, seconds=f"{seconds:.1f}"))
             self._notifier.ready()
             self._notifier.show(self.controller.status_line())
 

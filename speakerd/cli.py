@@ -76,13 +76,15 @@ def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from speakerd import app, config
+    from speakerd.core.story import Kind, story
     from speakerd.host import control, logs
     from speakerd.host.trace import FileTrace, NoTrace
 
     logs.set_up(arguments.log_level)
     loaded = config.load(arguments.config, os.environ)
     log = logging.getLogger("speakerd")
-    log.info("speakerd %s, configuration: %s", __version__, loaded.path or "defaults, no file")
+    begins = story(Kind.STARTING, version=__version__)
+    log.info("speakerd %s, configuration: %s", __version__, loaded.path or "defaults, no file", extra=begins)
     for note in loaded.notes:
         log.warning("%s", note)
     diary = os.environ.get(TRACE_VARIABLE)

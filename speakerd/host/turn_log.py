@@ -46,6 +46,7 @@ from dataclasses import asdict
 from typing import Protocol
 
 from speakerd.core.spend import Prices, Usage
+from speakerd.core.story import Kind, story
 from speakerd.core.turn_book import TurnBook
 from speakerd.core.turn_record import Counts, TurnRecord
 from speakerd.ports import Trace
@@ -127,13 +128,19 @@ class TurnLog:
 
     def _write(self, records: tuple[TurnRecord, ...]) -> None:
         for record in records:
-            log.info("turn %d: %s", record.turn, format_record(record))
+            told = story(Kind.TURN, turn=record.turn, **values_of(record))
+            log.info("turn %d: %s", record.turn, format_record(record), extra=told)
             self._on_turn(record)
 
 
 def format_record(record: TurnRecord) -> str:
     """Write a record as the module's table says."""
-    values: dict[str, object] = {
+    return " ".join(f"{key}={'-' if value is None else value}" for key, value in values_of(record).items())
+
+
+def values_of(record: TurnRecord) -> dict[str, object]:
+    """Return a record's values by the keys of the module's table."""
+    return {
         "conversation": record.conversation,
         "begun": record.begun,
         "ended": record.ended,
@@ -156,4 +163,3 @@ def format_record(record: TurnRecord) -> str:
         "unreported_out": record.unreported.audio_out,
         "usd": f"{record.cost_usd:.4f}",
     }
-    return " ".join(f"{key}={'-' if value is None else value}" for key, value in values.items())

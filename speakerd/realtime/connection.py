@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from speakerd.core.errors import LinkError, Remedy, SpeakerdError
 from speakerd.core.events import LinkLost, LinkUp, SessionExpiring
 from speakerd.core.memory import Said
+from speakerd.core.story import Kind, story
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
@@ -164,7 +165,8 @@ class Connection:
         if not self.live:
             return
         self.live = False
-        _log.warning("link lost: %s: %s (remedy: %s)", error.code, error, error.remedy.value)
+        told = story(Kind.LINK_LOST, code=error.code, remedy=error.remedy.value)
+        _log.warning("link lost: %s: %s (remedy: %s)", error.code, error, error.remedy.value, extra=told)
         self._tell.trace.mark("link.lost", code=error.code)
         self._tell.on_event(LinkLost(error.code))
 
@@ -315,7 +317,9 @@ class Connection:
             self._command(command)
         if outcome.refusal is not None:
             going_on = "going on with the minimum" if outcome.commands else "going on"
-            _log.warning("the service refused: %s: %s; %s", outcome.refusal.code, outcome.refusal.message, going_on)
+            told = story(Kind.REFUSED, code=outcome.refusal.code)
+            words = "the service refused: %s: %s; %s"
+            _log.warning(words, outcome.refusal.code, outcome.refusal.message, going_on, extra=told)
         self._tell.tell(outcome, lambda: self.live)
         if outcome.lost is not None:
             raise outcome.lost
