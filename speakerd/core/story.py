@@ -20,7 +20,7 @@ class Kind(enum.Enum):
     """The daemon begins. Fields: version."""
 
     READY = "1b2bc24605d549d4bc82b4abaa57436e"
-    """Every part is up, or is being looked for. Fields: seconds, since the start."""
+    """Every part is up, or is being looked for. Fields: seconds, since the parts were made."""
 
     STATE = "53df4825d6924fd99af45852553962dd"
     """The status line has changed; it is the message."""

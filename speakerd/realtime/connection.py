@@ -79,6 +79,7 @@ class Connection:
         if outbox.overfull:
             self._overfull.set()
         self._up_since_s: float | None = None
+        self._told: str | None = None
         self._texts: list[tuple[str, bool]] = []
         self.session: Session | None = None
         self.live = True
@@ -193,7 +194,11 @@ class Connection:
         # A session that was up is not replayed: the next conversation starts clean.
         if was_up or self._overfull.is_set() or not self.live:
             raise error
-        _log.info("no session yet: %s: %s", error.code, error)
+        # Once for each cause: an outage of a minute is no page of the journal.
+        _log.log(
+            logging.DEBUG if error.code == self._told else logging.INFO, "no session yet: %s: %s", error.code, error
+        )
+        self._told = error.code
         self.session = None
         self._outbox.rewind()
 

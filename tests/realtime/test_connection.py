@@ -22,7 +22,7 @@ from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.realtime.link import SessionSpec
 from speakerd.realtime.usage import TranscriptionUsage, Usage
 from tests.fakes.link_listener import Listener, running_link
-from tests.fakes.realtime_server import Client, RealtimeServer
+from tests.fakes.realtime_server import Client, RealtimeServer, Refuse
 
 PERIOD = bytes(range(256)) * 3 + bytes(192)  # 960 bytes, 20 ms
 R1, R2, A = ResponseId("resp_1"), ResponseId("resp_2"), ItemId("item_a")
@@ -438,3 +438,22 @@ async def test_a_text_waits_for_the_session_and_outlives_an_attempt() -> None:
             link.send_text("Two?", verbatim=False)
             await listener.until(LinkUp(), ResponseCreated(R1), ResponseDone(R1, "completed"), ResponseCreated(R2))
         await server.assert_complete()
+
+
+async def test_an_outage_is_told_once_for_each_cause(caplog: pytest.LogCaptureFixture) -> None:
+    """Not with every attempt."""
+
+    async def script(client: Client) -> None:
+        await client.configure()
+
+    clock = Clock()
+    clock.over.set()
+    listener = Listener()
+    caplog.set_level(logging.INFO, "speakerd.link")
+    async with RealtimeServer(Refuse(503), Refuse(503), Refuse(429), Refuse(429), script) as server:
+        async with running_link(server.url, listener, sleep=clock.sleep) as link:
+            link.open()
+            await listener.until(LinkUp())
+        await server.assert_complete()
+    told = [message for message in caplog.messages if message.startswith("no session yet")]
+    assert [message.split(": ")[1] for message in told] == ["link-http-503", "link-http-429"]
