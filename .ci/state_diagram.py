@@ -27,6 +27,7 @@ RESPONSE = ResponseId("resp_1")
 EVENTS: tuple[e.Event, ...] = (
     e.WakeWordApproached(0.3),
     e.WakeWordDetected("word", 1.0, Frames(0)),
+    e.TextGiven("text", verbatim=True),
     e.PauseHeard(),
     e.StopRequested(),
     e.MuteChanged(muted=True),

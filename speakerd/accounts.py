@@ -12,7 +12,7 @@ from typing import Any
 
 from speakerd.core.settings import Settings
 from speakerd.core.spend import NO_USAGE, Rate, Usage, rate_of, transcription_usd
-from speakerd.core.turn_record import Counts
+from speakerd.core.turn_record import Counts, TurnRecord
 from speakerd.host.ledger import Ledger, daemons_ledger_path, is_ours, ledger_path
 from speakerd.host.turn_log import Timer, TurnLog
 from speakerd.ports import Trace
@@ -61,8 +61,10 @@ class Accounts:
             counts=counts,
             now=now,
             call_at=call_at,
-            on_turn=lambda record: self._ledger.end_turn(record.unreported),
+            on_turn=self._end_turn,
         )
+        self._now = now
+        self._last: tuple[float, TurnRecord] | None = None
         self.trace: Trace = self._turns
 
     async def run(self) -> None:
@@ -81,6 +83,28 @@ class Accounts:
     def report(self) -> dict[str, Any]:
         """Return what was used and spent, as plain data."""
         return self._ledger.report()
+
+    def today(self) -> dict[str, Any]:
+        """Return what was spent today, as plain data."""
+        report = self._ledger.report()
+        spent = next((span for span in report["spans"] if span["days"] == 1), {"usd": 0.0, "turns": 0})
+        keys = ("daily_usd", "over_budget")
+        return {"usd": round(spent["usd"], 6), "turns": spent["turns"], **{key: report[key] for key in keys}}
+
+    def last_turn(self) -> dict[str, Any] | None:
+        """Return what came of the last turn and how long ago its line was written, as plain data; None: there is none.
+
+        Its keys are those of its line (``host/turn_log.py``), but for the tokens.
+        """
+        if self._last is None:
+            return None
+        at_s, record = self._last
+        plain = {key: value for key, value in asdict(record).items() if key not in ("usage", "unreported")}
+        return {"ago_s": round(self._now() - at_s, 1), **plain}
+
+    def _end_turn(self, record: TurnRecord) -> None:
+        self._last = self._now(), record
+        self._ledger.end_turn(record.unreported)
 
     def note_usage(self, reported: ReportedUsage) -> None:
         """Count what a response took."""

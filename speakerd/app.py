@@ -21,6 +21,7 @@ from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messag
 from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
+from speakerd.audio.mixer import Mixer
 from speakerd.controller import Controller
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.events import (
@@ -30,6 +31,7 @@ from speakerd.core.events import (
     DeviceFound,
     DeviceLost,
     Event,
+    MuteChanged,
     PauseHeard,
     WakeWordApproached,
     WakeWordDetected,
@@ -39,20 +41,25 @@ from speakerd.core.moves import barge_in
 from speakerd.core.pulse import Part
 from speakerd.core.settings import Audio, Settings
 from speakerd.core.state import Phase
+from speakerd.core.story import Kind, story
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
 from speakerd.echoes import Echoes
 from speakerd.host.control import ControlServer
+from speakerd.host.kept import Kept
 from speakerd.host.notify import Notifier
+from speakerd.host.places import state_folder
 from speakerd.identity import Identity
-from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
+from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of, what_holds
 from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.requests import Requests
 from speakerd.sign_in_desk import SignInDesk
+from speakerd.text_desk import TextDesk
 from speakerd.vitals import watchdog_of
+from speakerd.volume import Volume
 from speakerd.wake.tail import TailCut
 
 log = logging.getLogger("speakerd.app")
@@ -98,6 +105,7 @@ class Speaker:
         self._loop = asyncio.get_running_loop()
         self._since_s = time.monotonic()
         self._ready = {"microphone": False, "loudspeaker": False, "wake word": False}
+        self._line_since_s = self._since_s
         self._failure: BaseException | None = None
         self._stop = asyncio.Event()
 
@@ -131,6 +139,21 @@ class Speaker:
             parts=lambda: {Part.CAPTURE: self._microphone, Part.WAKE: self._ears, Part.PLAYBACK: self._loudspeaker},
             now=time.monotonic,
         )
+        self._texts = TextDesk(
+            self._post,
+            lambda: self.controller.state,
+            refresh=self._accounts.refresh,
+            expect=lambda item_id: self._memory.expect(item_id, time.monotonic()),
+            remember=lambda item_id, text: self._memory.said("user", text, time.monotonic(), item_id),
+        )
+        self._kept = Kept(state_folder(environment) / "choices.json")
+        playback = settings.audio.playback
+        self._volume = Volume(
+            Mixer(playback.device, playback.mixer),
+            self._loudspeaker.set_gain,
+            wanted=playback.volume if self._kept.choices.volume is None else self._kept.choices.volume,
+            keep=lambda percent: self._kept.keep(volume=percent),
+        )
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
@@ -142,12 +165,14 @@ class Speaker:
             trace=trace,
             limits=self._limits,
             call_at=self._loop.call_at,
+            on_step=self._texts.on_step,
         )
         self._requests = Requests(
             self.controller,
             microphone=self._microphone,
             loudspeaker=self._loudspeaker,
             on_wake=self._wake_by_request,
+            on_mute=lambda muted: self._kept.keep(muted=muted),
         )
 
     async def run(self, socket: Path) -> None:
@@ -168,9 +193,13 @@ class Speaker:
                 "usage": lambda _request: self._accounts.report(),
                 **self._requests.handlers,
                 **self._desk.handlers,
+                **self._texts.handlers,
+                **self._volume.handlers,
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
+        if self._kept.choices.muted:  # before anybody can be heard
+            self.controller.post(MuteChanged(muted=True))
         self._accounts.refresh()  # the budget may have been spent before this start
         # Ears first: what is said while the rest loads is caught up with.
         self._ears.start()
@@ -210,6 +239,7 @@ class Speaker:
 
     def show(self, line: str) -> None:
         """Show the status line, from when there is one: before all parts have come up it would be alarming."""
+        self._line_since_s = time.monotonic()
         if all(self._ready.values()):
             self._notifier.show(line)
 
@@ -224,11 +254,16 @@ class Speaker:
             "trouble": state.trouble,
             "barge_in": barge_in(state, self._limits).value,
             "uptime_s": round(time.monotonic() - self._since_s, 1),
+            "line_since_s": round(time.monotonic() - self._line_since_s, 1),
             "microphone": self._microphone.status(),
             "loudspeaker": self._loudspeaker.status(),
             "link": self._link.status(),
             "sign_in": self._identity.status(),
             "wake": self._ears.status(),
+            "volume": self._volume.shown(),
+            "last_turn": self._accounts.last_turn(),
+            "spend": self._accounts.today(),
+            "configuration": what_holds(self._settings),
         }
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
@@ -340,6 +375,8 @@ class Speaker:
             self._note_ready(event.device.value)
         if event == DeviceFound(Device.MICROPHONE):
             self._ears.renew()
+        elif event == DeviceFound(Device.LOUDSPEAKER):
+            self._volume.restore()
 
     def _note_ready(self, part: str) -> None:
         """Tell systemd once every part has come up, or has been looked for in vain and goes on being looked for."""
@@ -348,6 +385,8 @@ class Speaker:
         self._ready[part] = True
         self._trace.mark("ready", part=part)
         if all(self._ready.values()):
+            seconds = time.monotonic() - self._since_s
+            log.info("ready after %.1f s", seconds, extra=story(Kind.READY, seconds=f"{seconds:.1f}"))
             self._notifier.ready()
             self._notifier.show(self.controller.status_line())
 
@@ -363,6 +402,7 @@ class Speaker:
 
     def _note_transcript(self, role: str, item_id: str, text: str) -> None:
         self._memory.said(role, text, time.monotonic(), ItemId(item_id))
+        self._texts.on_transcript(role, text)
         if self._settings.log.transcripts:
             log.info("%s: %s", role, text)
 

@@ -11,9 +11,11 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
@@ -31,8 +33,10 @@ TRACE_VARIABLE = "SPEAKERD_TRACE"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = build_parser(COMMANDS).parse_args(argv)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # see __main__.py
     try:
+        arguments = build_parser(COMMANDS).parse_args(argv)
         command: Command = arguments.command
         return command(arguments)
     except SpeakerdError as error:
@@ -76,6 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from speakerd import app, config
+    from speakerd.core.story import Kind, story
     from speakerd.host import control, logs
     from speakerd.host.trace import FileTrace, NoTrace
 
@@ -85,7 +90,8 @@ def _run(arguments: argparse.Namespace) -> int:
     logs.set_up(arguments.log_level)
     loaded = config.load(arguments.config, os.environ)
     log = logging.getLogger("speakerd")
-    log.info("speakerd %s, configuration: %s", __version__, loaded.path or "defaults, no file")
+    begins = story(Kind.STARTING, version=__version__)
+    log.info("speakerd %s, configuration: %s", __version__, loaded.path or "defaults, no file", extra=begins)
     for note in loaded.notes:
         log.warning("%s", note)
     diary = os.environ.get(TRACE_VARIABLE)
@@ -199,12 +205,18 @@ def _bench(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from speakerd.host import client, control
+    from speakerd.host.status_text import format_status
+    from speakerd.host.watch import watch
 
-    answer = client.request(control.socket_path(os.environ), "status")
-    if arguments.json:
-        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
+    def ask() -> dict[str, Any]:
+        return client.request(control.socket_path(os.environ), "status")
+
+    if arguments.watch:
+        with contextlib.suppress(KeyboardInterrupt):  # whoever has seen enough
+            watch(ask, sys.stdout)
     else:
-        sys.stdout.write(client.format_status(answer) + "\n")
+        answer = ask()
+        sys.stdout.write((json.dumps(answer, indent=2) if arguments.json else format_status(answer)) + "\n")
     return OK
 
 
@@ -221,6 +233,28 @@ def _tell(arguments: argparse.Namespace) -> int:
     from speakerd.host import client, control
 
     answer = client.request(control.socket_path(os.environ), arguments.request)
+    sys.stdout.write(f"{answer['line']}\n")
+    return OK
+
+
+def _speak(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+
+    said = client.request(
+        control.socket_path(os.environ),
+        arguments.request,
+        timeout_s=client.SPOKEN_TIMEOUT_S,
+        text=" ".join(arguments.text),
+    )
+    sys.stdout.write(f"{said['text']}\n")
+    return OK
+
+
+def _volume(arguments: argparse.Namespace) -> int:
+    from speakerd.host import client, control
+
+    asked = {} if arguments.percent is None else {"percent": arguments.percent}
+    answer = client.request(control.socket_path(os.environ), "volume", **asked)
     sys.stdout.write(f"{answer['line']}\n")
     return OK
 
@@ -256,5 +290,8 @@ COMMANDS: Mapping[str, Command] = {
     "unmute": _tell,
     "stop": _tell,
     "wake": _tell,
+    "say": _speak,
+    "ask": _speak,
+    "volume": _volume,
 }
 """What does each command."""

@@ -33,6 +33,7 @@ from speakerd.core.actions import (
     RepeatUplink,
     RequestResponse,
     Say,
+    SendText,
     SilenceUplink,
     TruncateItem,
 )
@@ -64,6 +65,7 @@ class Controller:
         trace: The diary.
         limits: What the configuration allows.
         call_at: Arms a timer, as ``loop.call_at`` does.
+        on_step: Told each step when its actions are done: the state before, the event, the state after.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Controller:
         trace: Trace,
         limits: Limits,
         call_at: Callable[[float, Callable[[], None]], Timer],
+        on_step: Callable[[State, Event, State], None] = lambda _before, _event, _after: None,
     ) -> None:
         self._uplink = uplink
         self._loudspeaker = loudspeaker
@@ -88,6 +91,7 @@ class Controller:
         self._trace = trace
         self._limits = limits
         self._call_at = call_at
+        self._on_step = on_step
         self._timer: Timer | None = None
         self._waiting: deque[Event] = deque()
         self._stepping = False
@@ -129,6 +133,7 @@ class Controller:
             self._arm(self.state.deadline)
         for action in actions:
             self._perform(action)
+        self._on_step(before, event, self.state)
 
     def _arm(self, deadline: float | None) -> None:
         if self._timer is not None:
@@ -175,6 +180,8 @@ class Controller:
                 self._link.answer_call(call_id, output)
             case RequestResponse():
                 self._link.ask()
+            case SendText(text, verbatim):
+                self._link.send_text(text, verbatim=verbatim)
             case Say(notice, asked):
                 self._voice.say(notice, asked=asked)
             case PlayEarcon(earcon):

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from speakerd.audio.ring import make_ring
 from speakerd.core.settings import Wake
+from speakerd.core.story import Kind, story
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import engine, models
@@ -141,7 +142,8 @@ class Ears:
         }
 
     def _detected(self, model: str, score: float, position_frames: int) -> None:
-        log.info('heard "%s", score %.2f', model.replace("_", " "), score)
+        told = story(Kind.WAKE_WORD, model=model, score=f"{score:.2f}")
+        log.info('heard "%s", score %.2f', model.replace("_", " "), score, extra=told)
         self._listener.on_detected(model, score, Frames(position_frames * WIRE_RATE_HZ // WAKE_RATE_HZ))
 
     def _ended(self, position_frames: int | None) -> None:

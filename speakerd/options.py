@@ -58,7 +58,9 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     add("fetch-models", "fetch the wake word models, checked by digest, and show their licence")
     _add_sign_in_commands(add)
     status = add("status", "ask the running daemon how it is")
-    status.add_argument("--json", action="store_true", help="everything, for programs")
+    how = status.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="everything, for programs")
+    how.add_argument("--watch", action="store_true", help="live, with level meters, until Ctrl-C")
     usage = add("usage", "show what conversations took and about what they cost, by day")
     usage.add_argument("--json", action="store_true", help="everything, for programs")
     for name, text in (
@@ -68,7 +70,39 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
         ("wake", "listen as if the wake word had been said"),
     ):
         add(name, text)
+    _add_spoken_commands(add)
     return parser
+
+
+def _add_spoken_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    say = add(
+        "say",
+        "have the assistant say a text, word for word",
+        more="Have the assistant say a text, word for word, and print what it said once it has been heard. It waits "
+        "for a conversation to end. The microphone stays shut",
+    )
+    ask = add(
+        "ask",
+        "have a written question answered aloud",
+        more="Have a written question answered aloud, and print the answer once it has been heard. It waits for a "
+        "conversation to end. The microphone stays shut: to go on talking, say the wake word",
+    )
+    for sub in (say, ask):
+        sub.add_argument("text", metavar="TEXT", nargs="+", help="at most 1000 characters")
+    volume = add(
+        "volume",
+        "show how loud it is, or set it",
+        more="Show how loud the speaker is, from 0 to 100, or set it; what is set is kept over restarts. It is the "
+        "card's own volume control where it has one (audio.playback.mixer), else the sound itself is made quieter",
+    )
+    volume.add_argument("percent", metavar="N", type=_percent, nargs="?", help="from 0, silent, to 100")
+
+
+def _percent(text: str) -> int:
+    """Read a volume."""
+    if not text.isascii() or not text.isdigit() or int(text) > 100:  # noqa: PLR2004 - percent
+        raise argparse.ArgumentTypeError("a volume is a whole number from 0 to 100")
+    return int(text)
 
 
 def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

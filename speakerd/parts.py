@@ -77,6 +77,20 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
+def what_holds(settings: Settings) -> dict[str, object]:
+    """Return the few settings that people ask for first, for the status; no secret is among them."""
+    service = settings.service
+    return {
+        "provider": service.provider,
+        "model": service.model,
+        "voice": settings.assistant.voice,
+        "language": settings.assistant.language,
+        "sign_in": settings.auth.method,
+        "follow_up_s": settings.conversation.follow_up_s,
+        "transcripts": settings.log.transcripts,
+    }
+
+
 def voice_of(settings: Settings, loudspeaker: Loudspeaker, own: Path | None) -> SpokenNotices:
     """Return what says that something is wrong.
 

@@ -102,6 +102,9 @@ class Link(Protocol):
     def ask(self) -> None:
         """Ask the service for a response."""
 
+    def send_text(self, text: str, *, verbatim: bool) -> None:
+        """Have the service say a text as it stands, or answer it, as soon as the session is up."""
+
 
 class Indicator(Protocol):
     """Where people look: the status line, later lights. Thread: event loop."""

@@ -29,24 +29,38 @@ class Requests:
         microphone: Without it nobody is listened to.
         loudspeaker: Nor without it.
         on_wake: Begins a conversation.
+        on_mute: Keeps whether the owner wants to be heard.
     """
 
     def __init__(
-        self, controller: Controller, *, microphone: Part, loudspeaker: Part, on_wake: Callable[[], None]
+        self,
+        controller: Controller,
+        *,
+        microphone: Part,
+        loudspeaker: Part,
+        on_wake: Callable[[], None],
+        on_mute: Callable[[bool], None],
     ) -> None:
         self._controller = controller
         self._parts = {Device.MICROPHONE: microphone, Device.LOUDSPEAKER: loudspeaker}
         self._on_wake = on_wake
+        self._on_mute = on_mute
 
     @property
     def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """The commands of the control socket that are answered here."""
         return {
-            "mute": lambda _request: self._ask(MuteChanged(muted=True)),
-            "unmute": lambda _request: self._ask(MuteChanged(muted=False)),
+            "mute": lambda _request: self.mute(muted=True),
+            "unmute": lambda _request: self.mute(muted=False),
             "stop": lambda _request: self._ask(StopRequested()),
             "wake": lambda _request: self.wake(),
         }
+
+    def mute(self, *, muted: bool) -> dict[str, Any]:
+        """Hear nothing from now on, over restarts too, or listen again."""
+        answer = self._ask(MuteChanged(muted))
+        self._on_mute(muted)
+        return answer
 
     def wake(self) -> dict[str, Any]:
         """Listen as if the wake word had been said.

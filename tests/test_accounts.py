@@ -75,6 +75,22 @@ async def test_the_ledger_is_written_after_a_turn(tmp_path, caplog):
     assert json.loads((tmp_path / "usage.json").read_text())
 
 
+async def test_the_last_turn_and_today_can_be_asked_for(tmp_path):
+    """For the status: what came of it, how long ago, and what was spent; nothing before there was a turn."""
+    books = accounts(tmp_path, service={"provider": "openai"}, budget={"daily_usd": 2.0})
+    assert books.last_turn() is None
+    assert books.today() == {"usd": 0.0, "turns": 0, "daily_usd": 2.0, "over_budget": False}
+    books.trace.mark("state", before="idle", after="thinking", on="TextGiven")
+    books.note_usage(USAGE)
+    books.trace.mark("state", before="thinking", after="idle", on="StopRequested")
+    books.close()
+    last = books.last_turn()
+    assert (last["begun"], last["ended"], last["ago_s"]) == ("text", "stopped", 0.0)
+    assert json.dumps(last)
+    assert books.today()["usd"] > 0
+    assert books.today()["turns"] == 1
+
+
 async def test_a_model_without_a_price_is_told(tmp_path, caplog):
     """The owner learns that the estimate is a guess."""
     accounts(tmp_path, service={"provider": "openai", "model": "my-own"})

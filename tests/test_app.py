@@ -9,6 +9,8 @@ import logging
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speakerd.app import Speaker
 from speakerd.core.echo_found import Setup
@@ -229,3 +231,46 @@ async def test_the_watchdog_is_fed_from_the_start(tmp_path) -> None:
     async with running(speaker):
         assert "ALIVE" in speaker.board.told
         assert "READY" in speaker.board.told
+
+
+ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.integers(), max_size=3)
+ASKED = st.fixed_dictionaries(
+    {
+        "command": st.sampled_from(
+            ["status", "usage", "mute", "unmute", "stop", "wake", "say", "ask", "volume", "dance"]
+        )
+    },
+    optional={"text": ODD, "percent": ODD, "local": ODD},
+)
+
+
+async def test_no_request_ends_the_daemon(speaker) -> None:
+    """Every command with whatever goes with it is answered, by what it does or by a refusal with a code."""
+    drawn: list[dict[str, object]] = []
+
+    @settings(max_examples=150, database=None)
+    @given(ASKED)
+    def draw(request: dict[str, object]) -> None:
+        drawn.append(request)
+
+    draw()
+    async with running(speaker):
+        reader, writer = await asyncio.open_unix_connection(speaker.socket)
+        for request in drawn:
+            writer.write(json.dumps(request).encode() + b"\n")
+            answer = json.loads(await reader.readline())
+            assert answer["ok"] or answer["code"], request
+        writer.close()
+        assert speaker.status()["line"] in ("no microphone: retrying", "muted")
+
+
+async def test_what_the_owner_chose_holds_in_the_next_daemon(tmp_path) -> None:
+    """Muted before anybody is heard, and as loud as before."""
+    first = make(tmp_path)
+    async with running(first):
+        await asyncio.to_thread(client.request, first.socket, "mute")
+        await asyncio.to_thread(client.request, first.socket, "volume", percent=30)
+    second = make(tmp_path)
+    async with running(second):
+        assert second.status()["muted"]
+        assert second.status()["volume"] == {"percent": 30, "by": "software"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +16,16 @@ from speakerd.core.errors import AuthError, ConfigError, DeviceError, LinkError,
 from speakerd.host.control import ControlServer
 from tests.fakes.command import environment
 
+PAGE = """muted
+  wake word      hey jarvis: last score -, 0 near misses, engine lean
+  last turn      none yet
+  counters       0 xruns, 0 gaps in replies, 0 cards lost, 0 late pieces of a reply
+"""
+"""Of a daemon that says little about itself."""
+
 COMMANDS = (
     *("run", "demo", "chat", "check-config", "devices", "status", "usage", "mute", "unmute", "stop", "wake"),
+    *("say", "ask", "volume"),
     *("emulate", "bench", "fetch-models", "login", "logout"),
 )
 """Of the contract, as far as their capability exists."""
@@ -153,7 +162,7 @@ async def test_commands_to_the_daemon_print_its_answer(
         asked.append(request["command"])
         if request["command"] == "stop":
             raise SpeakerdError("control-refused", "not now", Remedy.OPERATOR)
-        return {"line": "muted", "phase": "idle", "wake": {"models": ["hey_jarvis"]}}
+        return {"line": "muted", "phase": "idle", "wake": {"models": ["hey_jarvis"], "engine": "lean"}}
 
     socket = tmp_path / "control.sock"
     monkeypatch.setenv("SPEAKERD_SOCKET", str(socket))
@@ -168,8 +177,8 @@ async def test_commands_to_the_daemon_print_its_answer(
     await asyncio.gather(serving, return_exceptions=True)
     assert asked == ["mute", "status", "status", "stop"]
     assert said["mute"] == (0, "muted\n", "")
-    assert said["status"] == (0, "muted\n  phase        idle\n  wake models  hey_jarvis\n", "")
-    assert json.loads(said["status --json"][1])["wake"] == {"models": ["hey_jarvis"]}
+    assert said["status"] == (0, PAGE, "")
+    assert json.loads(said["status --json"][1])["wake"] == {"models": ["hey_jarvis"], "engine": "lean"}
     assert said["stop"] == (1, "", "speakerd: control-refused: not now\n")
 
 
@@ -192,3 +201,28 @@ def test_known_failures_of_parts_side_by_side_are_told_without_a_traceback() -> 
     first = LinkError("endpoint-invalid", "wrong", Remedy.EXIT)
     group = BaseExceptionGroup("parts", [BaseExceptionGroup("inner", [first]), DeviceError("x", "y", Remedy.RETRY)])
     assert cli._first(group) is first
+
+
+@pytest.mark.parametrize("arguments", [["status", "--watch"], ["run"], ["bench", "--help"]])
+def test_ctrl_c_while_it_is_loading_shows_no_traceback(arguments: list[str], tmp_path: Path) -> None:
+    """Whoever was too quick is not shown our insides: pressed at the first moment that is ours, it simply ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "speakerd", *arguments],
+        env=environment(SPEAKERD_SOCKET=str(tmp_path / "control.sock"), STATE_DIRECTORY=str(tmp_path)),
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.rstrip().endswith("speakerd.core.errors"):  # in the middle of loading the command line
+            process.send_signal(signal.SIGINT)
+            break
+    said.append(process.stderr.read())
+    process.stderr.close()
+    assert process.wait() in (-signal.SIGINT, 130)
+    assert "Traceback" not in "".join(said)
+    assert "KeyboardInterrupt" not in "".join(said)

@@ -27,6 +27,7 @@ from speakerd.core.events import (
     SpeechStarted,
     SpeechStopped,
     StopRequested,
+    TextGiven,
     WakeWordApproached,
     WakeWordDetected,
 )
@@ -217,3 +218,25 @@ def test_status_line(house):
     """The line is what the indicator shows."""
     house.post(MuteChanged(muted=True))
     assert house.controller.status_line() == "muted"
+
+
+def test_a_text_reaches_the_link_and_each_step_is_told():
+    """Whoever waits for its end sees every step, when its actions are done."""
+    steps = []
+    desk = House()
+    controller = Controller(
+        uplink=desk.uplink,
+        loudspeaker=desk.loudspeaker,
+        voice=desk.voice,
+        link=desk.link,
+        indicator=desk.indicator,
+        clock=desk.clock,
+        trace=desk.trace,
+        limits=desk.limits,
+        call_at=desk.clock.call_at,
+        on_step=lambda before, event, after: steps.append((before.phase, type(event).__name__, after.phase)),
+    )
+    controller.post(DeviceFound(Device.LOUDSPEAKER))
+    controller.post(TextGiven("Dinner is ready.", verbatim=True))
+    assert desk.link.calls == [("link.open",), ("send_text", "Dinner is ready.", True)]
+    assert steps[-1] == (Phase.IDLE, "TextGiven", Phase.THINKING)

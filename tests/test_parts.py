@@ -14,7 +14,7 @@ from speakerd.core.notices import Notice
 from speakerd.core.settings import Settings
 from speakerd.core.state import Limits
 from speakerd.host.trace import NoTrace
-from speakerd.parts import barge_in_of, endpoint_of, limits_of, service_of, spec_of, voice_of
+from speakerd.parts import barge_in_of, endpoint_of, limits_of, service_of, spec_of, voice_of, what_holds
 
 
 def settings(**sections: dict[str, object]) -> Settings:
@@ -155,3 +155,10 @@ async def test_the_owners_own_sentences_come_first(tmp_path: Path, caplog: pytes
     assert caplog.text == ""
     voice_of(settings(), speaker, tmp_path).say(Notice.MUTED, asked=True)
     assert str(own) in caplog.text
+
+
+def test_the_status_says_what_holds_and_no_secret() -> None:
+    """What people ask for first."""
+    held = what_holds(settings(auth={"method": "api_key", "api_key_file": "/run/secret/key"}))
+    assert (held["provider"], held["voice"], held["sign_in"]) == ("embedded", "marin", "api_key")
+    assert "secret" not in str(held)

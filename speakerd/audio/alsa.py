@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+from collections.abc import Iterator
 from typing import Any
 
 import alsaaudio
@@ -30,9 +31,11 @@ __all__ = [
     "configured_pcms",
     "mixer_controls",
     "open_capture",
+    "open_control",
     "open_playback",
     "probe",
     "silence_alsa_messages",
+    "volume_controls",
 ]
 
 _DIRECTIONS: dict[Direction, int] = {"capture": alsaaudio.PCM_CAPTURE, "playback": alsaaudio.PCM_PLAYBACK}
@@ -167,6 +170,63 @@ def mixer_controls(card_index: int) -> list[str]:
         return [str(name) for name in alsaaudio.mixers(cardindex=card_index)]
     except alsaaudio.ALSAAudioError:
         return []
+
+
+def volume_controls(mixer: str) -> list[str]:
+    """Return the names of a mixer's controls, by ALSA's name of the mixer; none where there is none."""
+    try:
+        return [str(name) for name in alsaaudio.mixers(device=mixer)]
+    except alsaaudio.ALSAAudioError:
+        return []
+
+
+class VolumeControl:
+    """One control of an open mixer, for what is played. Units: decibels; ALSA counts in hundredths of them.
+
+    Raises:
+        DeviceError: from every method: the card is gone, or the control moves nothing that is played (``mixer-lost``).
+    """
+
+    def __init__(self, mixer: str, name: str) -> None:
+        self._place = f"{name!r} of {mixer!r}"
+        with self._told():
+            self._mixer = alsaaudio.Mixer(control=name, device=mixer)
+
+    def range_db(self) -> tuple[float, float]:
+        """Return the lowest and the highest place."""
+        with self._told():
+            lowest, highest = self._mixer.getrange(pcmtype=alsaaudio.PCM_PLAYBACK, units=alsaaudio.VOLUME_UNITS_DB)
+        return lowest / 100, highest / 100
+
+    def db(self) -> float:
+        """Return where it stands: of several channels, the loudest."""
+        with self._told():
+            places = self._mixer.getvolume(pcmtype=alsaaudio.PCM_PLAYBACK, units=alsaaudio.VOLUME_UNITS_DB)
+        return float(max(places) / 100)
+
+    def set_db(self, db: float) -> None:
+        """Put it as near to a place as it can be, and switch it on where it has a switch."""
+        with self._told():
+            self._mixer.setvolume(round(100 * db), pcmtype=alsaaudio.PCM_PLAYBACK, units=alsaaudio.VOLUME_UNITS_DB)
+            if "Playback Mute" in self._mixer.switchcap():
+                self._mixer.setmute(0)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except alsaaudio.ALSAAudioError as error:
+            sentence = f"the volume control {self._place} cannot be used: {error}"
+            raise DeviceError("mixer-lost", sentence, Remedy.RETRY) from error
+
+
+def open_control(mixer: str, name: str) -> VolumeControl:
+    """Open one control of a mixer.
+
+    Raises:
+        DeviceError: it cannot be opened (``mixer-lost``).
+    """
+    return VolumeControl(mixer, name)
 
 
 def _open(direction: int, device: str, periods: int) -> tuple[Any, PcmFormat]:

@@ -17,6 +17,7 @@ from speakerd.audio.pcm_types import PcmFormat
 from speakerd.audio.thread import STALL_S, AudioThread, Body
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, DeviceFound, DeviceLost, Event
+from speakerd.core.story import Kind, story
 
 log = logging.getLogger("speakerd.audio")
 
@@ -207,7 +208,24 @@ class Card(Generic[P]):
         self._told_lost = False
         self.trouble = None
         self._wait_s = self._back_off_s[0]
-        log.info("%s is there: %s, real-time priority: %s", self._device.value, self.format, realtime)
+        given = self.format
+        assert given is not None
+        log.info(
+            "%s is there: %d Hz, %d channels, %s, %s real-time priority",
+            self._device.value,
+            given.rate_hz,
+            given.channels,
+            given.sample_format,
+            "at" if realtime else "without",
+            extra=story(
+                Kind.DEVICE_FOUND,
+                device=self._device.value,
+                rate_hz=given.rate_hz,
+                channels=given.channels,
+                sample_format=given.sample_format,
+                realtime=int(realtime),
+            ),
+        )
         self._on_event(DeviceFound(self._device))
 
     def _note_lost(self, error: DeviceError) -> None:
@@ -215,5 +233,6 @@ class Card(Generic[P]):
         if not self._told_lost:
             self._told_lost = True
             self.losses += 1
-            log.warning("%s is not there, looking for it: %s (%s)", self._device.value, error, error.code)
+            lost = story(Kind.DEVICE_LOST, device=self._device.value, code=error.code)
+            log.warning("%s is not there, looking for it: %s (%s)", self._device.value, error, error.code, extra=lost)
             self._on_event(DeviceLost(self._device))

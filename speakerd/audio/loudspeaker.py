@@ -205,6 +205,7 @@ class Loudspeaker:
             "start_delay_ms": int(1000 * self._player.delay_s),
             "gain": self._player.mix.gain,
             "playing": self.is_playing,
+            "level_dbfs": round(self._player.level_dbfs, 1),
             "resting": output.resting if output else False,
             "backlog_ms": frames_to_ms(self._player.mix.frames, WIRE_RATE_HZ),
             "late_bytes": self._late_bytes,

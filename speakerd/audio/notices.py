@@ -16,6 +16,7 @@ import numpy.typing as npt
 from speakerd.core.actions import Earcon
 from speakerd.core.notices import Notice
 from speakerd.core.pcm import Resampler
+from speakerd.core.story import Kind, story
 from speakerd.core.units import SAMPLE_BYTES, WIRE_RATE_HZ
 
 FOLDER = Path(__file__).parent / "sentences"
@@ -70,6 +71,9 @@ class SpokenNotices:
         if sound is None:
             self._chime(Earcon.ERROR)
         else:
+            _log.info(
+                "said what is wrong: %s", notice.value.replace("-", " "), extra=story(Kind.NOTICE, cause=notice.value)
+            )
             self._play(sound, notice.value)
 
     def _find(self, notice: Notice) -> npt.NDArray[np.int16] | None:

@@ -11,6 +11,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+
+from speakerd.audio.echo import Pcm
 from speakerd.audio.output import Output
 from speakerd.audio.reference import EchoReference
 from speakerd.core.backlog import DownlinkGate, Piece
@@ -18,6 +21,7 @@ from speakerd.core.events import Event, PlaybackDrained
 from speakerd.core.fades import FADE_FRAMES
 from speakerd.core.jitter import DELAY_MAX_S, PlayoutDelay
 from speakerd.core.mix import Block, Mix, Supply
+from speakerd.core.pcm import SILENCE_DBFS, rms_dbfs
 from speakerd.core.playhead import Playhead
 from speakerd.core.units import PERIOD_MS, WIRE_RATE_HZ, ResponseId, ms_to_frames
 from speakerd.ports import Trace
@@ -37,6 +41,9 @@ START_PATIENCE_S = 0.08
 
 AHEAD_FRAMES = ms_to_frames(1000 * DELAY_MAX_S, WIRE_RATE_HZ)
 """With so much there, jitter is no reason to wait any longer: no wait would have gained more (follows)."""
+
+RECENT_BLOCKS = 5
+"""A tenth of a second of what was handed over last, for whoever asks how loud it is (chosen: as the microphone's)."""
 
 REST_AFTER_S = 2.0
 """After this long a quiet card is let go to sleep (guess: longer than a pause within a reply)."""
@@ -86,6 +93,7 @@ class Player:
         self._waiting_since_s = 0.0
         self._quiet_since_s = now()
         self._timer: asyncio.TimerHandle | None = None
+        self._recent: deque[Pcm] = deque(maxlen=RECENT_BLOCKS)
         self.mix = Mix()
         self.output: Output | None = None
         self.settling = False
@@ -100,6 +108,11 @@ class Player:
     def delay_s(self) -> float:
         """How long a reply waits for more of it, by what was learned of the network."""
         return self._delay.delay_s
+
+    @property
+    def level_dbfs(self) -> float:
+        """How loud is what was handed over last, up to 0.3 s ahead of what is heard. Reckoned only when asked for."""
+        return rms_dbfs(np.concatenate(self._recent)) if self.is_playing and self._recent else SILENCE_DBFS
 
     def begin(self, output: Output) -> None:
         """Play on a card that was opened."""
@@ -217,6 +230,7 @@ class Player:
                 self._note_reply(span.response_id)
             self._playhead.handed_over(span.item_id, span.frames)
         output.write(block.pcm)
+        self._recent.append(block.pcm)
 
     def _note_reply(self, response_id: ResponseId) -> None:
         self._reply_in_stretch = True

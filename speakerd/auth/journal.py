@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from speakerd.core.sign_in import Fault, Verdict
+from speakerd.core.story import Kind, story
 
 _log = logging.getLogger("speakerd.auth")
 
@@ -17,7 +18,7 @@ def write_down(verdict: Verdict | None, fault: Fault | None) -> None:
         fault: What has led to it, where that was an attempt.
     """
     if verdict is None:
-        _log.info("sign-in: ok")
+        _log.info("sign-in: ok", extra=story(Kind.SIGNED_IN))
         return
     facts = {
         "error": fault and fault.error,
@@ -27,4 +28,5 @@ def write_down(verdict: Verdict | None, fault: Fault | None) -> None:
         "correlation": fault and fault.correlation_id,
     }
     known = "".join(f", {name} {value}" for name, value in facts.items() if value)
-    _log.warning("sign-in: %s, %s%s", verdict.state.value, verdict.code, known)
+    told = story(Kind.SIGN_IN_TROUBLE, state=verdict.state.value, code=verdict.code)
+    _log.warning("sign-in: %s, %s%s", verdict.state.value, verdict.code, known, extra=told)

@@ -153,6 +153,17 @@ class RequestResponse:
 
 
 @dataclass(frozen=True, slots=True)
+class SendText:
+    """Give the service a text and ask it to speak, as soon as the session is there."""
+
+    text: str
+    """What was written."""
+
+    verbatim: bool
+    """True: it is said as it stands; False: it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """Play a sentence that says what is wrong."""
 
@@ -198,6 +209,7 @@ Action = (
     | CancelResponse
     | AnswerCall
     | RequestResponse
+    | SendText
     | Say
     | PlayEarcon
     | Announce

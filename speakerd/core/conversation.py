@@ -8,7 +8,8 @@ rather than a surprise at night.
 (time is ``now``), no timer (the state has one ``deadline``; the controller arms it and posts ``DeadlinePassed``) and no
 audio: actions open and shut the gates that audio flows through.
 
-What lives elsewhere: what a cell does (``room_cells``, ``service_cells``, ``sign_in_cells``, ``moves``), which sentence
+What lives elsewhere: what a cell does (``room_cells``, ``service_cells``, ``sign_in_cells``, ``text_cells``,
+``moves``), which sentence
 tells of a trouble (``notices``), which audio of which item was heard (``playhead``), what the service may be sent when
 (``realtime/session``), how actions are performed (``controller``).
 """
@@ -21,6 +22,7 @@ from typing import get_args
 from speakerd.core import room_cells as room
 from speakerd.core import service_cells as service
 from speakerd.core import sign_in_cells as signing
+from speakerd.core import text_cells as texts
 from speakerd.core.actions import Announce
 from speakerd.core.events import (
     AudioStarted,
@@ -45,6 +47,7 @@ from speakerd.core.events import (
     SpeechStarted,
     SpeechStopped,
     StopRequested,
+    TextGiven,
     WakeWordApproached,
     WakeWordDetected,
 )
@@ -82,7 +85,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         ResponseDone: ignore,                         BudgetChanged: service.budget,
         PlaybackDrained: ignore,                      DeviceLost: room.device_lost_idle,
         DeviceFound: room.device_found,               DeadlinePassed: room.late_idle,
-        SignInChanged: signing.signed_idle,
+        SignInChanged: signing.signed_idle,           TextGiven: texts.text_idle,
     },
     Phase.LISTENING: {
         WakeWordApproached: ignore,                   WakeWordDetected: room.wake_listening,
@@ -96,7 +99,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         ResponseDone: ignore,                         BudgetChanged: service.budget,
         PlaybackDrained: ignore,                      DeviceLost: room.device_lost_open,
         DeviceFound: room.device_found,               DeadlinePassed: room.late_listening,
-        SignInChanged: signing.signed,
+        SignInChanged: signing.signed,                TextGiven: ignore,
     },
     Phase.THINKING: {
         WakeWordApproached: ignore,                   WakeWordDetected: room.wake_busy,
@@ -110,7 +113,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         ResponseDone: service.done_thinking,          BudgetChanged: service.budget,
         PlaybackDrained: ignore,                      DeviceLost: room.device_lost_answering,
         DeviceFound: room.device_found_answering,     DeadlinePassed: service.late_thinking,
-        SignInChanged: signing.signed,
+        SignInChanged: signing.signed,                TextGiven: ignore,
     },
     Phase.SPEAKING: {
         WakeWordApproached: ignore,                   WakeWordDetected: room.wake_busy,
@@ -124,7 +127,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         ResponseDone: service.done_speaking,          BudgetChanged: service.budget,
         PlaybackDrained: service.drained_speaking,    DeviceLost: room.device_lost_answering,
         DeviceFound: room.device_found_answering,     DeadlinePassed: service.late_speaking,
-        SignInChanged: signing.signed,
+        SignInChanged: signing.signed,                TextGiven: ignore,
     },
     Phase.FOLLOW_UP: {
         WakeWordApproached: ignore,                   WakeWordDetected: room.wake_busy,
@@ -138,7 +141,7 @@ TRANSITIONS: Mapping[Phase, Mapping[type[Event], Handler]] = {
         ResponseDone: ignore,                         BudgetChanged: service.budget,
         PlaybackDrained: service.drained_follow_up,   DeviceLost: room.device_lost_open,
         DeviceFound: room.device_found,               DeadlinePassed: room.late_listening,
-        SignInChanged: signing.signed,
+        SignInChanged: signing.signed,                TextGiven: ignore,
     },
 }
 """What every kind of event does in every phase."""

@@ -62,6 +62,17 @@ class WakeWordDetected:
 
 
 @dataclass(frozen=True, slots=True)
+class TextGiven:
+    """Somebody wrote what the assistant is to say, or a question that it is to answer aloud."""
+
+    text: str
+    """What was written."""
+
+    verbatim: bool
+    """True: it is said as it stands; False: it is answered."""
+
+
+@dataclass(frozen=True, slots=True)
 class PauseHeard:
     """The user has said the wake word and nothing since: they wait for a sign that they are heard."""
 
@@ -251,6 +262,7 @@ class DeadlinePassed:
 Event = (
     WakeWordApproached
     | WakeWordDetected
+    | TextGiven
     | PauseHeard
     | StopRequested
     | MuteChanged

@@ -50,7 +50,12 @@ def end(state: State, *actions: Action) -> Answer:
 
 
 def tell(state: State, notice: Notice, now: float, *, asked: bool = True) -> Answer:
-    """Let the user hear what is wrong: in words, or by a sound when these words were the last ones."""
+    """Let the user hear what is wrong: in words, or by a sound when these words were the last ones.
+
+    Whoever asked in writing reads it: nothing is said.
+    """
+    if state.by_text:
+        return state, ()
     saying = Said(notice, now, asked)
     if not may_say(state.said, saying):
         return state, (PlayEarcon(Earcon.ERROR),) if asked else ()
@@ -93,6 +98,7 @@ def listen(state: State, *, deadline: float, turn: int, user_speaking: bool) -> 
     return replace(
         state,
         phase=Phase.LISTENING,
+        by_text=False,
         user_speaking=user_speaking,
         response_id=None,
         response_done=False,
@@ -128,7 +134,7 @@ def barge_in(state: State, limits: Limits) -> BargeIn:
 
 def hear_over_reply(state: State, limits: Limits) -> tuple[Action, ...]:
     """Return what lets a user in during a reply, or gives the service silence where speech may not cut it."""
-    if is_deaf(state) or state.link is not LinkState.UP:
+    if state.by_text or is_deaf(state) or state.link is not LinkState.UP:
         return ()
     return (OpenUplink(None),) if barge_in(state, limits) is BargeIn.SPEECH else (SilenceUplink(),)
 
@@ -139,6 +145,8 @@ def after_reply(state: State, now: float, limits: Limits) -> Answer:
         return fail(state, notice_of(state.trouble), now)
     if state.over_budget:
         return fail(state, Notice.OVER_BUDGET, now)
+    if state.by_text:
+        return end(state)
     told, sounds = tell(state, notice_of(state.trouble), now) if state.broke_off else (state, ())
     if state.leaving or is_deaf(state) or limits.follow_up_s <= 0 or state.turn >= limits.max_turns:
         return end(told, *(sounds or (PlayEarcon(Earcon.END),)))

@@ -166,7 +166,7 @@ def mute_idle(state: State, event: MuteChanged, now: float, limits: Limits) -> A
 def mute_open(state: State, event: MuteChanged, now: float, limits: Limits) -> Answer:
     """End a conversation in which the user would have the word; there is nothing to hear any more."""
     state = replace(state, muted=event.muted)
-    return end(state) if event.muted else (state, ())
+    return end(state) if event.muted and not state.by_text else (state, ())
 
 
 def mute_speaking(state: State, event: MuteChanged, now: float, limits: Limits) -> Answer:

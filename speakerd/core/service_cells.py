@@ -64,8 +64,13 @@ def link_up_follow_up(state: State, event: LinkUp, now: float, limits: Limits) -
 
 
 def link_up_answering(state: State, event: LinkUp, now: float, limits: Limits) -> Answer:
-    """Take note: a service that was late to confirm the session has heard the user all the same."""
-    return replace(state, link=LinkState.UP, said=None), ()
+    """Take note: a service that was late to confirm the session has heard the user all the same.
+
+    What was written it gets only now.
+    """
+    asks = state.by_text and state.phase is Phase.THINKING
+    deadline = now + limits.reply_s if asks else state.deadline
+    return replace(state, link=LinkState.UP, said=None, deadline=deadline), ()
 
 
 def link_lost(state: State, event: LinkLost, now: float, limits: Limits) -> Answer:
@@ -128,7 +133,7 @@ def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) 
 
     Where it is not to do that, a user who goes on before the answer is audible has us stop it.
     """
-    if state.phase is Phase.SPEAKING and barge_in(state, limits) is not BargeIn.SPEECH:
+    if state.by_text or (state.phase is Phase.SPEAKING and barge_in(state, limits) is not BargeIn.SPEECH):
         return state, ()
     hushed = hush(state, event.unheard, cancel=barge_in(state, limits) is not BargeIn.SPEECH)
     if is_deaf(state):  # said just before they went unheard: the service will never hear the end of it
@@ -193,7 +198,7 @@ def audio_thinking(state: State, event: AudioStarted, now: float, limits: Limits
     if event.response_id != state.response_id:
         return state, ()
     after = replace(state, phase=Phase.SPEAKING, audible=True, deadline=None)
-    return after, () if barge_in(state, limits) is BargeIn.SPEECH else (SilenceUplink(),)
+    return after, () if state.by_text or barge_in(state, limits) is BargeIn.SPEECH else (SilenceUplink(),)
 
 
 def audio_speaking(state: State, event: AudioStarted, now: float, limits: Limits) -> Answer:
@@ -239,8 +244,9 @@ def drained_follow_up(state: State, event: PlaybackDrained, now: float, limits: 
 
 
 def late_thinking(state: State, event: DeadlinePassed, now: float, limits: Limits) -> Answer:
-    """Give up: no answer came."""
-    return fail_with(state, "reply-timeout", now)
+    """Give up: no answer came, or there was nobody to ask."""
+    unasked = state.by_text and state.link is LinkState.CONNECTING
+    return fail_with(state, SERVICE_SILENT if unasked else "reply-timeout", now)
 
 
 def late_speaking(state: State, event: DeadlinePassed, now: float, limits: Limits) -> Answer:

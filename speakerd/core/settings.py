@@ -288,6 +288,12 @@ class Playback(Section):
     device: Name = "default"
     """ALSA name of the card; speakerd devices lists them."""
 
+    volume: int | None = Field(default=None, ge=0, le=100)
+    """Volume to begin with, until speakerd volume sets another; null: as it comes."""
+
+    mixer: Name = "auto"
+    """Volume control of the card; auto finds one, none leaves it alone and makes the sound itself quieter."""
+
 
 class Audio(Section):
     """The sound cards."""

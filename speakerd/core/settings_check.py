@@ -29,8 +29,6 @@ MAX_FINDINGS = 50
 _PLANNED_KEYS = frozenset(
     {
         "wake.noise_suppression",
-        "audio.playback.volume",
-        "audio.playback.mixer",
         "tools",
         "offline",
         "hardware",

@@ -175,6 +175,9 @@ class State:
     barge_in: BargeIn | None = None
     """What may cut a reply, as measured; None: not yet, or not left to measurement."""
 
+    by_text: bool = False
+    """What is spoken was asked for in writing: the microphone is shut, and a failure is told to whoever wrote."""
+
     turn: int = 0
     """Which turn since the wake word, from 1; 0 while idle."""
 
@@ -212,7 +215,8 @@ def status_line(state: State, limits: Limits) -> str:
             ", no microphone: retrying": Device.MICROPHONE in state.lost,
             f", {_STUCK if state.stuck else _ZEROS}": state.silent,
         }
-        return f"in conversation, turn {state.turn}{next((why for why, holds in deaf.items() if holds), '')}"
+        in_conversation = f"in conversation, turn {state.turn}{next((why for why, holds in deaf.items() if holds), '')}"
+        return "speaking by request, the microphone is shut" if state.by_text else in_conversation
     obstacles = {
         "no microphone: retrying": Device.MICROPHONE in state.lost,
         "no loudspeaker: retrying": Device.LOUDSPEAKER in state.lost,

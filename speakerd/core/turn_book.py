@@ -27,7 +27,7 @@ _SAME_TURN = frozenset({"SpeechStarted", "LinkLost"})
 """What gives the user the word again before the reply is audible, in the turn that is open: they go on, or their
 question is asked again."""
 
-_BEGUN = {"WakeWordDetected": "wake", "SpeechStarted": "speech", "ResponseCreated": "response"}
+_BEGUN = {"WakeWordDetected": "wake", "SpeechStarted": "speech", "ResponseCreated": "response", "TextGiven": "text"}
 
 Taker = Callable[[float, Mapping[str, object]], None]
 """Takes in the marks of one name: when, and what belongs to it."""

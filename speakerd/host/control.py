@@ -1,8 +1,9 @@
 """The control socket: where it stands, and the daemon's end of it.
 
-One JSON object a line in, one a line out: ``{"command": "status"}`` is answered with ``{"ok": true, ...}`` or
-``{"ok": false, "code": ..., "message": ...}``. What the commands do is the composition root's business; the other end
-lives in ``client.py``.
+One JSON object a line in, one a line out: ``{"command": "status"}`` is answered with
+``{"ok": true, "version": 1, ...}`` or ``{"ok": false, "version": 1, "code": ..., "message": ...}``. A request may say
+by ``version`` what it expects. What the commands do is the composition root's business; the other end lives in
+``client.py``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from speakerd.core.errors import Remedy, SpeakerdError
+from speakerd.host.peers import Peer, may_ask, peer_of
 
 SOCKET_VARIABLE = "SPEAKERD_SOCKET"
 """Names the socket, over every other rule; for a second speaker on one machine, and for tests."""
@@ -28,8 +30,11 @@ SOCKET_VARIABLE = "SPEAKERD_SOCKET"
 SYSTEM_DIRECTORY = Path("/run/speakerd")
 """The unit's RuntimeDirectory (contract)."""
 
+VERSION = 1
+"""Of what is said on the socket. Something new in an answer, and a new command, are no new version."""
+
 MAX_LINE_BYTES = 64 * 1024
-"""A longer request is none of ours (guess; the longest has 30 bytes today)."""
+"""A longer request is none of ours (guess; the longest text to say takes 6 kB)."""
 
 MAX_CONNECTIONS = 16
 """More than people and scripts need at once (guess). With one more, the connection that is idle longest gives way."""
@@ -100,11 +105,19 @@ class ControlServer:
         listening: Set once requests are answered.
     """
 
-    def __init__(self, path: Path, handlers: Mapping[str, Handler], *, idle_timeout_s: float = IDLE_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        handlers: Mapping[str, Handler],
+        *,
+        idle_timeout_s: float = IDLE_TIMEOUT_S,
+        admits: Callable[[Peer], bool] = may_ask,
+    ) -> None:
         self.listening = asyncio.Event()
         self._path = path
         self._handlers = handlers
         self._idle_timeout_s = idle_timeout_s
+        self._admits = admits
         self._connections = 0
         self._idle: dict[_Connection, asyncio.Timeout] = {}  # in the order in which they became idle
         self._closing = False
@@ -178,11 +191,26 @@ class ControlServer:
         if self._closing:  # it was being accepted when the server closed
             writer.transport.abort()
             return
+        if not self._is_admitted(writer):
+            sentence = "this speaker is not yours: use sudo, or join the group speakerd and log in again"
+            _part(writer, _refusal("control-denied", sentence))
+            return
         if self._connections >= MAX_CONNECTIONS and not self._make_room():
             _part(writer, _refusal("control-busy", f"{MAX_CONNECTIONS} connections are being answered: ask again"))
             return
         self._connections += 1
         group.create_task(self._serve(reader, _Connection(writer)), name="control connection")
+
+    def _is_admitted(self, writer: asyncio.StreamWriter) -> bool:
+        try:
+            peer = peer_of(writer.get_extra_info("socket"))
+        except OSError as error:
+            log.warning("a control connection is refused, nobody knows whose it is: %s", error)
+            return False
+        admitted = self._admits(peer)
+        if not admitted:
+            log.warning("a control connection of user %d (process %d) is refused", peer.uid, peer.pid)
+        return admitted
 
     def _make_room(self) -> bool:
         """Give away the place of the connection that is idle longest; False: none is."""
@@ -244,6 +272,9 @@ class ControlServer:
         command = request.get("command") if isinstance(request, dict) else None
         if not isinstance(command, str):
             return _refusal("control-request", 'a request is an object such as {"command": "status"}')
+        if request.get("version", VERSION) != VERSION:
+            sentence = f"this daemon speaks version {VERSION}: systemctl restart speakerd, if it was upgraded since"
+            return _refusal("control-version", sentence)
         handler = self._handlers.get(command)
         if handler is None:
             return _refusal("control-command", f"there is no such command, allowed: {', '.join(self._handlers)}")
@@ -252,7 +283,7 @@ class ControlServer:
             answer = await result if inspect.isawaitable(result) else result
         except SpeakerdError as error:
             return _refusal(error.code, str(error))
-        return json.dumps({"ok": True, **answer}).encode() + b"\n"
+        return json.dumps({"ok": True, "version": VERSION, **answer}).encode() + b"\n"
 
 
 async def _read_line(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
@@ -273,4 +304,4 @@ def _part(writer: asyncio.StreamWriter, last_words: bytes) -> None:
 
 
 def _refusal(code: str, message: str) -> bytes:
-    return json.dumps({"ok": False, "code": code, "message": message}).encode() + b"\n"
+    return json.dumps({"ok": False, "version": VERSION, "code": code, "message": message}).encode() + b"\n"

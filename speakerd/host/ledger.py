@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from speakerd.core.spend import Rate, Spend, Usage, estimate, total
+from speakerd.core.story import Kind, story
 from speakerd.host.ledger_file import add_up, read, save, version_of
 from speakerd.host.places import SYSTEM_FOLDER, daemons_state_folder, state_folder
 
@@ -142,9 +143,10 @@ class Ledger:
         if over != self._over:
             self._over = over
             if over:
-                log.warning("today's budget of %.2f USD is spent: no more sessions", self._daily_usd)
+                spent = story(Kind.BUDGET_SPENT, daily_usd=self._daily_usd)
+                log.warning("today's budget of %.2f USD is spent: no more sessions", self._daily_usd, extra=spent)
             else:
-                log.info("there is budget for sessions again")
+                log.info("there is budget for sessions again", extra=story(Kind.BUDGET_BACK))
             if self._on_over is not None:
                 self._on_over(over)
 

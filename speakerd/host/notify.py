@@ -1,4 +1,4 @@
-"""What the service manager is told: ready, one true line, stopping. The only module that imports systemd.
+"""What the service manager and the journal are told: the only module that imports systemd.
 
 Without ``NOTIFY_SOCKET``, that is outside a unit, nothing is said and systemd's library is not loaded.
 """
@@ -8,7 +8,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
+
+from speakerd.core.story import Kind, story
 
 log = logging.getLogger("speakerd.host")
 
@@ -41,6 +44,7 @@ class Notifier:
 
     def stopping(self) -> None:
         """Say that we are on our way out."""
+        log.info("stopping", extra=story(Kind.STOPPING))
         self._tell("STOPPING=1\nSTATUS=stopping")
 
     def show(self, line: str) -> None:
@@ -48,7 +52,7 @@ class Notifier:
         if line == self._line:
             return
         self._line = line
-        log.info("%s", line)
+        log.info("%s", line, extra=story(Kind.STATE))
         self.status(line)
 
     def _tell(self, assignments: str) -> None:
@@ -58,6 +62,22 @@ class Notifier:
             self._notify(assignments)
         except OSError as error:
             log.warning("systemd cannot be told: %s", error)
+
+
+Send = Callable[..., object]
+"""Writes one entry of the journal: its message and its fields."""
+
+JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
+"""Where the journal takes entries with fields (specified)."""
+
+
+def journal(socket: Path = JOURNAL_SOCKET) -> Send | None:
+    """Return how to write to the journal with fields; None: there is none, and systemd's library would say nothing."""
+    if not socket.exists():
+        return None
+    from systemd.journal import send
+
+    return cast("Send", send)
 
 
 def _systemd() -> Notify:

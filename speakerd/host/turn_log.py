@@ -7,7 +7,8 @@ and no name of a session, a response or a person is among them.
 key                what it holds
 =================  ====================================================================================================
 conversation       counted from 1 since the daemon's start
-begun              ``wake``, ``request`` (``speakerd wake``), ``speech`` (no wake word needed), ``response``, ``other``
+begun              ``wake``, ``request`` (``speakerd wake``), ``speech`` (no wake word needed), ``text`` (``speakerd
+                   say`` or ``ask``), ``response``, ``other``
 ended              ``answered``, ``interrupted``, ``nothing-said`` … or the link's error code: ``TurnRecord.ended``
 resumed            how often the user went on before the reply was audible
 asked_again        1: the question was asked again by itself, because the link was lost before the reply was audible
@@ -45,6 +46,7 @@ from dataclasses import asdict
 from typing import Protocol
 
 from speakerd.core.spend import Prices, Usage
+from speakerd.core.story import Kind, story
 from speakerd.core.turn_book import TurnBook
 from speakerd.core.turn_record import Counts, TurnRecord
 from speakerd.ports import Trace
@@ -126,13 +128,19 @@ class TurnLog:
 
     def _write(self, records: tuple[TurnRecord, ...]) -> None:
         for record in records:
-            log.info("turn %d: %s", record.turn, format_record(record))
+            told = story(Kind.TURN, turn=record.turn, **values_of(record))
+            log.info("turn %d: %s", record.turn, format_record(record), extra=told)
             self._on_turn(record)
 
 
 def format_record(record: TurnRecord) -> str:
     """Write a record as the module's table says."""
-    values: dict[str, object] = {
+    return " ".join(f"{key}={'-' if value is None else value}" for key, value in values_of(record).items())
+
+
+def values_of(record: TurnRecord) -> dict[str, object]:
+    """Return a record's values by the keys of the module's table."""
+    return {
         "conversation": record.conversation,
         "begun": record.begun,
         "ended": record.ended,
@@ -155,4 +163,3 @@ def format_record(record: TurnRecord) -> str:
         "unreported_out": record.unreported.audio_out,
         "usd": f"{record.cost_usd:.4f}",
     }
-    return " ".join(f"{key}={'-' if value is None else value}" for key, value in values.items())

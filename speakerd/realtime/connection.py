@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from speakerd.core.errors import LinkError, Remedy, SpeakerdError
 from speakerd.core.events import LinkLost, LinkUp, SessionExpiring
 from speakerd.core.memory import Said
+from speakerd.core.story import Kind, story
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
@@ -77,6 +78,9 @@ class Connection:
         self._overfull = asyncio.Event()
         if outbox.overfull:
             self._overfull.set()
+        self._up_since_s: float | None = None
+        self._told: str | None = None
+        self._texts: list[tuple[str, bool]] = []
         self.session: Session | None = None
         self.live = True
         self.sent_bytes = 0
@@ -122,6 +126,12 @@ class Connection:
         """Queue the request for a response, now or when it is legal."""
         self._command(self.session.ask() if self.session else None)
 
+    def send_text(self, text: str, *, verbatim: bool) -> None:
+        """Queue a text to be said or answered, now or when the session is up."""
+        self._texts.append((text, verbatim))
+        if self.session is not None and self.session.up:
+            self._send_texts(self.session)
+
     def configure_turns(self, *, interrupt: bool) -> None:
         """Queue the change of whether speech cuts a reply, for this session and the next attempts."""
         self._spec = self._spec.interrupting(interrupt)
@@ -133,6 +143,7 @@ class Connection:
         return {
             "state": "up" if session is not None and session.up else "connecting",
             "session_id": session.session_id if session is not None else None,
+            "age_s": None if self._up_since_s is None else round(self._now() - self._up_since_s, 1),
             "expires_at": session.expires_at if session is not None else None,
             "degraded": session is not None and session.degraded,
             "sent_bytes": self.sent_bytes,
@@ -145,11 +156,18 @@ class Connection:
             self._outbox.command(text)
             self._work.set()
 
+    def _send_texts(self, session: Session) -> None:
+        texts, self._texts = self._texts, []
+        for text, verbatim in texts:
+            for command in session.text(text, verbatim=verbatim):
+                self._command(command)
+
     def _lost(self, error: SpeakerdError) -> None:
         if not self.live:
             return
         self.live = False
-        _log.warning("link lost: %s: %s (remedy: %s)", error.code, error, error.remedy.value)
+        told = story(Kind.LINK_LOST, code=error.code, remedy=error.remedy.value)
+        _log.warning("link lost: %s: %s (remedy: %s)", error.code, error, error.remedy.value, extra=told)
         self._tell.trace.mark("link.lost", code=error.code)
         self._tell.on_event(LinkLost(error.code))
 
@@ -176,7 +194,11 @@ class Connection:
         # A session that was up is not replayed: the next conversation starts clean.
         if was_up or self._overfull.is_set() or not self.live:
             raise error
-        _log.info("no session yet: %s: %s", error.code, error)
+        # Once for each cause: an outage of a minute is no page of the journal.
+        _log.log(
+            logging.DEBUG if error.code == self._told else logging.INFO, "no session yet: %s: %s", error.code, error
+        )
+        self._told = error.code
         self.session = None
         self._outbox.rewind()
 
@@ -292,12 +314,17 @@ class Connection:
         if isinstance(outcome.event, LinkUp):
             self._outbox.confirm()
             self._confirmed.set()
+            self._up_since_s = self._now()
+            if self.session is not None:
+                self._send_texts(self.session)
         self._tell.note(event, outcome)
         for command in outcome.commands:
             self._command(command)
         if outcome.refusal is not None:
             going_on = "going on with the minimum" if outcome.commands else "going on"
-            _log.warning("the service refused: %s: %s; %s", outcome.refusal.code, outcome.refusal.message, going_on)
+            told = story(Kind.REFUSED, code=outcome.refusal.code)
+            words = "the service refused: %s: %s; %s"
+            _log.warning(words, outcome.refusal.code, outcome.refusal.message, going_on, extra=told)
         self._tell.tell(outcome, lambda: self.live)
         if outcome.lost is not None:
             raise outcome.lost

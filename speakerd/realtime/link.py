@@ -235,6 +235,11 @@ class RealtimeLink:
         if self._connection is not None:
             self._connection.ask()
 
+    def send_text(self, text: str, *, verbatim: bool) -> None:
+        """Have the service say a text as it stands, or answer it, as soon as the session is up."""
+        if self._connection is not None:
+            self._connection.send_text(text, verbatim=verbatim)
+
     def configure_turns(self, *, interrupt: bool) -> None:
         """Let speech cut a reply, or not: in this session and in those to come."""
         self._interrupt = interrupt

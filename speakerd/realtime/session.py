@@ -22,6 +22,10 @@ from speakerd.realtime.calls import Calls
 from speakerd.realtime.outcome import NOTHING, Audio, Outcome, Transcript
 from speakerd.realtime.spec import SessionSpec
 
+SAY_EXACTLY = "Say exactly this: "
+"""Stands before a text that is to be said word for word, in the instructions of its response (chosen: a message of the
+user's would be answered, one of the assistant's is not spoken)."""
+
 _OTHERS_TURN = "conversation_already_has_active_response"
 """The service's error code for a response that was asked for while another one runs (observed)."""
 
@@ -169,6 +173,18 @@ class Session:
         """
         self._calls.ask()
         return self._request()
+
+    def text(self, text: str, *, verbatim: bool) -> tuple[str, ...]:
+        """Return the commands that have a text said as it stands, or answered.
+
+        What is said as it stands is no question: it becomes no item, and calls no function.
+        """
+        if verbatim:
+            wish = {"instructions": f"{SAY_EXACTLY}{text}", "tool_choice": "none"}
+            return (wire.response_create(self._event_id(), wish),)
+        item = wire.item_create_text(text, self._event_id())
+        request = self.ask()
+        return (item,) if request is None else (item, request)
 
     def receive(self, event: wire_events.ServerEvent) -> Outcome:
         """Take note of a server event and say what it comes to."""

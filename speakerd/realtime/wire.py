@@ -88,9 +88,9 @@ def item_create_output(call_id: str, output: str, event_id: str) -> str:
     return _command("conversation.item.create", event_id, item=item)
 
 
-def response_create(event_id: str) -> str:
-    """Write ``response.create``."""
-    return _command("response.create", event_id)
+def response_create(event_id: str, wish: Mapping[str, object] | None = None) -> str:
+    """Write ``response.create``, with what is to be different in this response."""
+    return _command("response.create", event_id, **({} if wish is None else {"response": wish}))
 
 
 def truncate(item_id: ItemId, audio_end_ms: Ms, event_id: str) -> str:

@@ -402,6 +402,23 @@ async def test_the_gain_is_what_the_canceller_sees_too() -> None:
         bench.speaker.set_gain(-0.1)
 
 
+async def test_how_loud_it_is_can_be_asked_for() -> None:
+    """While something plays, at the volume it is played; at rest it is silent."""
+    bench = Bench()
+    assert bench.speaker.status()["level_dbfs"] == -120.0
+    bench.speaker.accept(R)
+    await bench.periods(3)
+    bench.speaker.enqueue(R, A, np.full(24_000, 8192, np.int16).tobytes())
+    await bench.periods(20)
+    assert bench.speaker.status()["level_dbfs"] == pytest.approx(-12.0, abs=0.1)
+    bench.speaker.set_gain(0.5)
+    await bench.periods(10)
+    assert bench.speaker.status()["level_dbfs"] == pytest.approx(-18.1, abs=0.1)
+    bench.speaker.end_of_audio(R)
+    await bench.periods(60)
+    assert bench.speaker.status()["level_dbfs"] == -120.0
+
+
 async def test_earcons_can_be_turned_off() -> None:
     """No sound then."""
     bench = Bench(earcons=False)

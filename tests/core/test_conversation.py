@@ -51,6 +51,7 @@ from speakerd.core.events import (
     SpeechStarted,
     SpeechStopped,
     StopRequested,
+    TextGiven,
     WakeWordApproached,
     WakeWordDetected,
 )
@@ -83,6 +84,7 @@ RESPONSES = st.sampled_from([R1, R2])
 EVENTS = st.one_of(
     st.just(WakeWordApproached(0.3)),
     st.builds(WakeWordDetected, st.just("w"), st.just(1.0), st.integers(0, 10**7).map(Frames), HEARDS),
+    st.builds(TextGiven, st.just("Dinner is ready."), st.booleans()),
     st.just(PauseHeard()),
     st.builds(StopRequested, HEARDS),
     st.builds(MuteChanged, st.booleans()),
@@ -164,8 +166,9 @@ def test_invariants_hold_from_any_point_of_a_story(prefix, events, barge_in):
         else:
             assert state.turn >= 1
             assert state.deadline is not None or state.audible
-        if state.muted and state.phase is not Phase.IDLE:
-            assert not gates.uplink
+        assert not state.by_text or state.phase in (Phase.THINKING, Phase.SPEAKING)
+        if state.by_text or (state.muted and state.phase is not Phase.IDLE):
+            assert not gates.uplink, "nobody who writes, or is muted, is listened to"
         if state.muted or state.over_budget:
             assert PrepareLink not in kinds(actions)
         assert sum(isinstance(action, Say | PlayEarcon) for action in actions) <= 1

@@ -158,3 +158,14 @@ class TestAfterReply:
         state, actions = after_reply(replace(SPEAKING, expiring=True), NOW, LIMITS)
         assert (state.link, state.expiring) == (LinkState.CONNECTING, False)
         assert actions == (RenewLink(), OpenUplink(None))
+
+
+def test_whoever_wrote_reads_what_is_wrong():
+    """Nothing is said, and after the reply nobody is listened to, whatever came of it."""
+    by_text = replace(SPEAKING, by_text=True)
+    assert tell(by_text, Notice.OFFLINE, NOW) == (by_text, ())
+    for state in (by_text, replace(by_text, broke_off=True, trouble="server_error")):
+        after, actions = after_reply(state, NOW, LIMITS)
+        assert (after.phase, actions) == (Phase.IDLE, (CloseUplink(), CloseLink()))
+    assert hear_over_reply(by_text, LIMITS) == ()
+    assert not listen(by_text, deadline=NOW, turn=2, user_speaking=False).by_text

@@ -28,6 +28,10 @@ def test_before_the_cards_were_opened():
             State(phase=Phase.LISTENING, turn=1, lost=NOTHING_LOST, silent=True),
             "in conversation, turn 1, deaf: the microphone delivers only zeros; check its switch, cable or mixer",
         ),
+        (
+            State(phase=Phase.SPEAKING, turn=1, lost=NOTHING_LOST, muted=True, by_text=True),
+            "speaking by request, the microphone is shut",
+        ),
         (State(lost=NOTHING_LOST, muted=True), "muted"),
         (
             State(lost=NOTHING_LOST, silent=True),

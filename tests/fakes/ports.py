@@ -84,6 +84,9 @@ class FakeLink(Recorder):
     def ask(self):
         self._note("ask")
 
+    def send_text(self, text, *, verbatim):
+        self._note("send_text", text, verbatim)
+
     def open(self):
         self._note("link.open")
 

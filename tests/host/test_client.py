@@ -6,7 +6,6 @@ import asyncio
 import socket
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -76,21 +75,3 @@ def test_a_daemon_that_hangs_does_not_hang_us(tmp_path: Path) -> None:
         with pytest.raises(SpeakerdError, match="does not answer: journalctl") as caught:
             client.request(tmp_path / "s", "status", timeout_s=0.01)
     assert caught.value.code == "daemon-unreachable"
-
-
-def test_a_status_is_readable() -> None:
-    """The one true line comes first, then everything known in two columns."""
-    answer: dict[str, Any] = {
-        "line": 'listening for "hey jarvis"',
-        "muted": False,
-        "trouble": None,
-        "wake": {"models": ["hey_jarvis", "alexa"], "last_score": 0.25},
-    }
-    assert client.format_status(answer).splitlines() == [
-        'listening for "hey jarvis"',
-        "  muted            no",
-        "  trouble          -",
-        "  wake models      hey_jarvis, alexa",
-        "  wake last score  0.25",
-    ]
-    assert client.format_status({"line": "idle"}) == "idle"

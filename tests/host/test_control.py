@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import socket
 import stat
+import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.host.control import MAX_CONNECTIONS, MAX_LINE_BYTES, ControlServer, check_directory, socket_path
+from speakerd.host.peers import Peer
 
 
 async def later(request: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +38,7 @@ HANDLERS = {"status": lambda request: {"line": "idle", "asked": request}, "wake"
 
 
 @contextlib.asynccontextmanager
-async def serving(path: Path, **options: float) -> AsyncIterator[Path]:
+async def serving(path: Path, **options: Any) -> AsyncIterator[Path]:
     """Run a server for the length of a block."""
     server = ControlServer(path, HANDLERS, **options)
     task = asyncio.create_task(server.run())
@@ -68,7 +73,7 @@ async def test_a_request_is_answered_on_one_line(tmp_path: Path) -> None:
     """A handler gets the whole request, and what it returns stands beside ok."""
     async with serving(tmp_path / "s") as path:
         (answer,) = await exchange(path, b'{"command": "status", "verbose": 1}\n')
-    assert answer == {"ok": True, "line": "idle", "asked": {"command": "status", "verbose": 1}}
+    assert answer == {"ok": True, "version": 1, "line": "idle", "asked": {"command": "status", "verbose": 1}}
 
 
 async def test_a_connection_asks_as_often_as_it_likes(tmp_path: Path) -> None:
@@ -82,7 +87,7 @@ async def test_a_refusal_carries_its_code(tmp_path: Path) -> None:
     """An error of ours is an answer, not the end of the connection."""
     async with serving(tmp_path / "s") as path:
         refused, good = await exchange(path, b'{"command": "say"}\n', b'{"command": "status"}\n')
-    assert refused == {"ok": False, "code": "muted", "message": "the microphone is muted"}
+    assert refused == {"ok": False, "version": 1, "code": "muted", "message": "the microphone is muted"}
     assert good["ok"]
 
 
@@ -290,3 +295,84 @@ def test_the_sockets_place_follows_the_environment() -> None:
         pytest.skip("/run/speakerd exists here and comes first")
     assert socket_path({"XDG_RUNTIME_DIR": "/run/user/7"}) == Path("/run/user/7/speakerd/control.sock")
     assert socket_path({}) == Path(f"/tmp/speakerd-{os.getuid()}/control.sock")
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, [1]])
+async def test_a_request_of_another_version_is_refused_with_what_to_do(version: object, tmp_path: Path) -> None:
+    """Rather than misunderstood; one of ours, or that says nothing, is answered."""
+    lines = [json.dumps({"command": "wake", "version": asked}).encode() + b"\n" for asked in (version, 1)]
+    async with serving(tmp_path / "s") as path:
+        refused, good = await exchange(path, *lines)
+    assert refused["code"] == "control-version"
+    assert "systemctl restart speakerd" in refused["message"]
+    assert good == {"ok": True, "version": 1, "line": "later"}
+
+
+async def test_a_stranger_is_told_the_way_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the socket's mode says; the journal names who it was, and others are answered on."""
+    refused_pids: list[int] = []
+
+    def admits(peer: Peer) -> bool:
+        refused_pids.append(peer.pid)
+        return len(refused_pids) > 1
+
+    async with serving(tmp_path / "s", admits=admits) as path:
+        reader, writer = await asyncio.open_unix_connection(path)
+        refused = json.loads(await reader.readline())
+        assert await reader.read() == b""
+        writer.close()
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+    assert refused["code"] == "control-denied"
+    assert "join the group speakerd" in refused["message"]
+    assert f"(process {os.getpid()}) is refused" in caplog.text
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["command", "version", "text", "never"]) | st.text(max_size=8)
+REQUESTS = st.dictionaries(KEYS, st.sampled_from(["status", "say", 1]) | JSON, max_size=4)
+LINES = st.binary(max_size=300) | REQUESTS.filter(lambda request: request.get("command") != "wake").map(
+    lambda request: json.dumps(request).encode() + b"\n"
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(LINES, max_size=4), max_size=6))
+def test_nothing_that_is_sent_kills_it_or_stays(tmp_path_factory: pytest.TempPathFactory, sent: Any) -> None:
+    """Random bytes and requests on several connections, some left without a word: it answers on, and forgets them."""
+
+    async def story() -> None:
+        async with serving(tmp_path_factory.mktemp("fuzz") / "s") as path:
+            before = asyncio.all_tasks()
+            for lines in sent:
+                reader, writer = await asyncio.open_unix_connection(path)
+                writer.write(b"".join(lines))
+                if len(lines) % 2:
+                    writer.write_eof()
+                    async for line in reader:
+                        assert json.loads(line)["version"] == 1
+                writer.transport.abort()
+            assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+            left = asyncio.all_tasks() - before  # the server's ends of what was left
+            assert not left or not (await asyncio.wait(left, timeout=5)).pending
+
+    asyncio.run(story())
+
+
+async def test_nonsense_leaves_no_memory_behind(tmp_path: Path) -> None:
+    """What a thousand bad requests held is given back."""
+    async with serving(tmp_path / "s") as path:
+        await exchange(path, *[b'{"command": "dance"}\n'] * 100)
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            for _ in range(10):
+                await exchange(path, *[b"x" * 1000 + b"\n", b'{"command": "dance"}\n'] * 50)
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert after - before < 100_000  # what came in has ten times as much

@@ -6,11 +6,21 @@ import io
 import logging
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
 import pytest
 
+from speakerd.core.story import Kind, story
 from speakerd.host.logs import mask, set_up
+from speakerd.host.notify import journal
+
+
+def journal_at(stream: TextIO) -> dict[str, str]:
+    """Return what systemd says of a stream that it has connected with its journal."""
+    status = os.fstat(stream.fileno())
+    return {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}
 
 
 def test_people_get_a_time_a_level_and_an_area() -> None:
@@ -46,8 +56,7 @@ def test_setting_up_again_does_not_write_twice() -> None:
 def test_the_journal_gets_a_priority_on_every_line(level: str, priority: int, tmp_path: Path) -> None:
     """Under systemd each line of a record carries its priority and no time."""
     with (tmp_path / "journal").open("w+") as stream:
-        status = os.fstat(stream.fileno())
-        set_up("debug", stream=stream, environment={"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"})
+        set_up("debug", stream=stream, environment=journal_at(stream), journal=lambda: None)
         logging.getLogger("speakerd").log(getattr(logging, level.upper()), "one\ntwo")
         stream.seek(0)
         assert stream.read() == f"<{priority}>speakerd: one\n<{priority}>two\n"
@@ -112,3 +121,64 @@ def test_what_looks_like_a_secret_is_masked(secret: str) -> None:
 def test_what_is_no_secret_stays(text: str) -> None:
     """Names, figures and identifiers of the service are not masked."""
     assert mask(text) == text
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> Iterator[list[dict[str, Any]]]:
+    """Return the entries that a journal has got."""
+    got: list[dict[str, Any]] = []
+    with (tmp_path / "journal").open("w+") as stream:
+        write = lambda message, **fields: got.append({"MESSAGE": message, **fields})  # noqa: E731 - it is the whole fake
+        set_up("info", stream=stream, environment=journal_at(stream), journal=lambda: write)
+        yield got
+        stream.seek(0)
+        assert stream.read() == "", "an entry with fields is not written as a line too"
+    set_up("info", stream=io.StringIO(), environment={})
+
+
+def test_an_entry_of_the_journal_is_words_and_fields(entries: list[dict[str, Any]]) -> None:
+    """Plain words as the message; beside them the area, the place in the code, and what was told as fields."""
+    logging.getLogger("speakerd.audio").warning("%s is gone", "it", extra=story(Kind.DEVICE_LOST, device="microphone"))
+    logging.getLogger("speakerd.audio").info("and that is all")
+    told, plain = entries
+    assert (told["MESSAGE"], told["PRIORITY"], told["SYSLOG_IDENTIFIER"]) == ("it is gone", "4", "speakerd")
+    assert (told["SPEAKERD_AREA"], Path(told["CODE_FILE"]).name) == ("speakerd.audio", "test_logs.py")
+    assert (told["MESSAGE_ID"], told["SPEAKERD_DEVICE"]) == (Kind.DEVICE_LOST.value, "microphone")
+    assert (plain["MESSAGE"], plain["PRIORITY"]) == ("and that is all", "6")
+    assert "MESSAGE_ID" not in plain
+
+
+def test_no_field_of_the_journal_holds_a_secret(entries: list[dict[str, Any]]) -> None:
+    """What looks like one is masked in the words, the traceback and the fields; a message id is none."""
+    try:
+        raise ValueError("Bearer hunter2hunter2")  # noqa: TRY301 - the traceback is what is looked at
+    except ValueError:
+        logging.getLogger("speakerd").exception(
+            "api-key: hunter2hunter2", extra=story(Kind.TURN, code="sk-hunter2hunter2")
+        )
+    (told,) = entries
+    assert "hunter2" not in repr(told)
+    assert "ValueError: Bearer [masked]" in told["MESSAGE"]
+    assert told["MESSAGE_ID"] == Kind.TURN.value
+
+
+def test_a_journal_that_takes_nothing_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The conversation goes on."""
+
+    def write(_message: str, **_fields: str) -> None:
+        raise OSError("the journal is full")
+
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    with (tmp_path / "journal").open("w+") as stream:
+        set_up("info", stream=stream, environment=journal_at(stream), journal=lambda: write)
+        logging.getLogger("speakerd").info("hello")
+    set_up("info", stream=io.StringIO(), environment={})
+
+
+def test_without_its_socket_there_is_no_journal(tmp_path: Path) -> None:
+    """Systemd's library would say nothing, and the log would be lost; with it, its own way of sending is used."""
+    assert journal(tmp_path / "socket") is None
+    (tmp_path / "socket").touch()
+    found = journal(tmp_path / "socket")
+    assert found is not None
+    assert found.__module__ == "systemd.journal"

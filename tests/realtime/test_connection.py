@@ -11,6 +11,7 @@ from speakerd.core.events import (
     FunctionCalled,
     LinkLost,
     LinkUp,
+    ResponseCreated,
     ResponseDone,
     SessionExpiring,
     SessionReduced,
@@ -21,7 +22,7 @@ from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.realtime.link import SessionSpec
 from speakerd.realtime.usage import TranscriptionUsage, Usage
 from tests.fakes.link_listener import Listener, running_link
-from tests.fakes.realtime_server import Client, RealtimeServer
+from tests.fakes.realtime_server import Client, RealtimeServer, Refuse
 
 PERIOD = bytes(range(256)) * 3 + bytes(192)  # 960 bytes, 20 ms
 R1, R2, A = ResponseId("resp_1"), ResponseId("resp_2"), ItemId("item_a")
@@ -407,3 +408,52 @@ async def test_renewing_a_link_that_is_closed_opens_it() -> None:
             link.renew()
             await listener.until(LinkUp())
         await server.assert_complete()
+
+
+async def test_a_text_waits_for_the_session_and_outlives_an_attempt() -> None:
+    """It reaches the session that came up, once; one that is up gets it at once."""
+
+    async def broken(client: Client) -> None:
+        await client.expect("session.update")
+        await client.close()
+
+    async def script(client: Client) -> None:
+        await client.configure()
+        first = await client.expect("response.create")
+        assert first["response"]["instructions"].endswith("One.")
+        await client.emit("response.created", response={"id": R1})
+        await client.emit("response.done", response={"id": R1, "status": "completed"})
+        item = await client.expect("conversation.item.create")
+        assert item["item"]["content"][0]["text"] == "Two?"
+        await client.expect("response.create")
+        await client.emit("response.created", response={"id": R2})
+
+    listener = Listener()
+    async with RealtimeServer(broken, script) as server:
+        async with running_link(server.url, listener) as link:
+            link.send_text("Nobody hears this.", verbatim=True)
+            link.open()
+            link.send_text("One.", verbatim=True)
+            await listener.until(LinkUp(), ResponseCreated(R1), ResponseDone(R1, "completed"))
+            link.send_text("Two?", verbatim=False)
+            await listener.until(LinkUp(), ResponseCreated(R1), ResponseDone(R1, "completed"), ResponseCreated(R2))
+        await server.assert_complete()
+
+
+async def test_an_outage_is_told_once_for_each_cause(caplog: pytest.LogCaptureFixture) -> None:
+    """Not with every attempt."""
+
+    async def script(client: Client) -> None:
+        await client.configure()
+
+    clock = Clock()
+    clock.over.set()
+    listener = Listener()
+    caplog.set_level(logging.INFO, "speakerd.link")
+    async with RealtimeServer(Refuse(503), Refuse(503), Refuse(429), Refuse(429), script) as server:
+        async with running_link(server.url, listener, sleep=clock.sleep) as link:
+            link.open()
+            await listener.until(LinkUp())
+        await server.assert_complete()
+    told = [message for message in caplog.messages if message.startswith("no session yet")]
+    assert [message.split(": ")[1] for message in told] == ["link-http-503", "link-http-429"]

@@ -397,3 +397,23 @@ def test_whatever_comes_no_rule_is_broken(story: list[Any]) -> None:
     assert len(told) == len(set(told))
     assert len(answered) == len(set(answered))
     assert set(answered) <= set(told)
+
+
+def test_a_text_is_said_as_it_stands() -> None:
+    """It is no item of the conversation: its response is told what to say, and calls nothing."""
+    session = Session(SessionSpec())
+    (asked,) = session.text("Dinner is ready.", verbatim=True)
+    wish = {"instructions": "Say exactly this: Dinner is ready.", "tool_choice": "none"}
+    assert command(asked) == {"type": "response.create", "event_id": "evt_1", "response": wish}
+
+
+def test_a_written_question_is_an_item_and_is_answered_when_it_may_be() -> None:
+    """At once; while a response runs, behind it."""
+    item, asked = map(command, Session(SessionSpec()).text("What time is it?", verbatim=False))
+    assert item["item"]["content"] == [{"type": "input_text", "text": "What time is it?"}]
+    assert (item["item"]["role"], asked["type"]) == ("user", "response.create")
+    busy = talking()
+    (item,) = map(command, busy.text("What time is it?", verbatim=False))
+    assert item["type"] == "conversation.item.create"
+    (asked,) = map(command, busy.receive(done(R1)).commands)
+    assert asked["type"] == "response.create"

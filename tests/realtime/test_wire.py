@@ -296,6 +296,10 @@ def test_appended_audio_survives_the_wire(pcm: bytes) -> None:
         ),
         (wire.response_create("e"), {"type": "response.create", "event_id": "e"}),
         (
+            wire.response_create("e", {"tool_choice": "none"}),
+            {"type": "response.create", "event_id": "e", "response": {"tool_choice": "none"}},
+        ),
+        (
             wire.truncate(I, Ms(480), "e"),
             {
                 "type": "conversation.item.truncate",

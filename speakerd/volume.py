@@ -1,0 +1,109 @@
+"""How loud the speaker is: ``speakerd volume``. The card's own control where it has one, else the sound itself.
+
+The card's control is better: what is made quieter before the card loses bits, and other programs follow. What was set
+is kept over restarts and put back whenever the card comes back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from speakerd.core.errors import DeviceError, Remedy, SpeakerdError
+from speakerd.core.loudness import FULL, gain_of
+
+log = logging.getLogger("speakerd.audio")
+
+
+class Mixer(Protocol):
+    """The volume control of the card."""
+
+    def name(self) -> str | None:
+        """Return which control it is; None: there is none."""
+
+    def percent(self, name: str) -> int:
+        """Return where it stands."""
+
+    def set_percent(self, name: str, percent: int) -> None:
+        """Put it at a volume."""
+
+
+class Volume:
+    """The volume, wherever it is made. Thread: event loop.
+
+    Args:
+        mixer: Of the loudspeaker's card.
+        set_gain: Makes the sound itself quieter.
+        wanted: What to begin with; None: as it comes.
+        keep: Keeps what was chosen.
+    """
+
+    def __init__(
+        self, mixer: Mixer, set_gain: Callable[[float], None], *, wanted: int | None, keep: Callable[[int], None]
+    ) -> None:
+        self._mixer = mixer
+        self._set_gain = set_gain
+        self._wanted = wanted
+        self._keep = keep
+
+    @property
+    def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """The commands of the control socket that are answered here."""
+        return {"volume": self._answer}
+
+    def restore(self) -> None:
+        """Put back what was set: the card is there, perhaps again. A card that refuses costs a line in the journal."""
+        if self._wanted is None:
+            return
+        try:
+            self._apply(self._wanted)
+        except DeviceError as error:
+            log.warning("the volume could not be set: %s", error)
+
+    def set(self, percent: int) -> None:
+        """Be so loud from now on.
+
+        Raises:
+            DeviceError: the card's control cannot be used.
+        """
+        self._apply(percent)
+        self._wanted = percent
+        self._keep(percent)
+
+    def status(self) -> dict[str, Any]:
+        """Return how loud it is, and what makes it so.
+
+        Raises:
+            DeviceError: the card's control cannot be used.
+        """
+        name = self._mixer.name()
+        if name is None:
+            return {"percent": FULL if self._wanted is None else self._wanted, "by": "software"}
+        return {"percent": self._mixer.percent(name), "by": name}
+
+    def shown(self) -> dict[str, Any]:
+        """Return the same for the status, where a control that cannot be used is no reason to fail."""
+        try:
+            return self.status()
+        except DeviceError as error:
+            return {"percent": None, "by": str(error)}
+
+    def _apply(self, percent: int) -> None:
+        name = self._mixer.name()
+        if name is None:
+            self._set_gain(gain_of(percent))
+            return
+        self._set_gain(1.0)
+        self._mixer.set_percent(name, percent)
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Set the volume if that is asked for, and return it."""
+        percent = request.get("percent")
+        if percent is not None:
+            if not isinstance(percent, int) or isinstance(percent, bool) or not 0 <= percent <= FULL:
+                raise SpeakerdError("volume-range", "a volume is a whole number from 0 to 100", Remedy.OPERATOR)
+            self.set(percent)
+        status = self.status()
+        made_by = "the sound itself" if status["by"] == "software" else f"the card's control {status['by']}"
+        return {**status, "line": f"volume {status['percent']}, by {made_by}"}
