@@ -61,6 +61,9 @@ class Kind(enum.Enum):
     BUDGET_BACK = "ebdf89f0654347d587b05976b44734db"
     """There is budget again."""
 
+    NOT_FED = "110d41ebd3fc44fa9db5878aafddb60a"
+    """The watchdog is not fed, the service manager will end the daemon. Fields: part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:

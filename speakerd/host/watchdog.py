@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from speakerd.core.pulse import LIMITS_S, Part, Pulse, Standstill
+from speakerd.core.story import Kind, story
 
 log = logging.getLogger("speakerd.host")
 
@@ -87,7 +88,8 @@ class LoopWitness:
         if not self._told:
             self._told = True
             place = _place(self._loops_thread)
-            log.error("the watchdog is not fed: %s, it is at %s", Standstill(Part.LOOP, still_s), place)
+            told = story(Kind.NOT_FED, part=Part.LOOP.name.lower())
+            log.error("the watchdog is not fed: %s, it is at %s", Standstill(Part.LOOP, still_s), place, extra=told)
         return self._limit_s
 
     def _run(self) -> None:
@@ -151,7 +153,8 @@ class Watchdog:
         standing = self._pulse.look(self._now(), self._counts())
         for still in standing:
             if still.part not in self._still:
-                log.error("the watchdog is not fed: %s", still)
+                told = story(Kind.NOT_FED, part=still.part.name.lower())
+                log.error("the watchdog is not fed: %s", still, extra=told)
         now_still = frozenset(still.part for still in standing)
         if self._still and not now_still:
             log.warning("the watchdog is fed again: everything moves")
