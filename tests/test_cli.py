@@ -16,7 +16,7 @@ from speakerd.host.control import ControlServer
 from tests.fakes.command import environment
 
 COMMANDS = (
-    *("run", "demo", "chat", "check-config", "devices", "status", "usage", "mute", "unmute", "stop", "wake"),
+    *("run", "demo", "chat", "check-config", "devices", "doctor", "status", "usage", "mute", "unmute", "stop", "wake"),
     *("emulate", "bench", "fetch-models", "login", "logout"),
 )
 """Of the contract, as far as their capability exists."""
