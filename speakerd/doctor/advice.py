@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from speakerd.core.errors import Remedy, SpeakerdError
 
+_ROLE = (
+    "give the account, or the app, the role 'Cognitive Services OpenAI User' on the resource (Access control) and wait "
+    "five minutes"
+)
+
 _BY_CODE = {
     "device-missing": "run 'speakerd devices' and write a name from it into audio.capture.device or "
     "audio.playback.device; a HAT needs its dtoverlay in config.txt",
@@ -16,8 +21,7 @@ _BY_CODE = {
     "device-channel": "set audio.capture.channel to auto, or to a channel that the card has",
     "link-http-400": "service.model must be the name of a realtime model; on Azure that of its deployment",
     "link-http-401": "speakerd login; with a key: is it the one of this resource, and is the clock right?",
-    "link-http-403": "give the account, or the app, the role 'Cognitive Services OpenAI User' on the resource (Access "
-    "control), wait five minutes; where the resource allows chosen networks only, add this one",
+    "link-http-403": f"{_ROLE}; where the resource allows chosen networks only, add this one",
     "link-http-404": "compare service.endpoint with the resource's page and service.model with the deployment's name",
     "link-http-429": "wait a minute; if it stays, raise the deployment's quota or stop other clients",
     "link-dns": "is the host in service.endpoint spelled right? 'resolvectl query HOST' asks the resolver",
@@ -25,7 +29,7 @@ _BY_CODE = {
     "link-timeout": "is the network up? A firewall that drops packets looks like this: allow outgoing TCP 443",
     "link-tls": "look at the line tls above",
     "auth-signed-out": "speakerd login",
-    "auth-refused": "speakerd login; if it stays, look at the role in the line session",
+    "auth-refused": f"the sign-in is good, the service does not take it: {_ROLE}; is auth.tenant the resource's?",
     "wake-model-missing": "speakerd fetch-models",
     "wake-model-corrupt": "speakerd fetch-models",
     "endpoint-invalid": "set service.endpoint; 'speakerd check-config' says what is allowed",

@@ -112,19 +112,24 @@ async def is_synchronised(marker: Path = SYNCHRONISED) -> bool | None:
     return {b"yes": True, b"no": False}.get(said.strip())
 
 
-async def look_up(place: Place) -> tuple[list[Line], Sequence[str]]:
-    """Resolve the host's name; return the line and the addresses."""
+async def look_up(place: Place, timeout_s: float = CONNECT_TIMEOUT_S) -> tuple[list[Line], Sequence[str]]:
+    """Resolve the host's name; return the line and the addresses.
+
+    Args:
+        place: Where to.
+        timeout_s: How long the resolver may think; its own patience is half a minute.
+    """
     if is_loopback(place.host):
         return [passed("dns", f"{place.host} is this machine")], [place.host]
     begun_s = time.monotonic()
     what = "the proxy " if place.proxy else ""
     try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             found = await in_thread(
                 lambda: socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM), "doctor-dns"
             )
     except TimeoutError:
-        detail = f"the resolver said nothing about {what}{place.host} for {CONNECT_TIMEOUT_S:.0f} s"
+        detail = f"the resolver said nothing about {what}{place.host} for {timeout_s:.0f} s"
         return [failed("dns", detail, advice_by_code("link-timeout"), code="link-timeout")], []
     except OSError as error:
         detail = f"{what}{place.host} has no address: {error.strerror}"

@@ -113,7 +113,7 @@ async def talk(endpoint: Endpoint, credentials: Credentials, spec: SessionSpec, 
     try:
         await dialler.warm()
         begun_s = time.monotonic()
-        connection = await open_socket(dialler, credentials, CONNECT_TIMEOUT_S)
+        connection = await _open(dialler, credentials)
         told.opened_ms = _since_ms(begun_s)
         try:
             await _converse(connection, Session(dataclasses.replace(spec, turn_detection=None)), told, note)
@@ -122,6 +122,16 @@ async def talk(endpoint: Endpoint, credentials: Credentials, spec: SessionSpec, 
     except SpeakerdError as error:
         told.failure = error
     return told
+
+
+async def _open(dialler: SdkDialler, credentials: Credentials) -> Socket:
+    """Open a socket; where the credential is refused, once more with a fresh one, as a conversation does."""
+    try:
+        return await open_socket(dialler, credentials, CONNECT_TIMEOUT_S)
+    except LinkError as error:
+        if error.remedy is not Remedy.REAUTHENTICATE:
+            raise
+    return await open_socket(dialler, credentials, CONNECT_TIMEOUT_S)
 
 
 async def _converse(connection: Socket, session: Session, told: Talk, note: Note) -> None:
