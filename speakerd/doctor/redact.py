@@ -121,7 +121,15 @@ _SAID = re.compile(r"(?i)\b(?:user|assistant): |transcript")
 
 
 def without_transcripts(journal: str) -> str:
-    """Return lines of the journal without those that may hold what somebody said."""
-    kept = [line for line in journal.splitlines() if not _SAID.search(line)]
-    removed = len(journal.splitlines()) - len(kept)
+    """Return lines of the journal without those that may hold what somebody said, and without what follows of them.
+
+    A message of several lines goes on with indented ones (specified by journalctl).
+    """
+    kept: list[str] = []
+    removed, said = 0, False
+    for line in journal.splitlines():
+        said = bool(_SAID.search(line)) or (said and line[:1].isspace())
+        removed += said
+        if not said:
+            kept.append(line)
     return "\n".join([*kept, *([f"<{removed} lines with what was said are left out>"] if removed else [])]) + "\n"

@@ -45,11 +45,12 @@ UNUSED = ("Mic Boost", "Loopback", "IEC958", "HDMI", "Auto Gain Control")
 """Controls whose being off is nothing to speak of (guess)."""
 
 
-async def run_loop(audio: Audio) -> list[Line]:
+async def run_loop(audio: Audio, timeout_s: float = LOOP_TIMEOUT_S) -> list[Line]:
     """Play and listen in a process of its own; say what came of it, also where it hung on the way.
 
     Args:
         audio: The configuration.
+        timeout_s: How long that may take.
 
     Ends: with the process, which is killed when it takes too long or by cancellation.
     """
@@ -65,7 +66,7 @@ async def run_loop(audio: Audio) -> list[Line]:
     findings: dict[str, Any] = {}
     try:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LOOP_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 while line := await process.stdout.readline():
                     findings |= json.loads(line)
                 complaint = await process.stderr.read()
@@ -103,9 +104,7 @@ def judge(findings: Mapping[str, Any], audio: Audio) -> list[Line]:
         what = {"capture": "opening the microphone", "playback": "opening the loudspeaker"}.get(
             findings.get("opening", ""), "playing or listening"
         )
-        lines.append(
-            failed("chirp", f"{what} hangs (given up after {LOOP_TIMEOUT_S:.0f} s)", advice_by_code("device-stalled"))
-        )
+        lines.append(failed("chirp", f"{what} hangs", advice_by_code("device-stalled")))
     return lines
 
 

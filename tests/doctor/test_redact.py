@@ -109,6 +109,7 @@ def test_what_the_owner_wrote_is_only_counted() -> None:
 
 
 def test_what_was_said_is_left_out_of_the_journal() -> None:
-    journal = "t speakerd[1]: listening\nt speakerd[1]: user: my secret\nt speakerd[1]: assistant: I see\n"
-    assert without_transcripts(journal) == "t speakerd[1]: listening\n<2 lines with what was said are left out>\n"
+    journal = "t speakerd[1]: listening\nt speakerd[1]: user: my\n      secret\nt speakerd[1]: done\n      so\n"
+    kept = "t speakerd[1]: listening\nt speakerd[1]: done\n      so\n"
+    assert without_transcripts(journal) == f"{kept}<2 lines with what was said are left out>\n"
     assert without_transcripts("a\n") == "a\n"
