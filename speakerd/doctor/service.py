@@ -14,7 +14,7 @@ from speakerd.core.errors import LinkError, Remedy, SpeakerdError
 from speakerd.core.settings import Settings
 from speakerd.core.spend import Usage, estimate, rate_of
 from speakerd.doctor.advice import advice_for
-from speakerd.doctor.report import Line, failed, passed, warned
+from speakerd.doctor.report import Line, Verdict, failed, passed, warned
 from speakerd.identity import Identity
 from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
@@ -81,6 +81,26 @@ async def look_at_sign_in(identity: Identity) -> list[Line]:
     except SpeakerdError as error:
         return [failed("token", f"{error.code}: {error}", advice_for(error), code=error.code)]
     return [_signed_in(identity.status(), signs=bool(headers))]
+
+
+def or_by_daemon(line: Line, status: Mapping[str, Any] | None) -> Line:
+    """Return the line on our sign-in, which is no failure where the running daemon has one that we may not use.
+
+    Args:
+        line: What came of ours.
+        status: What the daemon says; None: there is none.
+    """
+    theirs = (status or {}).get("sign_in")
+    if (
+        line.verdict is not Verdict.FAIL
+        or not theirs
+        or theirs.get("code") is not None
+        or theirs.get("state", "ok") != "ok"
+    ):
+        return line
+    who = theirs.get("account") or theirs.get("method", "somehow")
+    advice = "sudo speakerd doctor uses the service's own; a key that systemd hands over (LoadCredential=) only it has"
+    return warned("token", f"the daemon is signed in ({who}), you are not: {line.detail}", advice, **line.data)
 
 
 def _signed_in(status: Mapping[str, Any], *, signs: bool) -> Line:

@@ -9,8 +9,8 @@ import pytest
 
 from speakerd.core.errors import AuthError, LinkError, Remedy, remedy_for_http
 from speakerd.core.settings import Settings
-from speakerd.doctor.report import Line, Verdict
-from speakerd.doctor.service import Talk, _signed_in, judge, look_at_sign_in, over_budget
+from speakerd.doctor.report import Line, Verdict, failed, passed
+from speakerd.doctor.service import Talk, _signed_in, judge, look_at_sign_in, or_by_daemon, over_budget
 from speakerd.identity import Identity
 from speakerd.realtime.usage import Usage
 
@@ -116,6 +116,29 @@ def test_who_we_are(status: dict[str, Any], detail: str) -> None:
     line = _signed_in(status, signs=False)
     assert line.verdict is Verdict.PASS
     assert detail in line.detail
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "verdict"),
+    [
+        ({"method": "device_code", "state": "ok", "code": None, "account": "anna"}, Verdict.WARN),
+        ({"method": "api_key"}, Verdict.WARN),
+        ({"method": "device_code", "state": "sign_in_required", "code": "auth-signed-out"}, Verdict.FAIL),
+        ({"method": "device_code", "state": "starting", "code": None}, Verdict.FAIL),
+        (None, Verdict.FAIL),
+    ],
+)
+def test_a_sign_in_that_only_the_daemon_may_use_is_no_failure(sign_in: dict[str, Any] | None, verdict: Verdict) -> None:
+    ours = failed("token", "auth-signed-out: nobody", "speakerd login", code="auth-signed-out")
+    line = or_by_daemon(ours, {"sign_in": sign_in})
+    assert line.verdict is verdict
+    assert "auth-signed-out: nobody" in line.detail
+    assert or_by_daemon(ours, None) is ours
+
+
+def test_our_own_sign_in_needs_no_daemons() -> None:
+    ours = passed("token", "anna")
+    assert or_by_daemon(ours, {"sign_in": {"method": "api_key"}}) is ours
 
 
 async def test_a_key_that_is_missing_is_told(tmp_path) -> None:
