@@ -203,6 +203,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
         complain=sys.stderr.write,
         live=sys.stdout.isatty(),
         as_json=arguments.json,
+        say=arguments.say,
         bundle=arguments.bundle,
     )
 

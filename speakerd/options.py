@@ -99,6 +99,7 @@ def _add_doctor(add: Callable[..., argparse.ArgumentParser]) -> None:
         "when one fails. A running daemon has the cards: without one the chirp is played",
     )
     doctor.add_argument("--json", action="store_true", help="everything, for programs")
+    doctor.add_argument("--say", action="store_true", help="ask you to say the wake word, and score it")
     doctor.add_argument(
         "--bundle", metavar="FILE", type=Path, help="write an archive (.tar.gz) for a bug report, without private names"
     )

@@ -24,7 +24,7 @@ class Page:
         live: Whether a line may be written over, as on a terminal.
     """
 
-    def __init__(self, write: Callable[[str], None], *, live: bool) -> None:
+    def __init__(self, write: Callable[[str], object], *, live: bool) -> None:
         self._write = write
         self._live = live
         self._group = ""
@@ -44,6 +44,11 @@ class Page:
         self.clear()
         self._write(f"{format_line(line)}\n")
 
+    def ask(self, prompt: str) -> None:
+        """Show what somebody is asked for."""
+        self.clear()
+        self._write(f"  {prompt}\n")
+
     def clear(self) -> None:
         """Take away what was being looked at."""
         if self._doing:
@@ -60,6 +65,7 @@ def run(
     complain: Callable[[str], object],
     live: bool,
     as_json: bool,
+    say: bool,
     bundle: Path | None,
 ) -> int:
     """Look at everything, print it, and return the exit code: 1 when something failed.
@@ -72,13 +78,17 @@ def run(
         complain: Shows why the archive cannot be written.
         live: Whether a line may be written over.
         as_json: Print one JSON object, at the end.
+        say: Ask the owner to say the wake word.
         bundle: Where the archive is written; None: nowhere.
     """
     if bundle is not None and (wrong := wrong_with_place(bundle)):
         complain(f"speakerd: {wrong}\n")
         return USAGE
     page = Page((lambda _text: None) if as_json else write, live=live)
-    examination = Examination(file, environment, control, begin=page.begin, tell=page.tell)
+    asking = Page(complain, live=False) if as_json else page
+    examination = Examination(
+        file, environment, control, begin=page.begin, tell=page.tell, ask=asking.ask if say else None
+    )
     complete = True
     try:
         asyncio.run(examination.run())

@@ -28,6 +28,7 @@ from speakerd.identity import Identity
 from speakerd.parts import service_of, spec_of
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.sign_in_alone import SERVICE_USER
+from speakerd.wake.detector import Detector
 
 USUAL_TIMEOUT_S = 20.0
 """For a check that says nothing else (guess: most take milliseconds)."""
@@ -52,6 +53,7 @@ class Examination:
         control: Where a running daemon listens.
         begin: Told the heading and the name of each check when it begins.
         tell: Told each line when it is known.
+        ask: Shows the owner what to say, and now; None: nobody is asked.
 
     Attributes:
         report: What is known so far.
@@ -67,6 +69,7 @@ class Examination:
         *,
         begin: Callable[[str, str], None],
         tell: Callable[[Line], None],
+        ask: Callable[[str], None] | None = None,
     ) -> None:
         self.report = Report()
         self.settings: Settings | None = None
@@ -76,6 +79,7 @@ class Examination:
         self._control = control
         self._begin = begin
         self._tell = tell
+        self._ask = ask
 
     async def run(self) -> None:
         """Look at everything. Ends: with the last check, or by cancellation; what is known by then stays known."""
@@ -163,10 +167,23 @@ class Examination:
             MODELS_TIMEOUT_S,
         )
         await self._check("Wake word", "engine", look_at_engine, MODELS_TIMEOUT_S)
-        if any(made):
-            await self._check("Wake word", "spoken", look_at_spoken, MODELS_TIMEOUT_S)
-        else:
+        if not any(made):
             await self._later("Wake word", ["spoken"], "there is no engine")
+            return
+        await self._check("Wake word", "spoken", look_at_spoken, MODELS_TIMEOUT_S)
+        if self._ask is not None:
+            ask = self._ask
+            await self._check("Wake word", "said", lambda: self._listen(settings, made[0], ask), MODELS_TIMEOUT_S)
+
+    async def _listen(self, settings: Settings, detector: Detector, ask: Callable[[str], None]) -> Lines:
+        """Let the owner say the wake word."""
+        if self.status is not None:
+            advice = "say it, and look at 'speakerd status'; or sudo systemctl stop speakerd, and once more"
+            return [warned("said", "not listened to: the daemon has the microphone", advice)]
+        words = " or ".join(f'"{Path(name).stem.replace("_", " ")}"' for name in settings.wake.models)
+        prompt = f"say {words} now, from where you will talk to it ({wake.SAY_S:.0f} s)"
+        heard = await sound.listen(settings.audio, wake.SAY_S, lambda: ask(prompt))
+        return await in_thread(lambda: wake.look_at_said(detector, settings.wake, heard), "doctor-said")
 
     # --- the way to the service --------------------------------------------------------------------------------------
 

@@ -1,4 +1,6 @@
-"""A process of its own that plays chirps and listens to them: ``python -m speakerd.doctor.loop CAPTURE PLAYBACK …``.
+"""A process of its own that plays chirps and listens to them, or listens to somebody who says something.
+
+``python -m speakerd.doctor.loop CAPTURE PLAYBACK CHANNEL``, or ``CAPTURE SECONDS CHANNEL listen``.
 
 Of its own, since a sound server that hangs holds the interpreter's lock in ``open`` and would stop every other check;
 this one is killed. It writes one JSON object a line as it goes; what they mean is ``sound.py``'s business.
@@ -6,6 +8,7 @@ this one is killed. It writes one JSON object a line as it goes; what they mean 
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import threading
@@ -24,7 +27,7 @@ from speakerd.audio.pcm_types import CapturePcm, PcmFormat, PlaybackPcm
 from speakerd.core.chirp import ZeroTime, chirps, find, removed_db
 from speakerd.core.errors import DeviceError
 from speakerd.core.pcm import Int16, Resampler, decode, encode, pick_channel, rms_dbfs
-from speakerd.core.units import WIRE_RATE_HZ
+from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ
 
 NOISE_S = 1.0
 """How long the room is listened to before anything is played (chosen: any hum has many turns in it)."""
@@ -233,11 +236,47 @@ def main(capture: str, playback: str, channel: int | Literal["auto"], say: Say) 
             pcm.close()
 
 
+def listen(capture: str, span_s: float, channel: int | Literal["auto"], say: Say) -> None:
+    """Open the microphone and give what it hears, at the rate of the wake word.
+
+    Args:
+        capture: The microphone's PCM.
+        span_s: For how long, in seconds.
+        channel: Of the microphone.
+        say: Takes one finding at a time.
+    """
+    silence_alsa_messages()
+    try:
+        pcm = open_capture(capture)
+    except DeviceError as error:
+        say({"listened": {"code": error.code, "message": str(error)}})
+        return
+    try:
+        listening = Listening(pcm)
+        listening.start()
+        time.sleep(SETTLE_S)
+        say({"listening": span_s})
+        time.sleep(span_s)
+        heard = listening.stop()
+        if listening.failure is not None:
+            raise listening.failure
+        mono = Resampler(pcm.format.rate_hz, WAKE_RATE_HZ).process(pick_channel(heard, channel))
+        say({"listened": base64.b64encode(mono.astype("<i2").tobytes()).decode()})
+    except (DeviceError, ValueError) as error:
+        say({"listened": {"code": getattr(error, "code", "device-channel"), "message": str(error)}})
+    finally:
+        pcm.close()
+
+
 def _print(finding: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(finding) + "\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    _capture, _playback, _channel = sys.argv[1:]
-    main(_capture, _playback, "auto" if _channel == "auto" else int(_channel), _print)
+    _capture, _second, _written, *_mode = sys.argv[1:]
+    _channel: int | Literal["auto"] = "auto" if _written == "auto" else int(_written)
+    if _mode == ["listen"]:
+        listen(_capture, float(_second), _channel, _print)
+    else:
+        main(_capture, _second, _channel, _print)

@@ -6,19 +6,30 @@ The verdicts are pure functions of plain data, so that each can be told from a t
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from speakerd.core.chirp import COUNT
+from speakerd.core.errors import DeviceError, Remedy
+from speakerd.core.pcm import Int16
 from speakerd.core.settings import Audio
 from speakerd.doctor.advice import advice_by_code
 from speakerd.doctor.report import Line, failed, passed, warned
 
 LOOP_TIMEOUT_S = 45.0
 """How long playing and listening may take: 14 s (measured), and a Pi starts Python slowly (guess)."""
+
+LISTEN_MARGIN_S = 15.0
+"""Beyond the listening itself: a Pi starts Python slowly (guess)."""
+
+MAX_LINE_BYTES = 4 * 1024 * 1024
+"""The longest line of the process: half a minute of what somebody says (chosen)."""
 
 LOUD_NOISE_DBFS = -40.0
 """A room or an input that is louder makes the wake word hard to hear (guess: a voice at two metres is at -35)."""
@@ -54,12 +65,53 @@ async def run_loop(audio: Audio, timeout_s: float = LOOP_TIMEOUT_S) -> list[Line
 
     Ends: with the process, which is killed when it takes too long or by cancellation.
     """
+    arguments = (audio.capture.device, audio.playback.device, str(audio.capture.channel))
+    return judge(await _findings(arguments, timeout_s), audio)
+
+
+async def listen(audio: Audio, span_s: float, on_begin: Callable[[], None]) -> Int16:
+    """Return what the microphone hears, at the rate of the wake word.
+
+    Args:
+        audio: The configuration.
+        span_s: For how long, in seconds.
+        on_begin: Told when it listens.
+
+    Raises:
+        DeviceError: it hears nothing, with the reason.
+    """
+
+    def look(finding: Mapping[str, Any]) -> None:
+        if "listening" in finding:
+            on_begin()
+
+    arguments = (audio.capture.device, str(span_s), str(audio.capture.channel), "listen")
+    heard = (await _findings(arguments, span_s + LISTEN_MARGIN_S, look)).get("listened")
+    if isinstance(heard, str):
+        return np.frombuffer(base64.b64decode(heard), "<i2")
+    if heard is None:
+        raise DeviceError("device-stalled", "opening the microphone, or listening, hangs", Remedy.RETRY)
+    raise DeviceError(str(heard["code"]), str(heard["message"]), Remedy.OPERATOR)
+
+
+async def _findings(
+    arguments: Sequence[str], timeout_s: float, on_finding: Callable[[Mapping[str, Any]], None] = lambda _: None
+) -> dict[str, Any]:
+    """Run the process and return what it says, until it ends or is ended.
+
+    Args:
+        arguments: Of the process.
+        timeout_s: How long it may take.
+        on_finding: Told each finding as it comes.
+
+    Ends: with the process, which is killed when it takes too long or by cancellation.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "speakerd.doctor.loop"),
-        *(audio.capture.device, audio.playback.device, str(audio.capture.channel)),
+        *(sys.executable, "-m", "speakerd.doctor.loop", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        limit=MAX_LINE_BYTES,
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -68,7 +120,9 @@ async def run_loop(audio: Audio, timeout_s: float = LOOP_TIMEOUT_S) -> list[Line
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 while line := await process.stdout.readline():
-                    findings |= json.loads(line)
+                    finding = json.loads(line)
+                    findings |= finding
+                    on_finding(finding)
                 complaint = await process.stderr.read()
                 findings["ended"] = await process.wait()
                 if findings["ended"]:
@@ -77,7 +131,7 @@ async def run_loop(audio: Audio, timeout_s: float = LOOP_TIMEOUT_S) -> list[Line
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return judge(findings, audio)
+    return findings
 
 
 def judge(findings: Mapping[str, Any], audio: Audio) -> list[Line]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.core.errors import SpeakerdError
-from speakerd.core.pcm import Resampler
+from speakerd.core.pcm import SILENCE_DBFS, Resampler, rms_dbfs
 from speakerd.core.settings import Wake
 from speakerd.core.units import WAKE_RATE_HZ
 from speakerd.demo.mouth import SPEECH_RATE_HZ, find_mouth
@@ -23,6 +23,15 @@ from speakerd.wake.detector import Detector
 
 LEAD_S, REST_S = 2.5, 1.0
 """Silence before and after the word: an engine hears two seconds at once (specified by openWakeWord)."""
+
+SAY_S = 6.0
+"""How long the owner has to say the word (guess: read the line, breathe, speak)."""
+
+SYLLABLE_FRAMES = WAKE_RATE_HZ // 5
+"""Over so much the loudness of what was said is taken (chosen: a syllable)."""
+
+FAINT_SPEECH_DBFS = -50.0
+"""A word whose loudest syllable is fainter is too faint for the engine (guess)."""
 
 SHIPPED = frozenset(models.WORDS)
 """Words whose spelling says how they are spoken."""
@@ -85,7 +94,7 @@ def look_at_spoken(detector: Detector, wake: Wake, *, neural: bool | None = None
             warned(
                 "spoken",
                 "not tried: how a model of your own is spoken is not known",
-                "say it, and look at speakerd status",
+                "say it yourself: speakerd doctor --say",
             )
         ]
     try:
@@ -93,7 +102,7 @@ def look_at_spoken(detector: Detector, wake: Wake, *, neural: bool | None = None
         scores = {word: best_score(detector.twin(), word, mouth.speak(word.replace("_", " "))) for word in words}
     except StageError as nobody:
         known = "the engine's known answers stand for it" if detector.name == "lean" else "nothing stands for it"
-        advice = "say the wake word yourself: 'speakerd status' shows the score; apt install espeak-ng gives a voice"
+        advice = "say the wake word yourself: speakerd doctor --say; apt install espeak-ng gives a voice"
         return [warned("spoken", f"not tried: no voice is installed; {known}", advice, code=nobody.code)]
     return [_spoken(scores, mouth.name, wake.threshold_score)]
 
@@ -108,9 +117,38 @@ def best_score(detector: Detector, word: str, speech: npt.NDArray[np.int16]) -> 
     """
     spoken = Resampler(SPEECH_RATE_HZ, WAKE_RATE_HZ).process(speech)
     lead, rest = (np.zeros(int(span_s * WAKE_RATE_HZ), np.int16) for span_s in (LEAD_S, REST_S))
-    audio = np.concatenate((lead, spoken, rest))
+    return _best(detector, word, np.concatenate((lead, spoken, rest)))
+
+
+def _best(detector: Detector, word: str, audio: npt.NDArray[np.int16]) -> float:
     size = detector.chunk_frames
     return max(detector.score(audio[begin : begin + size])[word] for begin in range(0, len(audio) - size + 1, size))
+
+
+def look_at_said(detector: Detector, wake: Wake, heard: npt.NDArray[np.int16]) -> list[Line]:
+    """Score what the owner has said into the microphone.
+
+    Args:
+        detector: The engine, new.
+        wake: The configuration.
+        heard: What the microphone heard, at the wake word's rate.
+    """
+    words = [Path(name).stem for name in wake.models]
+    scores = {word: _best(detector.twin(), word, heard) for word in words}
+    threshold, best = wake.threshold_score, max(scores.values())
+    told = ", ".join(f'"{word.replace("_", " ")}" {score:.2f}' for word, score in scores.items())
+    levels = [rms_dbfs(heard[at : at + SYLLABLE_FRAMES]) for at in range(0, len(heard), SYLLABLE_FRAMES)]
+    loudest = round(max(levels, default=SILENCE_DBFS), 1)
+    detail = f"said by you: {told}; it takes {threshold:g}; the loudest syllable had {loudest} dBFS"
+    figures = {"scores": {word: round(score, 3) for word, score in scores.items()}, "loudest_dbfs": loudest}
+    if best < threshold:
+        advice = (
+            "turn the microphone up (alsamixer, F4), or come nearer"
+            if loudest < FAINT_SPEECH_DBFS
+            else "say it again, as one word, and not too fast; or set wake.threshold: sensitive"
+        )
+        return [failed("said", detail, advice, **figures)]
+    return [passed("said", detail, **figures)]
 
 
 def _spoken(scores: Mapping[str, float], voice: str, threshold: float) -> Line:

@@ -98,7 +98,7 @@ def run(tmp_path: Path, **options: Any) -> tuple[int, str, str]:
     file.write_text("assistant: {voce: marin}\n")
     out: list[str] = []
     err: list[str] = []
-    wanted = {"live": False, "as_json": False, "bundle": None, **options}
+    wanted = {"live": False, "as_json": False, "say": False, "bundle": None, **options}
     environment = {"STATE_DIRECTORY": str(tmp_path)}
     code = run_command(file, environment, tmp_path / "none", write=out.append, complain=err.append, **wanted)
     return code, "".join(out), "".join(err)

@@ -9,7 +9,7 @@ import pytest
 
 from speakerd.core.settings import Wake
 from speakerd.doctor.report import Verdict
-from speakerd.doctor.wake import best_score, look_at_engine, look_at_models, look_at_spoken
+from speakerd.doctor.wake import best_score, look_at_engine, look_at_models, look_at_said, look_at_spoken
 from tests.fakes.detector import FakeDetector
 from tests.fakes.models import wake_models
 
@@ -68,3 +68,22 @@ def test_without_a_voice_the_word_is_not_said(monkeypatch: pytest.MonkeyPatch, t
 def test_the_best_score_counts() -> None:
     detector = FakeDetector([0.0, 0.2, 0.7, 0.1])
     assert best_score(detector, "hey_jarvis", np.zeros(48_000, np.int16)) == 0.7
+
+
+@pytest.mark.parametrize(
+    ("score", "level", "verdict", "advice"),
+    [
+        (0.9, 3000, Verdict.PASS, ""),
+        (0.2, 3000, Verdict.FAIL, "sensitive"),
+        (0.2, 20, Verdict.FAIL, "microphone up"),
+    ],
+)
+def test_what_the_owner_said_is_scored(score: float, level: int, verdict: Verdict, advice: str) -> None:
+    """And what to do depends on whether it was loud enough."""
+    heard = np.full(16_000, level, np.int16)
+    heard[:1280] = int(score * 100)  # what the fake takes for its score
+    heard[1280::1280] = 0
+    (line,) = look_at_said(FakeDetector(), Wake(), heard)
+    assert line.verdict is verdict
+    assert line.data["scores"]["hey_jarvis"] == pytest.approx(score)
+    assert advice in (line.advice or "")

@@ -220,3 +220,31 @@ async def test_a_card_that_hangs_is_not_waited_for(play, monkeypatch):
         assert lines["microphone"].verdict is Verdict.PASS
         assert lines["chirp"].verdict is Verdict.FAIL
         assert "hangs" in lines["chirp"].detail
+
+
+async def test_the_owner_says_the_wake_word(play, voice):
+    """It is asked for once the microphone listens, and scored as it comes through the room."""
+    async with play(start_daemon=False, start_service=False) as stage:
+        file = written(stage, "ws://127.0.0.1:9/v1")
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "speakerd", "doctor", "--say", "-c", str(file)),
+            cwd=stage.directory,
+            env=environment(**connect(stage)),
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        out = ""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while line := (await process.stdout.readline()).decode():
+                    out += line
+                    if 'say "hey jarvis" now' in line:
+                        stage.say(voice("Hey Jarvis"))
+                await process.wait()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        assert process.returncode == 1, "there is no service"
+        (said,) = [line for line in out.splitlines() if "said by you" in line]
+        assert said.startswith("  pass  said: ")
+        assert float(said.split('"hey jarvis" ')[1].split(";")[0]) > 0.9
