@@ -184,13 +184,12 @@ def removed_db(before: Int16, after: Int16, noise_dbfs: float) -> float | None:
 
 
 def _arrival(heard: Int16, rate_hz: int, one: Samples, played_s: float) -> Arrival | None:
-    """Look for one chirp; None where nothing stands out, or the microphone had not begun or had ended by then."""
+    """Look for one chirp; None where nothing stands out, or the microphone had not begun by then."""
     begin = round((played_s + SEARCH_S[0]) * rate_hz)
     lags = round((SEARCH_S[1] - SEARCH_S[0]) * rate_hz)
-    end = begin + lags + len(one)
-    if begin < 0 or end > len(heard):
+    if begin < 0:
         return None
-    envelope = _matched(heard[begin:end].astype(np.float64), one)[:lags]
+    envelope = _matched(heard[begin : begin + lags + len(one)].astype(np.float64), one)[:lags]
     at = int(np.argmax(envelope))
     rms = float(np.sqrt(np.mean(envelope**2)))
     if rms == 0.0 or envelope[at] / rms < LEAST_CONTRAST:
