@@ -161,3 +161,29 @@ def test_versions_name_what_a_report_needs() -> None:
     told = machine.versions()
     assert told["packages"]["numpy"]
     assert told["python"] == sys.version.split()[0]
+
+
+def program(folder: Path, name: str, prints: str) -> None:
+    """Put a program there that prints this, whatever it is asked."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{prints}\nEND\n")
+    path.chmod(0o755)
+
+
+async def test_the_unit_is_looked_at_as_systemd_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line from what ``systemctl show`` and ``systemd-analyze security`` print."""
+    shown = UNIT | {"User": "root", "StatusText": "a=b"}
+    program(tmp_path, "systemctl", "\n".join(f"{name}={value}" for name, value in shown.items()))
+    program(tmp_path, "systemd-analyze", "→ Overall exposure level for speakerd.service: 2.7 OK 🙂")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    found = {line.check: line for line in await machine.look_at_unit(booted=tmp_path)}
+    assert list(found) == ["unit", "enabled", "sandbox", "group", "real-time", "watchdog"]
+    assert found["unit"].detail == 'active (running), 0 restarts, "a=b"'
+    assert (found["sandbox"].verdict, found["sandbox"].data["exposure"]) == (Verdict.WARN, 2.7)
+
+
+async def test_a_systemd_that_does_not_answer_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (line,) = await machine.look_at_unit(booted=tmp_path)
+    assert line.verdict is Verdict.WARN
+    assert "systemctl" in line.detail
