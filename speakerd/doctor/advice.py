@@ -12,7 +12,8 @@ _ROLE = (
 _BY_CODE = {
     "device-missing": "run 'speakerd devices' and write a name from it into audio.capture.device or "
     "audio.playback.device; a HAT needs its dtoverlay in config.txt",
-    "device-busy": "another program has the card: 'fuser -v /dev/snd/*' names it; end it, or give both a shared PCM",
+    "device-busy": "another program has the card: 'sudo fuser -v /dev/snd/*' names it. Is it speakerd, then "
+    "sudo speakerd doctor; else end it, or give both a shared PCM",
     "device-denied": "the user is not in the group audio: sudo usermod -aG audio NAME, then log in again; the "
     "service's user: sudo usermod -aG audio speakerd && sudo systemctl restart speakerd",
     "device-format": "name the card itself with a plughw: name from 'speakerd devices'",

@@ -136,7 +136,12 @@ class Examination:
         try:
             self.status = await in_thread(lambda: client.request(self._control, "status"), "doctor-control")
         except SpeakerdError as error:
-            advice = "that is as it should be while you look for something; else: sudo systemctl start speakerd"
+            if isinstance(error.__cause__, PermissionError):
+                advice = (
+                    "sudo speakerd doctor: it may hold the sound cards and a sign-in that this user cannot ask about"
+                )
+            else:
+                advice = "that is as it should be while you look for something; else: sudo systemctl start speakerd"
             return [warned("daemon", str(error), advice, code=error.code)]
         return [passed("daemon", f"running: {self.status.get('line', '')}", line=self.status.get("line"))]
 

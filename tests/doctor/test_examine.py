@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from speakerd.doctor.command import run as run_command
 from speakerd.doctor.examine import Examination
 from speakerd.doctor.patience import in_thread
 from speakerd.doctor.report import Line, Verdict, failed, passed
+from tests.fakes.other_user import without_rights
 
 
 def examination(tmp_path: Path, told: list[Line]) -> Examination:
@@ -66,6 +69,21 @@ async def test_a_check_can_be_interrupted(tmp_path: Path) -> None:
     task.cancel()
     assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
     assert told == []
+
+
+async def test_a_daemon_that_may_not_be_asked_is_no_daemon_that_stands_still(tmp_path: Path) -> None:
+    """The advice is another one."""
+    control = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(control))
+        os.chmod(control, 0)  # noqa: PTH101 - a socket's path, in a test
+        looked = Examination(None, {}, control, begin=lambda _group, _name: None, tell=lambda _line: None)
+        with without_rights():
+            (denied,) = await looked._ask_daemon()
+    (gone,) = await examination(tmp_path, [])._ask_daemon()
+    assert (denied.verdict, gone.verdict) == (Verdict.WARN, Verdict.WARN)
+    assert "sudo speakerd doctor" in str(denied.advice)
+    assert "systemctl start" in str(gone.advice)
 
 
 async def test_work_in_a_thread_gives_what_it_gave() -> None:
