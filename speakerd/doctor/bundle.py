@@ -69,14 +69,22 @@ async def write_bundle(path: Path, story: Story) -> None:
         OSError: it cannot be written.
     """
     redactor = Redactor(private_words(story))
-    journal = await ask("journalctl", "--unit", UNIT, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=short-iso")
     unit = await ask("systemctl", "cat", "--no-pager", UNIT)
     files = dict(_data(story, redactor))
-    files["journal.txt"] = redactor.text(without_transcripts(journal)) if journal else "not readable by this user\n"
+    files["journal.txt"] = redactor.text(await _journal(story.settings))
     files["unit.txt"] = redactor.text(unit) if unit else "not installed, or no systemd here\n"
     for name in ("cards", "pcm"):
         files[f"{name}.txt"] = redactor.text(_read(Path("/proc/asound") / name))
     _write(path, _pack(files))
+
+
+async def _journal(settings: Settings | None) -> str:
+    """Return the unit's last lines; none where what was said is among them, which may go on from line to line."""
+    if settings is not None and settings.log.transcripts:
+        return "left out: log.transcripts is on, so it holds what was said\n"
+    asked = ("journalctl", "--unit", UNIT, f"--lines={JOURNAL_LINES}", "--no-pager", "--output=short-iso")
+    said = await ask(*asked)
+    return without_transcripts(said) if said else "not readable by this user\n"
 
 
 def private_words(story: Story) -> dict[str, set[str]]:

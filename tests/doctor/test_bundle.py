@@ -117,3 +117,21 @@ async def test_without_a_configuration_and_a_daemon_there_is_less(tmp_path: Path
     files = unpacked(path)
     assert "configuration.json" not in files
     assert "no daemon answered" in files["status.json"]
+
+
+@pytest.mark.parametrize("transcripts", [False, True])
+async def test_what_was_said_is_not_in_it(
+    tmp_path: Path, story: Story, monkeypatch: pytest.MonkeyPatch, *, transcripts: bool
+) -> None:
+    """Of a journal that holds conversations nothing is taken; of another, lines that look like it are left out."""
+    program = tmp_path / "journalctl"
+    program.write_text("#!/bin/sh\necho 'speakerd[1]: listening'\necho 'speakerd[1]: user: about Frieda'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    settings = Settings.model_validate({"log": {"transcripts": transcripts}})
+    path = tmp_path / "report.tar.gz"
+    await write_bundle(path, Story(story.report, None, settings, {}))
+    journal = unpacked(path)["journal.txt"]
+    assert "Frieda" not in journal
+    assert ("listening" in journal) is not transcripts
+    assert ("left out: log.transcripts is on" in journal) is transcripts
