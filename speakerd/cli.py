@@ -203,6 +203,24 @@ def _bench(arguments: argparse.Namespace) -> int:
     return OK if worked else FAILED
 
 
+def _doctor(arguments: argparse.Namespace) -> int:
+    from speakerd.doctor.command import run
+    from speakerd.host import control, logs
+
+    logs.set_up("error" if arguments.log_level == "info" else arguments.log_level)
+    return run(
+        arguments.config,
+        os.environ,
+        control.socket_path(os.environ),
+        write=lambda text: print(text, end="", flush=True),
+        complain=sys.stderr.write,
+        live=sys.stdout.isatty(),
+        as_json=arguments.json,
+        say=arguments.say,
+        bundle=arguments.bundle,
+    )
+
+
 def _status(arguments: argparse.Namespace) -> int:
     from speakerd.host import client, control
     from speakerd.host.status_text import format_status
@@ -281,6 +299,7 @@ COMMANDS: Mapping[str, Command] = {
     "bench": _bench,
     "check-config": _check_config,
     "devices": _devices,
+    "doctor": _doctor,
     "fetch-models": _fetch_models,
     "login": _sign_in,
     "logout": _sign_in,

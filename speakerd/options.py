@@ -55,6 +55,7 @@ def build_parser(commands: Mapping[str, Command]) -> argparse.ArgumentParser:
     checked = add("check-config", "report every problem of a configuration at once")
     checked.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the file to check")
     add("devices", "list sound cards by stable name, with their own rates and channels")
+    _add_doctor(add)
     add("fetch-models", "fetch the wake word models, checked by digest, and show their licence")
     _add_sign_in_commands(add)
     status = add("status", "ask the running daemon how it is")
@@ -120,6 +121,22 @@ def _add_conversation_commands(add: Callable[..., argparse.ArgumentParser]) -> N
     chat.add_argument("--strict", action="store_true", help="stop at the first error event")
     _add_emulate(add)
     _add_bench(add)
+
+
+def _add_doctor(add: Callable[..., argparse.ArgumentParser]) -> None:
+    doctor = add(
+        "doctor",
+        "look at everything a conversation needs, and say what to do",
+        more="Look at everything a conversation needs, and say what to do: configuration, sound cards, a chirp played "
+        "and heard, wake word, clock, network, certificate, sign-in, one short question to the service (it costs a "
+        "fraction of a cent), unit and machine; about half a minute. Each line is pass, warn or fail; exits with 1 "
+        "when one fails. A running daemon has the cards: without one the chirp is played",
+    )
+    doctor.add_argument("--json", action="store_true", help="everything, for programs")
+    doctor.add_argument("--say", action="store_true", help="ask you to say the wake word, and score it")
+    doctor.add_argument(
+        "--bundle", metavar="FILE", type=Path, help="write an archive (.tar.gz) for a bug report, without private names"
+    )
 
 
 def _add_sign_in_commands(add: Callable[..., argparse.ArgumentParser]) -> None:

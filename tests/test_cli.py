@@ -24,7 +24,7 @@ PAGE = """muted
 """Of a daemon that says little about itself."""
 
 COMMANDS = (
-    *("run", "demo", "chat", "check-config", "devices", "status", "usage", "mute", "unmute", "stop", "wake"),
+    *("run", "demo", "chat", "check-config", "devices", "doctor", "status", "usage", "mute", "unmute", "stop", "wake"),
     *("say", "ask", "volume"),
     *("emulate", "bench", "fetch-models", "login", "logout"),
 )

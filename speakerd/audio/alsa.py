@@ -14,13 +14,21 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import alsaaudio
 
 from speakerd.audio.alsa_errors import error_while_opening, error_while_running
-from speakerd.audio.pcm_types import CapturePcm, Direction, NativeFormat, PcmFormat, PlaybackPcm, SampleFormat
+from speakerd.audio.pcm_types import (
+    CapturePcm,
+    Direction,
+    MixerState,
+    NativeFormat,
+    PcmFormat,
+    PlaybackPcm,
+    SampleFormat,
+)
 from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.units import PERIOD_MS
 
@@ -30,10 +38,12 @@ __all__ = [
     "PlaybackPcm",
     "configured_pcms",
     "mixer_controls",
+    "mixer_state",
     "open_capture",
     "open_control",
     "open_playback",
     "probe",
+    "read_mixer",
     "silence_alsa_messages",
     "volume_controls",
 ]
@@ -227,6 +237,39 @@ def open_control(mixer: str, name: str) -> VolumeControl:
         DeviceError: it cannot be opened (``mixer-lost``).
     """
     return VolumeControl(mixer, name)
+
+
+def mixer_state(card_index: int, name: str) -> MixerState:
+    """Return how one of a card's mixer controls is set; nothing is known of one that has gone."""
+    try:
+        mixer = alsaaudio.Mixer(name, cardindex=card_index)
+    except alsaaudio.ALSAAudioError:
+        return MixerState(name)
+    try:
+        return read_mixer(name, mixer)
+    finally:
+        mixer.close()
+
+
+def read_mixer(name: str, mixer: Any) -> MixerState:
+    """Return how a mixer control is set; what it does not have it refuses to tell, and that is left unknown."""
+
+    def ask(question: Callable[[], list[int]]) -> list[int]:
+        try:
+            return question()
+        except alsaaudio.ALSAAudioError:
+            return []
+
+    played = ask(lambda: list(mixer.getvolume(alsaaudio.PCM_PLAYBACK)))
+    heard = ask(lambda: list(mixer.getvolume(alsaaudio.PCM_CAPTURE)))
+    muted, recording = ask(lambda: list(mixer.getmute())), ask(lambda: list(mixer.getrec()))
+    return MixerState(
+        name,
+        playback_percent=max(played) if played else None,
+        playback_muted=all(muted) if muted else None,
+        capture_percent=max(heard) if heard else None,
+        capture_muted=not any(recording) if recording else None,
+    )
 
 
 def _open(direction: int, device: str, periods: int) -> tuple[Any, PcmFormat]:

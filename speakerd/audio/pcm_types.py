@@ -58,6 +58,26 @@ class NativeFormat:
     """ALSA's name."""
 
 
+@dataclass(frozen=True)
+class MixerState:
+    """How one volume control of a card is set; None: it has no such thing."""
+
+    name: str
+    """ALSA's name."""
+
+    playback_percent: int | None = None
+    """Volume of its loudest channel."""
+
+    playback_muted: bool | None = None
+    """Whether no channel plays."""
+
+    capture_percent: int | None = None
+    """Gain of its loudest channel."""
+
+    capture_muted: bool | None = None
+    """Whether no channel records."""
+
+
 class CapturePcm(Protocol):
     """A card that listens. Thread: one at a time; ``close`` after the thread that reads has ended."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import alsaaudio
 import pytest
 
 from speakerd.audio import alsa
-from speakerd.audio.pcm_types import NativeFormat, PcmFormat
+from speakerd.audio.pcm_types import MixerState, NativeFormat, PcmFormat
 from speakerd.core.errors import DeviceError, Remedy
 
 ALSA_CONF = Path("/usr/share/alsa/alsa.conf")
@@ -77,3 +78,43 @@ def test_the_configuration_can_be_listed_and_probed() -> None:
     assert "anything" in alsa.configured_pcms("capture")
     assert alsa.probe("anything", "playback") == NativeFormat(48_000, 2, "S16_LE")
     assert alsa.mixer_controls(31) == []
+
+
+class Control:
+    """A mixer control; what it does not have it refuses to tell, as pyalsaaudio's do."""
+
+    def __init__(self, **known: list[int]) -> None:
+        self._known = known
+
+    def getvolume(self, direction: int) -> list[int]:
+        return self._tell("played" if direction == alsaaudio.PCM_PLAYBACK else "heard")
+
+    def getmute(self) -> list[int]:
+        return self._tell("muted")
+
+    def getrec(self) -> list[int]:
+        return self._tell("recording")
+
+    def _tell(self, what: str) -> list[int]:
+        if what not in self._known:
+            raise alsaaudio.ALSAAudioError("Mixer has no such switch")
+        return self._known[what]
+
+
+@pytest.mark.parametrize(
+    ("control", "state"),
+    [
+        (Control(played=[40, 60], muted=[0, 1]), MixerState("M", playback_percent=60, playback_muted=False)),
+        (Control(played=[60, 60], muted=[1, 1]), MixerState("M", playback_percent=60, playback_muted=True)),
+        (Control(heard=[70], recording=[0]), MixerState("M", capture_percent=70, capture_muted=True)),
+        (Control(heard=[], recording=[1]), MixerState("M", capture_muted=False)),
+        (Control(), MixerState("M")),
+    ],
+)
+def test_a_mixer_control_tells_what_it_has(control: Control, state: MixerState) -> None:
+    """The louder channel counts; muted is what no channel plays of."""
+    assert alsa.read_mixer("M", control) == state
+
+
+def test_a_mixer_control_that_is_gone_tells_nothing() -> None:
+    assert alsa.mixer_state(31, "Master") == MixerState("Master")

@@ -29,7 +29,13 @@ def environment(**more: str) -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not _FOREIGN.search(key)} | more
 
 
-async def speakerd(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, typed: str = "") -> Ended:
+async def speakerd(
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    typed: str = "",
+    patience_s: float = PATIENCE_S,
+) -> Ended:
     """Run a command to its end, with what is typed into it; one that does not end is killed and fails the test."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "speakerd", *arguments),
@@ -40,7 +46,7 @@ async def speakerd(*arguments: str, cwd: Path, env: Mapping[str, str] | None = N
         cwd=cwd,
     )
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             out, err = await process.communicate(typed.encode())
     finally:
         if process.returncode is None:
