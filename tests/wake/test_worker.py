@@ -273,3 +273,49 @@ def test_a_failure_is_told_with_its_code(error: Exception, code: str) -> None:
     bench.worker.start()
     bench.wait_for("failed", code, error)
     assert bench.worker.stop(TIMEOUT_S)
+
+
+def test_another_engine_takes_over_between_two_chunks_and_knows_what_was_heard() -> None:
+    """Not a chunk is missed or heard twice; the trigger is the same one, so that one word fires once."""
+    bench = Bench([0.0, 0.0, 0.9])
+    bench.put(3 * CHUNK, 7)
+    bench.drain()
+    other = FakeDetector([0.9, 0.0], word="alexa")
+    bench.worker.use(other, gated=False)
+    bench.put(2 * CHUNK, 8)
+    assert bench.drain() == 2
+    assert [chunk[0] for chunk in other.followed] == [7, 7, 7]
+    assert [chunk[0] for chunk in other.heard] == [8, 8]
+    assert [note[1] for note in bench.notes if note[0] == "detected"] == ["hey_jarvis"], "deaf behind a detection"
+    assert bench.notes.count(("ready",)) == 1
+    assert bench.worker.position_frames == 5 * CHUNK
+
+
+def test_only_what_an_engine_remembers_is_kept_for_the_next() -> None:
+    """Its memory is long enough by its own word."""
+    bench = Bench()
+    for _ in range(3):
+        bench.put(20 * CHUNK)
+        bench.drain()
+    other = FakeDetector()
+    bench.worker.use(other, gated=False)
+    bench.put(CHUNK)
+    bench.drain()
+    assert len(other.followed) == FakeDetector.memory_chunks
+
+
+def test_the_last_engine_counts_and_a_gate_comes_or_goes_with_it() -> None:
+    """Two in a row before a chunk; asleep in a quiet room only where the owner wants that."""
+    bench = Bench()
+    first, last = FakeDetector(), FakeDetector()
+    bench.worker.use(first, gated=False)
+    bench.worker.use(last, gated=True)
+    for _ in range(5):
+        bench.put(39 * CHUNK)
+        bench.drain()
+    assert first.heard == []
+    assert (bench.worker.gate_open, len(last.heard) < 100) == (False, True)
+    bench.worker.use(FakeDetector(), gated=False)
+    bench.put(CHUNK)
+    bench.drain()
+    assert bench.worker.gate_open
