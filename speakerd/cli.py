@@ -71,9 +71,13 @@ def exit_code(error: SpeakerdError) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from speakerd.host.hangup import Hangups
+
+    hangups = Hangups()  # before anything that takes its time
     from speakerd import app, config
     from speakerd.host import control, logs
     from speakerd.host.trace import FileTrace, NoTrace
+    from speakerd.reload import Source
 
     logs.set_up(arguments.log_level)
     loaded = config.load(arguments.config, os.environ)
@@ -85,7 +89,19 @@ def _run(arguments: argparse.Namespace) -> int:
     trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
     socket = control.socket_path(os.environ)
     sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
-    asyncio.run(app.run(loaded.settings, environment=os.environ, trace=trace, socket=socket, sentences=sentences))
+    # A file that was there and is gone is a mistake, not the wish for every default.
+    source = Source(loaded.path, lambda: config.load(loaded.path or arguments.config, os.environ))
+    asyncio.run(
+        app.run(
+            loaded.settings,
+            environment=os.environ,
+            trace=trace,
+            socket=socket,
+            sentences=sentences,
+            source=source,
+            hangups=hangups,
+        )
+    )
     return OK
 
 

@@ -38,7 +38,7 @@ from speakerd.core.actions import (
 )
 from speakerd.core.conversation import step
 from speakerd.core.events import DeadlinePassed, Event, LinkLost, SpeechStarted, StopRequested, WakeWordDetected
-from speakerd.core.state import Limits, State, status_line
+from speakerd.core.state import Limits, Phase, State, status_line
 from speakerd.ports import Clock, Indicator, Link, Loudspeaker, Trace, Uplink, Voice
 
 log = logging.getLogger("speakerd.controller")
@@ -64,6 +64,7 @@ class Controller:
         trace: The diary.
         limits: What the configuration allows.
         call_at: Arms a timer, as ``loop.call_at`` does.
+        on_idle: Told when a conversation has ended, after all that this takes was done.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Controller:
         trace: Trace,
         limits: Limits,
         call_at: Callable[[float, Callable[[], None]], Timer],
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._uplink = uplink
         self._loudspeaker = loudspeaker
@@ -88,6 +90,7 @@ class Controller:
         self._trace = trace
         self._limits = limits
         self._call_at = call_at
+        self._on_idle = on_idle
         self._timer: Timer | None = None
         self._waiting: deque[Event] = deque()
         self._stepping = False
@@ -113,6 +116,18 @@ class Controller:
         """Return one true sentence about the state."""
         return status_line(self.state, self._limits)
 
+    def use(self, limits: Limits) -> None:
+        """Hold to what another configuration allows, from the next event on."""
+        before = self.status_line()
+        self._limits = limits
+        if self.status_line() != before:
+            self._indicator.show(self.status_line())
+
+    @property
+    def limits(self) -> Limits:
+        """What the configuration allows."""
+        return self._limits
+
     def _handle(self, event: Event) -> None:
         if isinstance(event, WakeWordDetected | SpeechStarted | StopRequested):
             # The core never asks: what was heard until now travels with the event.
@@ -129,6 +144,8 @@ class Controller:
             self._arm(self.state.deadline)
         for action in actions:
             self._perform(action)
+        if self.state.phase is Phase.IDLE and before.phase is not Phase.IDLE:
+            self._on_idle()
 
     def _arm(self, deadline: float | None) -> None:
         if self._timer is not None:

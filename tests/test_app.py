@@ -32,10 +32,16 @@ class Board:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.is_ready = asyncio.Event()
+        self.is_reloaded = asyncio.Event()
 
     def ready(self) -> None:
+        if self.is_ready.is_set():
+            self.is_reloaded.set()
         self.told.append("READY")
         self.is_ready.set()
+
+    def reloading(self) -> None:
+        self.told.append("RELOADING")
 
     def stopping(self) -> None:
         self.told.append("STOPPING")
@@ -216,3 +222,16 @@ async def test_that_no_echo_was_found_before_leaves_the_canceller_out(tmp_path, 
         speaker._echoes.note(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
     (kept,) = json.loads((tmp_path / "state" / "echo.json").read_text())["setups"]
     assert kept["hears_echo"] is (cancellation == "auto")
+
+
+async def test_a_reload_is_asked_for_by_command_or_signal(speaker) -> None:
+    """Systemd is told when it begins and ends; the status and the answer say what came of it."""
+    async with running(speaker):
+        answer = await asyncio.to_thread(client.request, speaker.socket, "reload")
+        assert answer["configuration"]["last_reload"]["outcome"] == "unchanged"
+        assert speaker.status()["configuration"] == answer["configuration"]
+        await speaker.board.is_reloaded.wait()
+        assert speaker.board.told[-2:] == ["RELOADING", "READY"]
+        speaker.board.is_reloaded.clear()
+        speaker.reload()
+        await asyncio.wait_for(speaker.board.is_reloaded.wait(), 10)

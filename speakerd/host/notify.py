@@ -1,4 +1,4 @@
-"""What the service manager is told: ready, one true line, stopping. The only module that imports systemd.
+"""What the service manager is told: ready, reloading, one true line, stopping. The only module that imports systemd.
 
 Without ``NOTIFY_SOCKET``, that is outside a unit, nothing is said and systemd's library is not loaded.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import cast
 
@@ -30,6 +31,11 @@ class Notifier:
     def ready(self) -> None:
         """Say that we are up: ``systemctl start`` returns."""
         self._tell("READY=1")
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read again: ``systemctl reload`` waits until we are ready again."""
+        # Not time.monotonic(): systemd compares whole microseconds of the very clock.
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, line: str) -> None:
         """Set the line that ``systemctl status`` shows."""

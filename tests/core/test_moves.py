@@ -24,6 +24,7 @@ from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import BY_REQUEST, DeadlinePassed, Device
 from speakerd.core.moves import (
     after_reply,
+    barge_in,
     end,
     fail_with,
     first_frame,
@@ -158,3 +159,11 @@ class TestAfterReply:
         state, actions = after_reply(replace(SPEAKING, expiring=True), NOW, LIMITS)
         assert (state.link, state.expiring) == (LinkState.CONNECTING, False)
         assert actions == (RenewLink(), OpenUplink(None))
+
+
+def test_what_was_measured_counts_only_while_it_is_asked_for():
+    """A reload that leaves no choice to measurement must not be overruled by what was measured before it."""
+    measured = replace(SPEAKING, barge_in=BargeIn.WAKE_WORD)
+    assert barge_in(measured, LIMITS) is LIMITS.barge_in is BargeIn.SPEECH
+    assert barge_in(measured, replace(LIMITS, barge_in_measured=True)) is BargeIn.WAKE_WORD
+    assert barge_in(SPEAKING, replace(LIMITS, barge_in_measured=True)) is BargeIn.SPEECH

@@ -1,0 +1,202 @@
+"""A daemon that was handed another configuration does what one does that was started with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from speakerd.app import Speaker
+from speakerd.core.changes import WHEN, When, blend, starts_service
+from speakerd.core.echo_path import BargeIn, EchoFigures
+from speakerd.core.errors import LinkError, WakeError
+from speakerd.core.events import Device, DeviceFound, EchoMeasured
+from speakerd.core.settings import Settings
+from speakerd.core.state import OUTDATED
+from speakerd.host.trace import NoTrace
+from speakerd.parts import endpoint_of
+from speakerd.realtime.endpoint import Endpoint
+from tests.core.test_changes import OTHER, with_keys
+from tests.fakes.models import wake_models
+
+HERE = {"service.provider": "embedded", "service.endpoint": "ws://127.0.0.1:9/v1"}
+BASE = HERE | {"audio.capture.device": "no_such_card", "audio.playback.device": "no_such_card"}
+
+CLOUD = {
+    "service.provider": "azure",
+    "service.endpoint": "https://kitchen.openai.azure.com",
+    "auth.method": "api_key",
+    "auth.api_key_file": "/nowhere/key",
+}
+
+
+class Board:
+    """A notifier that nobody reads."""
+
+    def ready(self) -> None:
+        pass
+
+    def reloading(self) -> None:
+        pass
+
+    def stopping(self) -> None:
+        pass
+
+    def show(self, line: str) -> None:
+        pass
+
+
+@contextlib.asynccontextmanager
+async def running(folder: Path, settings: Settings):
+    """Run a speaker without sound cards."""
+    wake_models()
+    own = starts_service(settings)
+    endpoint = Endpoint("ws://127.0.0.1:9/v1", settings.service.model) if own else endpoint_of(settings)
+    state = {"STATE_DIRECTORY": str(folder / "state")}
+    speaker = Speaker(settings, endpoint, NoTrace(), Board(), environment=state)  # type: ignore[arg-type] # all of it that is used
+    task = asyncio.create_task(speaker.run(folder / f"control{id(speaker)}.sock"))
+    try:
+        await until(lambda: all(speaker._ready.values()))
+        yield speaker
+    finally:
+        speaker.stop()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def hand_over(speaker: Speaker, old: Settings, new: Settings) -> None:
+    """Do what a reload does, in its two steps."""
+    refit = speaker._reloader._fitter
+    engine = await refit.make(old, new)
+    between = blend(old, new, {When.NOW})
+    refit.fit(old, between, engine)
+    refit.fit(between, blend(between, new, {When.NOW, When.CONVERSATION}), None)
+    speaker._reloader.running = new
+    await heard_silence(speaker)
+
+
+async def heard_silence(speaker: Speaker) -> None:
+    """Let the ears take up what they were handed."""
+    chunks = speaker._ears.status()["chunks"]
+    speaker._ears.feed(bytes(2 * 1280), None, None, playing=False, muted=False)
+    await until(lambda: speaker._ears.status()["chunks"] > chunks)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Wait for what another thread does."""
+    for _ in range(6000):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+def behaviour(speaker: Speaker) -> dict[str, Any]:
+    """Return all that a configuration decides in a daemon, as far as it can be compared."""
+    microphone, loudspeaker, link, ears = speaker._microphone, speaker._loudspeaker, speaker._link, speaker._ears
+    worker, status = ears._worker, speaker.status()
+    interrupt = link._interrupt
+    spec = link._spec if interrupt is None else link._spec.interrupting(interrupt)
+    return {
+        "limits": speaker.controller.limits,
+        "line": status["line"],
+        "barge_in": status["barge_in"],
+        "session": spec,
+        "place": link._dialler._dial._endpoint,
+        "life": link._longest_session_s,
+        "credentials": type(link._credentials),
+        "key": getattr(link._credentials, "__dict__", {}).get("_file"),
+        "method": status["sign_in"]["method"],
+        "wish": speaker._identity.worker._wish,
+        "desk": (speaker._desk._auth, speaker._desk._attempts is speaker._identity.worker),
+        "cards": (microphone._device, microphone._channel, loudspeaker._device),
+        "earcons": loudspeaker._earcons,
+        "canceller": microphone._echo._canceller is not None,
+        "probes": (microphone._echo._probe is not None, microphone._echo._probe is speaker._echoes.probe),
+        "echo": (speaker._echoes._probes, speaker._echoes._measured_counts, speaker._echoes._file._setup),
+        "calm": microphone._calm._hang_ms,
+        "words": (worker._detector.words, status["wake"]["models"]),
+        "engine": (worker.engine, worker._gate is not None),
+        "trigger": (ears._trigger.threshold, ears._trigger.refractory_s),
+        "language": (speaker._voice._language, speaker._spelling._language),
+        "memory": speaker._memory._span_s,
+        "money": (speaker._accounts._ledger._daily_usd, speaker._accounts._ledger._rate),
+        "books": (speaker._accounts._transcription_model, speaker._accounts._local),
+        "turns": speaker._accounts._turns._book.prices,
+        "transcripts": speaker._reloader.running.log.transcripts,
+    }
+
+
+def wanted(key: str) -> Settings:
+    """Return settings in which one key differs from ``BASE``, and those that go with it."""
+    with_it = CLOUD if key.startswith(("auth.", "service.provider", "service.endpoint")) else {}
+    return with_keys(BASE | with_it | {key: OTHER[key]})
+
+
+@pytest.mark.parametrize("key", WHEN)
+async def test_each_key_changed_in_a_daemon_that_runs_is_as_if_it_was_started_with_it(key: str, tmp_path: Path) -> None:
+    """There and back: every part does the same as in a daemon that has never known anything else."""
+    old, new = with_keys(BASE), wanted(key)
+    assert not starts_service(old)
+    async with running(tmp_path, new) as fresh, running(tmp_path, old) as speaker:
+        await heard_silence(fresh)
+        await heard_silence(speaker)
+        before = behaviour(speaker)
+        await hand_over(speaker, old, new)
+        after, right = behaviour(speaker), behaviour(fresh)
+        assert after == right
+        assert after != before, "this key decides nothing that is compared here"
+        await hand_over(speaker, new, old)
+        assert behaviour(speaker) == before
+
+
+async def test_what_was_measured_of_the_echo_is_forgotten_with_its_cards(tmp_path: Path) -> None:
+    """Another card may have an echo that speech must not cut through; another voice has not."""
+    old = with_keys(BASE)
+    async with running(tmp_path, old) as speaker:
+        speaker.controller.post(EchoMeasured(EchoFigures(), BargeIn.SPEECH))
+        assert speaker.status()["barge_in"] == "speech"
+        voice = with_keys(BASE | {"assistant.voice": "cedar"})
+        await hand_over(speaker, old, voice)
+        assert speaker.status()["barge_in"] == "speech"
+        assert behaviour(speaker)["session"].turn_detection["interrupt_response"] is True
+        await hand_over(speaker, voice, with_keys(BASE | {"audio.playback.device": "other"}))
+        assert speaker.status()["barge_in"] == "wake_word"
+        assert behaviour(speaker)["session"].turn_detection["interrupt_response"] is False
+
+
+async def test_a_model_of_the_own_service_is_asked_for_where_that_is(tmp_path: Path) -> None:
+    """Its address is in no file."""
+    old = with_keys({key: value for key, value in BASE.items() if key != "service.endpoint"})
+    new = old.model_copy(update={"service": old.service.model_copy(update={"model": "other"})})
+    async with running(tmp_path, old) as speaker:
+        await hand_over(speaker, old, new)
+        assert behaviour(speaker)["place"] == Endpoint("ws://127.0.0.1:9/v1", "other")
+
+
+async def test_what_cannot_be_made_raises_before_anything_is_changed(tmp_path: Path) -> None:
+    """A model that is not there, an address that is none."""
+    old = with_keys(BASE)
+    async with running(tmp_path, old) as speaker:
+        before = behaviour(speaker)
+        with pytest.raises(WakeError, match="hey_you"):
+            await speaker._reloader._fitter.make(old, with_keys(BASE | {"wake.models": ["/nowhere/hey_you.onnx"]}))
+        with pytest.raises(LinkError, match="not encrypted"):
+            await speaker._reloader._fitter.make(old, with_keys(BASE | {"service.endpoint": "ws://example.org"}))
+        assert await speaker._reloader._fitter.make(old, with_keys(BASE | {"assistant.voice": "cedar"})) is None
+        assert behaviour(speaker) == before
+
+
+async def test_a_wrong_file_is_in_the_line_until_a_good_one_is_read(tmp_path: Path) -> None:
+    """The limits stay what they were."""
+    old = with_keys(BASE)
+    async with running(tmp_path, old) as speaker:
+        for device in Device:
+            speaker.controller.post(DeviceFound(device))
+        speaker._reloader._fitter.outdate()
+        assert speaker.status()["line"] == f'listening for "hey jarvis"; {OUTDATED}'
+        await hand_over(speaker, old, old)
+        assert speaker.status()["line"] == 'listening for "hey jarvis"'
