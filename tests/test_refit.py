@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from speakerd.app import Speaker
+from speakerd.auth.entra import EntraCredentials
 from speakerd.core.changes import WHEN, When, blend, starts_service
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.errors import LinkError, WakeError
@@ -130,16 +131,17 @@ def behaviour(speaker: Speaker) -> dict[str, Any]:
     }
 
 
-def wanted(key: str) -> Settings:
-    """Return settings in which one key differs from ``BASE``, and those that go with it."""
-    with_it = CLOUD if key.startswith(("auth.", "service.provider", "service.endpoint")) else {}
-    return with_keys(BASE | with_it | {key: OTHER[key]})
+def before_and_after(key: str) -> tuple[Settings, Settings]:
+    """Return settings in which one key differs, and those that go with it where it decides nothing alone."""
+    semantic = {"turn_detection.type": "semantic_vad"} if key == "turn_detection.eagerness" else {}
+    cloud = CLOUD if key.startswith(("auth.", "service.provider", "service.endpoint")) else {}
+    return with_keys(BASE | semantic), with_keys(BASE | semantic | cloud | {key: OTHER[key]})
 
 
 @pytest.mark.parametrize("key", WHEN)
 async def test_each_key_changed_in_a_daemon_that_runs_is_as_if_it_was_started_with_it(key: str, tmp_path: Path) -> None:
     """There and back: every part does the same as in a daemon that has never known anything else."""
-    old, new = with_keys(BASE), wanted(key)
+    old, new = before_and_after(key)
     assert not starts_service(old)
     async with running(tmp_path, new) as fresh, running(tmp_path, old) as speaker:
         await heard_silence(fresh)
@@ -200,3 +202,22 @@ async def test_a_wrong_file_is_in_the_line_until_a_good_one_is_read(tmp_path: Pa
         assert speaker.status()["line"] == f'listening for "hey jarvis"; {OUTDATED}'
         await hand_over(speaker, old, old)
         assert speaker.status()["line"] == 'listening for "hey jarvis"'
+
+
+async def test_somebody_else_to_the_service(tmp_path: Path) -> None:
+    """Entra's sign-in begins as after a start, its end is nobody's trouble, and nothing of it is left running."""
+    old = with_keys(BASE)
+    client = {"auth.client": "01234567-89ab-cdef-0123-456789abcdef", "auth.tenant": "example.onmicrosoft.com"}
+    entra = with_keys(BASE | CLOUD | client | {"auth.method": "device_code", "auth.api_key_file": None})
+    async with running(tmp_path, old) as speaker:
+        for device in Device:
+            speaker.controller.post(DeviceFound(device))
+        await hand_over(speaker, old, entra)
+        identity = speaker._identity
+        assert isinstance(speaker._link._credentials, EntraCredentials)
+        assert speaker._desk._keeper is identity.keeper
+        await until(lambda: speaker.status()["line"] == "signed out: run speakerd login")
+        await hand_over(speaker, entra, old)
+        assert speaker.status()["line"] == 'listening for "hey jarvis"'
+        await until(lambda: "sign-in" not in [task.get_name() for task in asyncio.all_tasks()])
+        assert speaker.status()["sign_in"] == {"method": "none"}
