@@ -47,13 +47,14 @@ from speakerd.host.control import ControlServer
 from speakerd.host.hangup import Hangups
 from speakerd.host.notify import Notifier
 from speakerd.identity import Identity
-from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of
+from speakerd.parts import limits_of, spec_of, spelling_of, voice_of
 from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.refit import Parts, Refit, canceller_of
 from speakerd.reload import Reloader, Source
 from speakerd.requests import Requests
+from speakerd.service_place import ServicePlace, service_place
 from speakerd.sign_in_desk import SignInDesk
 from speakerd.wake.tail import TailCut
 
@@ -82,6 +83,7 @@ class Speaker:
         environment: Of the process.
         sentences: The owner's own sentences that say what is wrong, if there are any.
         source: Where another configuration comes from; None: there is never another.
+        place: Knows where its service is; None: it has an address.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class Speaker:
         environment: Mapping[str, str],
         sentences: Path | None = None,
         source: Source | None = None,
+        place: ServicePlace | None = None,
     ) -> None:
         self._settings = settings
         self._environment = environment
@@ -155,7 +158,7 @@ class Speaker:
         self._reloader = Reloader(
             settings,
             source,
-            fitter=Refit(self._parts(), endpoint),
+            fitter=Refit(self._parts(place or ServicePlace(self.fail))),
             notifier=notifier,
             is_idle=lambda: self.controller.state.phase is Phase.IDLE,
             trace=trace,
@@ -309,7 +312,7 @@ class Speaker:
             trace=self._trace,
         )
 
-    def _parts(self) -> Parts:
+    def _parts(self, place: ServicePlace) -> Parts:
         return Parts(
             accounts=self._accounts,
             controller=self.controller,
@@ -321,6 +324,7 @@ class Speaker:
             spelling=self._spelling,
             memory=self._memory,
             link=self._link,
+            place=place,
             desk=self._desk,
             be=self._be,
             start=self._start,
@@ -473,9 +477,16 @@ async def run(
             if speaker is not None:
                 speaker.fail(error)
 
-        endpoint = await stack.enter_async_context(service_of(settings, on_ended))
+        place = await stack.enter_async_context(service_place(on_ended))
         speaker = Speaker(
-            settings, endpoint, trace, Notifier(), environment=environment, sentences=sentences, source=source
+            settings,
+            await place.reach(settings),
+            trace,
+            Notifier(),
+            environment=environment,
+            sentences=sentences,
+            source=source,
+            place=place,
         )
         loop = asyncio.get_running_loop()
         if hangups is not None:

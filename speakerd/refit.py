@@ -18,7 +18,7 @@ from speakerd.audio.microphone import Microphone
 from speakerd.audio.notices import SpokenNotices
 from speakerd.audio.spelling import SpelledCode
 from speakerd.controller import Controller
-from speakerd.core.changes import changes, starts_service
+from speakerd.core.changes import changes
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import EchoMeasured
 from speakerd.core.memory import Memory
@@ -26,9 +26,10 @@ from speakerd.core.settings import Audio, Settings, Wake
 from speakerd.ears import Ears, maker_of
 from speakerd.echoes import Echoes
 from speakerd.identity import Identity
-from speakerd.parts import barge_in_of, endpoint_of, limits_of, spec_of
+from speakerd.parts import barge_in_of, limits_of, spec_of
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
+from speakerd.service_place import ServicePlace
 from speakerd.sign_in_desk import SignInDesk
 from speakerd.wake.detector import Detector
 
@@ -77,6 +78,9 @@ class Parts:
     link: RealtimeLink
     """The session with the service."""
 
+    place: ServicePlace
+    """Where the service is."""
+
     desk: SignInDesk
     """Where people sign in."""
 
@@ -92,12 +96,11 @@ class Refit:
 
     Args:
         parts: They run already.
-        endpoint: Where the service is; of a service that speakerd has started itself, nobody else knows.
     """
 
-    def __init__(self, parts: Parts, endpoint: Endpoint) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._endpoint = endpoint
+        self._endpoint: Endpoint | None = None  # of the last configuration that was made ready
 
     async def make(self, running: Settings, wanted: Settings) -> Detector | None:
         """Make what another configuration needs and what may fail; nothing of it is used yet.
@@ -108,11 +111,11 @@ class Refit:
         Raises:
             SpeakerdError: a wake word model cannot be used, or the service's address cannot.
         """
-        if not starts_service(wanted):
-            endpoint_of(wanted)
-        if not _touches(_keys(running, wanted), _ENGINE):
-            return None
-        return await asyncio.to_thread(_engine_of, wanted.wake)
+        keys = _keys(running, wanted)
+        engine = await asyncio.to_thread(_engine_of, wanted.wake) if _touches(keys, _ENGINE) else None
+        if _touches(keys, _PLACE):
+            self._endpoint = await self._parts.place.reach(wanted)
+        return engine
 
     def fit(self, before: Settings, after: Settings, detector: Detector | None) -> None:
         """Have every part do what another configuration says, at once.
@@ -140,13 +143,14 @@ class Refit:
         controller = self._parts.controller
         controller.use(replace(controller.limits, is_outdated=True))
 
+    def tidy(self, settings: Settings) -> None:
+        """End what nothing of this configuration uses."""
+        self._parts.place.tidy(settings)
+
     def _fit_link(self, after: Settings, keys: Collection[str]) -> None:
         parts = self._parts
-        endpoint = identity = None
-        if _touches(keys, _PLACE):
-            own = starts_service(after)
-            endpoint = replace(self._endpoint, model=after.service.model) if own else endpoint_of(after)
-            self._endpoint = endpoint
+        endpoint = self._endpoint if _touches(keys, _PLACE) else None
+        identity = None
         if _touches(keys, _WHO):
             identity = parts.be(after)
             parts.desk.use(after.auth, identity.worker, identity.keeper)

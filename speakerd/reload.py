@@ -30,8 +30,6 @@ is a good configuration (guess: editors take a few milliseconds)."""
 MOST_LOOKS = 20
 """So often a file that keeps changing is looked at before what it says is taken for what is meant (guess)."""
 
-_LIVE = frozenset({When.NOW, When.CONVERSATION})
-
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -52,6 +50,9 @@ class Fitter(Protocol):
 
     def fit(self, before: Settings, after: Settings, detector: Detector | None) -> None:
         """Use it."""
+
+    def tidy(self, settings: Settings) -> None:
+        """End what nothing of it uses."""
 
     def outdate(self) -> None:
         """Say that the new configuration is wrong."""
@@ -109,6 +110,7 @@ class Reloader:
         self._wall = wall
         self._sleep = sleep
         self._asked = asyncio.Event()
+        self._making = False
         self._waiting: list[asyncio.Future[None]] = []
         self._since = wall()
         self._last: dict[str, Any] | None = None
@@ -144,27 +146,28 @@ class Reloader:
     def settle(self) -> None:
         """Have all hold that waited for the end of a conversation."""
         if self._is_idle():
-            self._use(blend(self.running, self._wanted, _LIVE), None)
+            self._use(self._wanted, None)
 
     def status(self) -> dict[str, Any]:
         """Return how it stands, as plain data."""
-        left = changes(self.running, self._wanted)
         return {
             "path": None if self._path is None else str(self._path),
             "since": self._since.isoformat(timespec="seconds"),
             "last_reload": self._last,
-            "next_conversation": [change.key for change in left if change.when is When.CONVERSATION],
-            "next_start": [change.key for change in left if change.when is When.START],
+            "next_conversation": [change.key for change in changes(self.running, self._wanted)],
         }
 
     async def _reload(self) -> None:
+        self._making = True
         try:
             loaded = await self._read()
             detector = await self._fitter.make(self.running, loaded.settings)
         except SpeakerdError as error:
+            self._making = False
             self._refuse(error)
             return
-        found = changes(self._wanted, loaded.settings, running=self.running)
+        self._making = False
+        found = changes(self._wanted, loaded.settings)
         self._tell(found, loaded)
         self._wanted, self._path = loaded.settings, loaded.path
         self._since = self._wall()
@@ -174,14 +177,20 @@ class Reloader:
             "changes": [str(change) for change in found],
             "problems": [],
         }
-        whens = _LIVE if self._is_idle() else frozenset({When.NOW})
-        self._use(blend(self.running, self._wanted, whens), detector, anew=True)
+        after = self._wanted if self._is_idle() else blend(self.running, self._wanted, {When.NOW})
+        self._use(after, detector, anew=True)
 
     def _use(self, after: Settings, detector: Detector | None, *, anew: bool = False) -> None:
         """Hand a configuration to the parts, if it is another one; what they read besides, anew if asked."""
         before, self.running = self.running, after
         if anew or before != after:
             self._fitter.fit(before, after, detector)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """End what was needed for a change that is over, or will not come; not while one is being made ready."""
+        if self.running == self._wanted and not self._making:
+            self._fitter.tidy(self.running)
 
     async def _read(self) -> Loaded:
         """Read the file until it says the same twice.
@@ -211,7 +220,7 @@ class Reloader:
         """Keep what holds, and say why."""
         problems = str(error).splitlines()
         if not isinstance(error, ConfigError):
-            key = "wake" if isinstance(error, WakeError) else "service.endpoint"
+            key = "wake" if isinstance(error, WakeError) else "service"
             problems = [f"{self._path}: {key}: {error}"]
         for problem in problems:
             log.error("configuration: %s", problem)
@@ -223,11 +232,9 @@ class Reloader:
             "problems": problems,
         }
         self._fitter.outdate()
+        self._tidy()
 
     def _tell(self, found: tuple[Change, ...], loaded: Loaded) -> None:
         log.info("%s", describe(found))
-        late = [change.key for change in found if change.when is When.START]
-        if late:
-            log.warning("takes effect with the next start: %s", ", ".join(late))
         for note in loaded.notes:
             log.warning("%s", note)

@@ -68,7 +68,7 @@ class Requests:
         state = self._controller.state
         if state.over_budget and not state.muted and state.phase is Phase.IDLE:
             sentence = (
-                "today's budget is spent: wait for tomorrow, or raise budget.daily_usd and systemctl reload speakerd"
+                "today's budget is spent: wait for tomorrow, or raise budget.daily_usd (then: systemctl reload speakerd)"
             )
             raise SpeakerdError("over-budget", sentence, Remedy.OPERATOR)
         return {"line": self._controller.status_line()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from speakerd.app import Speaker
 from speakerd.auth.entra import EntraCredentials
 from speakerd.core.changes import WHEN, When, blend, starts_service
 from speakerd.core.echo_path import BargeIn, EchoFigures
-from speakerd.core.errors import LinkError, WakeError
+from speakerd.core.errors import LinkError, SpeakerdError, WakeError
 from speakerd.core.events import Device, DeviceFound, EchoMeasured
 from speakerd.core.settings import Settings
 from speakerd.core.state import OUTDATED
 from speakerd.host.trace import NoTrace
 from speakerd.parts import endpoint_of
-from speakerd.realtime.endpoint import Endpoint
+from speakerd.service_place import service_place
 from tests.core.test_changes import OTHER, with_keys
 from tests.fakes.models import wake_models
 
@@ -55,17 +56,23 @@ class Board:
 async def running(folder: Path, settings: Settings):
     """Run a speaker without sound cards."""
     wake_models()
-    own = starts_service(settings)
-    endpoint = Endpoint("ws://127.0.0.1:9/v1", settings.service.model) if own else endpoint_of(settings)
+    endpoint = endpoint_of(settings)
     state = {"STATE_DIRECTORY": str(folder / "state")}
-    speaker = Speaker(settings, endpoint, NoTrace(), Board(), environment=state)  # type: ignore[arg-type] # all of it that is used
-    task = asyncio.create_task(speaker.run(folder / f"control{id(speaker)}.sock"))
-    try:
-        await until(lambda: all(speaker._ready.values()))
-        yield speaker
-    finally:
-        speaker.stop()
-        await asyncio.gather(task, return_exceptions=True)
+    async with service_place(fail) as places:
+        speaker = Speaker(settings, endpoint, NoTrace(), Board(), environment=state, place=places)  # type: ignore[arg-type] # all of it that is used
+        speaker.places = places
+        task = asyncio.create_task(speaker.run(folder / f"control{id(speaker)}.sock"))
+        try:
+            await until(lambda: all(speaker._ready.values()))
+            yield speaker
+        finally:
+            speaker.stop()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def fail(error: SpeakerdError) -> None:
+    """Nobody ends by itself here."""
+    raise error
 
 
 async def hand_over(speaker: Speaker, old: Settings, new: Settings) -> None:
@@ -170,13 +177,24 @@ async def test_what_was_measured_of_the_echo_is_forgotten_with_its_cards(tmp_pat
         assert behaviour(speaker)["session"].turn_detection["interrupt_response"] is False
 
 
-async def test_a_model_of_the_own_service_is_asked_for_where_that_is(tmp_path: Path) -> None:
-    """Its address is in no file."""
-    old = with_keys({key: value for key, value in BASE.items() if key != "service.endpoint"})
-    new = old.model_copy(update={"service": old.service.model_copy(update={"model": "other"})})
+async def test_the_own_service_comes_and_goes(tmp_path: Path) -> None:
+    """It is started before it is needed and ended when it is no more; meanwhile the model is asked for where it is."""
+    old = with_keys(BASE)
+    own = with_keys({key: value for key, value in BASE.items() if key != "service.endpoint"})
+    other = own.model_copy(update={"service": own.service.model_copy(update={"model": "other"})})
     async with running(tmp_path, old) as speaker:
-        await hand_over(speaker, old, new)
-        assert behaviour(speaker)["place"] == Endpoint("ws://127.0.0.1:9/v1", "other")
+        refit = speaker._reloader._fitter
+        await hand_over(speaker, old, own)
+        place = behaviour(speaker)["place"]
+        assert place != endpoint_of(old)
+        await hand_over(speaker, own, other)
+        assert behaviour(speaker)["place"] == replace(place, model="other")
+        refit.tidy(other)
+        assert speaker.places._own is not None
+        await hand_over(speaker, other, old)
+        refit.tidy(old)
+        assert behaviour(speaker)["place"] == endpoint_of(old)
+        await until(lambda: not speaker.places._tasks)
 
 
 async def test_what_cannot_be_made_raises_before_anything_is_changed(tmp_path: Path) -> None:

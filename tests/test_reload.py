@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class House:
         self.fits: list[tuple[Settings, Settings, object]] = []
         self.failure: SpeakerdError | None = None
         self.outdated = 0
+        self.tidied: list[Settings] = []
+        self.on_make: Callable[[], None] = lambda: None
         self.texts: list[str] = []
         self.sleeps = 0
         self.trace = FakeTrace()
@@ -58,12 +61,16 @@ class House:
             self.path.write_text(self.texts.pop(0))
 
     async def make(self, running: Settings, wanted: Settings) -> Any:
+        self.on_make()
         if self.failure is not None:
             raise self.failure
         return self.engine if running.wake != wanted.wake else None
 
     def fit(self, before: Settings, after: Settings, detector: object) -> None:
         self.fits.append((before, after, detector))
+
+    def tidy(self, settings: Settings) -> None:
+        self.tidied.append(settings)
 
     def outdate(self) -> None:
         self.outdated += 1
@@ -122,7 +129,6 @@ async def test_what_changed_holds_is_told_and_systemd_waits_for_it(house, caplog
             "problems": [],
         },
         "next_conversation": [],
-        "next_start": [],
     }
     await asyncio.sleep(0)
     assert house.told == ["RELOADING", "READY"]
@@ -162,18 +168,19 @@ async def test_a_conversation_keeps_what_it_began_with(house) -> None:
     assert len(house.fits) == 3
 
 
-async def test_what_takes_a_start_is_named_until_then(house, caplog) -> None:
-    """In the journal as a warning, once; in the status as long as it is true; and it is taken back by a file."""
-    cloud = "service: {provider: openai}\nauth: {method: api_key, api_key_file: /k}\nassistant: {voice: cedar}\n"
-    late = ["service.provider", "auth.method", "auth.api_key_file"]
-    assert (await house.reload(cloud))["next_start"] == late
-    assert f"takes effect with the next start: {', '.join(late)}" in caplog.messages
-    assert house.reloader.running == Settings.model_validate({"assistant": {"voice": "cedar"}})
-    caplog.clear()
-    status = await house.reload()
-    assert (status["last_reload"]["outcome"], status["next_start"]) == ("unchanged", late)
-    assert caplog.messages == []
-    assert (await house.reload("assistant: {voice: cedar}\n"))["next_start"] == []
+async def test_what_was_made_for_a_change_is_kept_until_that_is_over(house) -> None:
+    """Nothing is tidied up while another configuration waits or is being made; afterwards for what holds."""
+    house.idle = False
+    cloud = "service: {provider: openai}\nauth: {method: api_key, api_key_file: /k}\n"
+    await house.reload(cloud)
+    await house.reload("assistant: {voise: x}\n")
+    assert house.tidied == []
+    house.on_make = house.reloader.settle  # the conversation ends while an engine is made for a third
+    house.idle = True
+    await house.reload("wake: {models: [alexa]}\n")
+    assert [tidied.wake.models for tidied in house.tidied] == [("alexa",)]
+    await house.reload("assistant: {voise: x}\n")
+    assert len(house.tidied) == 2, "what was made for the wrong one, too"
 
 
 BROKEN = [
@@ -217,7 +224,7 @@ async def test_a_file_that_is_gone_or_closed_changes_nothing(house) -> None:
     ("failure", "key"),
     [
         (WakeError("wake-model-missing", "/x.onnx is not there", Remedy.OPERATOR), "wake: /x.onnx is not there"),
-        (LinkError("endpoint-invalid", "no host", Remedy.EXIT), "service.endpoint: no host"),
+        (LinkError("endpoint-invalid", "no host", Remedy.EXIT), "service: no host"),
     ],
 )
 async def test_what_cannot_be_made_is_a_wrong_file(house, failure, key) -> None:

@@ -29,9 +29,6 @@ class When(enum.Enum):
     CONVERSATION = "with the next conversation"
     """As soon as nobody is in a conversation; one that is under way goes on as it began."""
 
-    START = "with the next start"
-    """Not in this process."""
-
 
 _N, _C = When.NOW, When.CONVERSATION
 
@@ -75,10 +72,7 @@ WHEN: Mapping[str, When] = {
     "budget.prices": _N,
     "log.transcripts": _N,
 }
-"""When a change of each key holds, unless the service that speakerd starts itself comes or goes with it."""
-
-_ABOUT_THE_SERVICE = ("service.", "auth.")
-"""What belongs together: who answers, and who we are to it."""
+"""When a change of each key holds. There is none that takes a start."""
 
 _NAMES_ONLY = frozenset({"service.session", "budget.prices"})
 """Of these only the names of what changed are shown: nobody knows what a service's own field holds."""
@@ -111,21 +105,15 @@ def starts_service(settings: Settings) -> bool:
     return settings.service.provider == "embedded" and settings.service.endpoint is None
 
 
-def changes(old: Settings, new: Settings, *, running: Settings | None = None) -> tuple[Change, ...]:
+def changes(old: Settings, new: Settings) -> tuple[Change, ...]:
     """Return what differs, in the order of the model.
 
     Args:
-        old: What the file said before.
-        new: What it says now.
-        running: What holds in the daemon; None: the old one.
+        old: What was before.
+        new: What is now.
     """
-    moves = starts_service(running or old) != starts_service(new)
-
-    def when(key: str) -> When:
-        return When.START if moves and key.startswith(_ABOUT_THE_SERVICE) else WHEN[key]
-
     after = dict(keys(new))
-    return tuple(Change(key, value, after[key], when(key)) for key, value in keys(old) if value != after[key])
+    return tuple(Change(key, value, after[key], WHEN[key]) for key, value in keys(old) if value != after[key])
 
 
 def blend(running: Settings, wanted: Settings, whens: Collection[When]) -> Settings:

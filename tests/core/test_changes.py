@@ -24,8 +24,6 @@ from speakerd.core.changes import (
 )
 from speakerd.core.settings import Settings
 
-AZURE = {"provider": "azure", "endpoint": "https://kitchen.openai.azure.com"}
-
 OTHER: dict[str, Any] = {
     "assistant.voice": "cedar",
     "assistant.instructions": "You are a pirate.\nBe brief.\n",
@@ -126,39 +124,19 @@ def test_nothing_changed() -> None:
 
 @given(st.lists(st.sampled_from(list(OTHER))), st.lists(st.sampled_from(list(OTHER))))
 def test_step_by_step_comes_to_the_same(first: list[str], second: list[str]) -> None:
-    """What may hold now, then what waited, then what a start brings: in the end all that is wanted holds."""
+    """What may hold now, then what waited: in the end all that is wanted holds."""
     old, new = (with_keys({key: OTHER[key] for key in keys_}) for keys_ in (first, second))
     running = blend(old, new, {When.NOW})
     assert {change.when for change in changes(old, running)} <= {When.NOW}
-    running = blend(running, new, {When.NOW, When.CONVERSATION})
-    left = changes(running, new)
-    assert {change.when for change in left} <= {When.START}
-    assert bool(left) <= (starts_service(old) != starts_service(new))
-    assert blend(running, new, set(When)) == new
+    assert {change.when for change in changes(running, new)} <= {When.CONVERSATION}
+    assert blend(running, new, {When.CONVERSATION}) == new
 
 
-def test_a_service_that_comes_or_goes_waits_for_a_start_with_all_that_belongs_to_it() -> None:
-    """A credential for Azure is of no use to the embedded service, nor the other way round; a voice is."""
-    new = settings(service__provider="openai", service__model="x", auth__method="api_key", assistant__voice="cedar")
-    whens = {change.key: change.when for change in changes(Settings(), new)}
-    assert whens == {
-        "assistant.voice": When.CONVERSATION,
-        "service.provider": When.START,
-        "service.model": When.START,
-        "auth.method": When.START,
-    }
-    between = blend(Settings(), new, {When.NOW, When.CONVERSATION})
-    assert (between.assistant.voice, between.service) == ("cedar", Settings().service)
-    # Changed once more, it still waits, though the file before said the same place.
-    newer = settings(service__provider="openai", service__model="y", auth__method="api_key", assistant__voice="cedar")
-    (change,) = changes(new, newer, running=between)
-    assert (change.key, change.when) == ("service.model", When.START)
-
-
-def test_from_one_cloud_to_another_is_no_reason_to_start_anew() -> None:
-    """Only the service that speakerd starts itself is."""
-    new = settings(service__provider="openai", auth__method="api_key")
-    assert {change.when for change in changes(CLOUD, new)} == {When.CONVERSATION}
+@pytest.mark.parametrize(("service", "starts"), [({}, True), ({"endpoint": "ws://127.0.0.1:1"}, False)])
+def test_who_starts_the_service(service: dict[str, str], starts: bool) -> None:
+    """The embedded one without an address is ours to start; whoever has an address runs already."""
+    assert starts_service(Settings.model_validate({"service": service})) is starts
+    assert not starts_service(CLOUD)
 
 
 def test_the_line_groups_by_moment() -> None:
