@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
+import time
+
+import pytest
 
 from speakerd.core.state import OUTDATED
 from speakerd.demo.stage import merged
@@ -200,6 +205,37 @@ async def test_hangups_at_any_moment(play, voice):
         await converse(stage, voice)
         os.kill(stage.daemon.pid, signal.SIGHUP)
         assert await stage.stop_daemon() == 0
+
+
+async def test_systemd_is_told_when_a_reload_begins_and_ends(play, tmp_path):
+    """``systemctl reload`` waits for it, after a good file and a wrong one alike, and sees what is wrong."""
+    pytest.importorskip("systemd.daemon", reason="systemd-python is not built here")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(RELOADED_S)
+        environment = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        async with play(environment=environment, start_service=False) as stage:
+            assert await told(manager, "READY=1") == []
+            await reload(stage, {"assistant": {"voice": "cedar"}})
+            begun, *between = await told(manager, "READY=1")
+            while not begun.startswith("RELOADING=1"):  # the status line of the start
+                begun, *between = between
+            moment_us = int(begun.removeprefix("RELOADING=1\nMONOTONIC_USEC="))
+            assert 0 < time.monotonic_ns() // 1000 - moment_us < RELOADED_S * 1e6
+            assert between == []
+            stage.config_path.write_text("assistant: {voise: x}")
+            await hang_up(stage)
+            begun, *between = await told(manager, "READY=1")
+            assert begun.startswith("RELOADING=1")
+            assert between == [f"STATUS={WAITING}; {OUTDATED}"]
+
+
+async def told(manager, end):
+    """Return what the service manager was told before this, in order."""
+    heard = []
+    while not heard or heard[-1] != end:
+        heard.append((await asyncio.to_thread(manager.recv, 4096)).decode())
+    return heard[:-1]
 
 
 def services(stage):

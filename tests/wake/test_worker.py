@@ -11,9 +11,13 @@ import pytest
 from speakerd.audio.ring import make_ring
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.core.wake_gate import WakeTrigger
+from speakerd.wake import models
 from speakerd.wake.detector import Detector
+from speakerd.wake.lean import Lean
 from speakerd.wake.worker import WakeWorker
 from tests.fakes.detector import FakeDetector
+from tests.fakes.models import wake_models
+from tests.fakes.voices import say
 
 CHUNK = 1280
 TIMEOUT_S = 10.0
@@ -319,3 +323,30 @@ def test_the_last_engine_counts_and_a_gate_comes_or_goes_with_it() -> None:
     bench.put(CHUNK)
     bench.drain()
     assert bench.worker.gate_open
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_word_is_heard_through_a_change_of_the_engine_at_any_moment_of_it(gated: bool) -> None:
+    """With the real engine: the same detection, with the same score, wherever in the word another one takes over."""
+    wake_models()
+    words, features = {"hey_jarvis": models.resolve("hey_jarvis")}, models.features()
+    said = say("hey jarvis", 16_000)
+    heard = np.random.default_rng(1).normal(0, 5, len(said) + 4 * 16_000)
+    heard[3 * 16_000 : 3 * 16_000 + len(said)] += said
+    chunks = np.split(heard.astype("<i2")[: len(heard) // CHUNK * CHUNK], len(heard) // CHUNK)
+
+    def detections(change_at: int | None) -> list[tuple[object, ...]]:
+        bench = Bench(make=lambda: Lean(words, features), gated=gated)
+        for number, chunk in enumerate(chunks):
+            if number == change_at:
+                bench.worker.use(Lean(words, features), gated=gated)
+            bench.producer.write(chunk.tobytes())
+            bench.drain()
+        return [note for note in bench.notes if note[0] == "detected"]
+
+    ((_, _, score, place),) = undisturbed = detections(None)
+    begun = 3 * 16_000 // CHUNK
+    for change_at in range(begun - 2, int(str(place)) // CHUNK + 1, 4):
+        ((_, _, changed_score, changed_place),) = changed = detections(change_at)
+        assert changed_place == place, (change_at, changed, undisturbed)
+        assert changed_score == pytest.approx(score, abs=1e-4)
