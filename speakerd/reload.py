@@ -235,6 +235,6 @@ class Reloader:
         self._tidy()
 
     def _tell(self, found: tuple[Change, ...], loaded: Loaded) -> None:
-        log.info("%s", describe(found))
+        log.info("%s", describe(found, busy=not self._is_idle()))
         for note in loaded.notes:
             log.warning("%s", note)

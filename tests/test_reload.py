@@ -117,8 +117,7 @@ async def test_what_changed_holds_is_told_and_systemd_waits_for_it(house, caplog
     assert house.reloader.running == house.read().settings
     ((before, after, engine),) = house.fits
     assert (before, after.assistant.voice, engine) == (Settings(), "cedar", None)
-    line = "configuration: 2 changes: budget.daily_usd null -> 2.0; with the next conversation: assistant.voice marin"
-    assert caplog.messages == [f"{line} -> cedar"]
+    assert caplog.messages == ["configuration: 2 changes: assistant.voice marin -> cedar; budget.daily_usd null -> 2.0"]
     assert status == {
         "path": str(house.path),
         "since": "2026-11-28T12:00:00+00:00",
@@ -149,11 +148,13 @@ async def test_nothing_changed_is_said_and_parts_look_at_their_files_again(house
     assert house.fits == [(Settings(), Settings(), None)]
 
 
-async def test_a_conversation_keeps_what_it_began_with(house) -> None:
+async def test_a_conversation_keeps_what_it_began_with(house, caplog) -> None:
     """What may change in it does; the rest comes with its end, once, whatever the file has become by then."""
     house.idle = False
+    caplog.set_level(logging.INFO, "speakerd.reload")
     status = await house.reload("assistant: {voice: ash}\nwake: {threshold: strict}\n")
     assert status["next_conversation"] == ["assistant.voice"]
+    assert "with the next conversation: assistant.voice marin -> ash" in caplog.messages[-1]
     assert house.fits[-1][1] == Settings.model_validate({"wake": {"threshold": "strict"}})
     assert house.fits[-1][2] is house.engine
     house.reloader.settle()

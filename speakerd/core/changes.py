@@ -139,16 +139,20 @@ def keys(settings: Section, above: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{above}{name}", value
 
 
-def describe(found: Collection[Change]) -> str:
-    """Return one line for the journal: how many changes, which, and from when they hold."""
+def describe(found: Collection[Change], *, busy: bool) -> str:
+    """Return one line for the journal: how many changes, which, and from when they hold where that is not now.
+
+    Args:
+        found: The changes.
+        busy: Somebody is in a conversation, which goes on as it began.
+    """
     if not found:
         return NOTHING_CHANGED
-    groups = []
-    for when in When:
-        told = "; ".join(str(change) for change in found if change.when is when)
-        if told:
-            groups.append(told if when is When.NOW else f"{when.value}: {told}")
-    return f"configuration: {len(found)} change{'s'[: len(found) != 1]}: {'; '.join(groups)}"
+    late = [change for change in found if busy and change.when is not When.NOW]
+    told = [str(change) for change in found if change not in late]
+    if late:
+        told.append(f"{When.CONVERSATION.value}: {'; '.join(map(str, late))}")
+    return f"configuration: {len(found)} change{'s'[: len(found) != 1]}: {'; '.join(told)}"
 
 
 def shown(key: str, value: object) -> str:

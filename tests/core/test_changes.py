@@ -119,7 +119,7 @@ def test_nothing_changed() -> None:
     """The same twice is no change, and blends to itself."""
     assert changes(CLOUD, CLOUD) == ()
     assert blend(CLOUD, CLOUD, set(When)) == CLOUD
-    assert describe(()) == NOTHING_CHANGED
+    assert describe((), busy=True) == NOTHING_CHANGED
 
 
 @given(st.lists(st.sampled_from(list(OTHER))), st.lists(st.sampled_from(list(OTHER))))
@@ -139,21 +139,17 @@ def test_who_starts_the_service(service: dict[str, str], starts: bool) -> None:
     assert not starts_service(CLOUD)
 
 
-def test_the_line_groups_by_moment() -> None:
-    """What holds at once first, then what waits, each with both values."""
-    new = settings(
-        assistant__voice="cedar",
-        budget__daily_usd=2,
-        wake__models=["alexa"],
-        log__transcripts=True,
-        auth__method="none",
-    )
-    assert describe(changes(Settings(), new)) == (
-        "configuration: 4 changes: wake.models [hey_jarvis] -> [alexa]; budget.daily_usd null -> 2.0; "
-        "log.transcripts false -> true; with the next conversation: assistant.voice marin -> cedar"
-    )
-    one = describe(changes(Settings(), settings(assistant__voice="cedar")))
-    assert one == "configuration: 1 change: with the next conversation: assistant.voice marin -> cedar"
+def test_the_line_says_what_waits() -> None:
+    """In a conversation what holds at once comes first; where nobody is in one, all of it holds."""
+    new = settings(assistant__voice="cedar", budget__daily_usd=2, wake__models=["alexa"], log__transcripts=True)
+    found = changes(Settings(), new)
+    voice, rest = "assistant.voice marin -> cedar", "budget.daily_usd null -> 2.0; log.transcripts false -> true"
+    words = "wake.models [hey_jarvis] -> [alexa]"
+    waits = f"configuration: 4 changes: {words}; {rest}; with the next conversation: {voice}"
+    assert describe(found, busy=True) == waits
+    assert describe(found, busy=False) == f"configuration: 4 changes: {voice}; {words}; {rest}"
+    assert describe(found[:1], busy=False) == f"configuration: 1 change: {voice}"
+    assert describe(found[:1], busy=True) == f"configuration: 1 change: with the next conversation: {voice}"
 
 
 def test_values_are_shown_on_one_short_line() -> None:

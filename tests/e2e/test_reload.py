@@ -43,7 +43,7 @@ async def test_another_voice_is_in_the_next_session(play, voice):
         assert after["audio"]["input"]["turn_detection"]["silence_duration_ms"] == 400
         assert after["max_output_tokens"] == 500
         log = stage.log()
-        assert "configuration: 5 changes: with the next conversation: assistant.voice marin -> cedar; " in log
+        assert "configuration: 5 changes: assistant.voice marin -> cedar; " in log
         assert "service.session (max_output_tokens)" in log
         assert (await reload(stage))["last_reload"]["outcome"] == "unchanged"
         assert "configuration: nothing changed" in stage.log()
@@ -65,6 +65,7 @@ async def test_a_conversation_goes_on_as_it_began(play, voice):
         }
         waits = ["assistant.voice", "audio.capture.device", "audio.playback.device"]
         assert (await reload(stage, new))["next_conversation"] == waits
+        assert "with the next conversation: assistant.voice marin -> cedar; audio.capture.device" in stage.log()
         asked, _ = stage.say(voice("And what day is it?"))
         await stage.wait_for("state", before="speaking", after="follow-up", after_s=asked, timeout_s=20)
         status = await stage.status()
