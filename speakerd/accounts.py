@@ -49,11 +49,7 @@ class Accounts:
         now: Callable[[], float],
         call_at: Callable[[float, Callable[[], None]], Timer],
     ) -> None:
-        self._transcription_model = settings.service.transcription
-        self._local = settings.service.provider == "embedded"
-        rate = _rate_of(settings)
-        if not rate.known:
-            log.warning("prices: %s", rate.source)
+        rate = self._begin(settings)
         self._ledger = Ledger(ledger_path(environment), rate=rate, daily_usd=settings.budget.daily_usd, on_over=on_over)
         self._turns = TurnLog(
             trace=trace,
@@ -66,6 +62,12 @@ class Accounts:
         self._now = now
         self._last: tuple[float, TurnRecord] | None = None
         self.trace: Trace = self._turns
+
+    def use(self, settings: Settings) -> None:
+        """Count by another configuration from now on; what was counted stays as it is."""
+        rate = self._begin(settings)
+        self._turns.use(rate.prices)
+        self._ledger.use(rate, settings.budget.daily_usd)
 
     async def run(self) -> None:
         """Keep the ledger on disk. Ends: by cancellation."""
@@ -121,6 +123,14 @@ class Accounts:
         )
         self._turns.note_transcription(usd)
         self._ledger.add_usd(usd)
+
+    def _begin(self, settings: Settings) -> Rate:
+        self._transcription_model = settings.service.transcription
+        self._local = settings.service.provider == "embedded"
+        rate = _rate_of(settings)
+        if not rate.known:
+            log.warning("prices: %s", rate.source)
+        return rate
 
 
 class ChatAccounts:

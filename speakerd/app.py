@@ -11,14 +11,13 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 from speakerd.accounts import Accounts
 from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messages
-from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.mixer import Mixer
@@ -33,6 +32,7 @@ from speakerd.core.events import (
     Event,
     MuteChanged,
     PauseHeard,
+    SignInChanged,
     WakeWordApproached,
     WakeWordDetected,
 )
@@ -40,6 +40,7 @@ from speakerd.core.memory import Memory
 from speakerd.core.moves import barge_in
 from speakerd.core.pulse import Part
 from speakerd.core.settings import Audio, Settings
+from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Phase
 from speakerd.core.story import Kind, story
 from speakerd.core.turn_record import Counts
@@ -47,15 +48,19 @@ from speakerd.core.units import Frames, ItemId
 from speakerd.ears import Ears
 from speakerd.echoes import Echoes
 from speakerd.host.control import ControlServer
+from speakerd.host.hangup import Hangups
 from speakerd.host.kept import Kept
 from speakerd.host.notify import Notifier
 from speakerd.host.places import state_folder
 from speakerd.identity import Identity
-from speakerd.parts import limits_of, service_of, spec_of, spelling_of, voice_of, what_holds
+from speakerd.parts import limits_of, spec_of, spelling_of, voice_of, what_holds
 from speakerd.ports import Trace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
+from speakerd.refit import Parts, Refit, canceller_of
+from speakerd.reload import Reloader, Source
 from speakerd.requests import Requests
+from speakerd.service_place import ServicePlace, service_place
 from speakerd.sign_in_desk import SignInDesk
 from speakerd.text_desk import TextDesk
 from speakerd.vitals import watchdog_of
@@ -86,6 +91,8 @@ class Speaker:
         notifier: Where people and systemd look.
         environment: Of the process.
         sentences: The owner's own sentences that say what is wrong, if there are any.
+        source: Where another configuration comes from; None: there is never another.
+        place: Knows where its service is; None: it has an address.
     """
 
     def __init__(
@@ -97,9 +104,12 @@ class Speaker:
         *,
         environment: Mapping[str, str],
         sentences: Path | None = None,
+        source: Source | None = None,
+        place: ServicePlace | None = None,
     ) -> None:
         self._settings = settings
-        self._limits = limits_of(settings)
+        self._environment = environment
+        limits = limits_of(settings)
         self._built = False
         self._notifier = notifier
         self._loop = asyncio.get_running_loop()
@@ -108,6 +118,8 @@ class Speaker:
         self._line_since_s = self._since_s
         self._failure: BaseException | None = None
         self._stop = asyncio.Event()
+        self._group = asyncio.TaskGroup()
+        self._tasks: list[asyncio.Task[None]] = []
 
         self._accounts = Accounts(
             settings,
@@ -119,11 +131,11 @@ class Speaker:
             call_at=self._loop.call_at,
         )
         self._trace = trace = self._accounts.trace
-        self._identity = Identity(settings, environment, on_change=self._post, call_at=self._loop.call_at)
+        self._identity = self._make_identity(settings)
         self._memory = Memory(settings.conversation.memory_minutes)
         self._loudspeaker = self._make_loudspeaker(settings.audio)
         self._echoes = Echoes(
-            settings.audio, environment, measured_counts=self._limits.barge_in_measured, on_measured=self._post
+            settings.audio, environment, measured_counts=limits.barge_in_measured, on_measured=self._post
         )
         self._microphone = self._make_microphone(settings.audio)
         self._tail_cut = TailCut(
@@ -131,7 +143,6 @@ class Speaker:
         )
         self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
-        self._desk = self._make_desk(sentences)
         self._watchdog = watchdog_of(
             environment,
             feed=notifier.alive,
@@ -151,21 +162,26 @@ class Speaker:
         self._volume = Volume(
             Mixer(playback.device, playback.mixer),
             self._loudspeaker.set_gain,
-            wanted=playback.volume if self._kept.choices.volume is None else self._kept.choices.volume,
+            begin=playback.volume,
+            chosen=self._kept.choices.volume,
             keep=lambda percent: self._kept.keep(volume=percent),
         )
+        self._spelling = spelling_of(settings, self._loudspeaker, sentences)
+        self._desk = self._make_desk()
+        self._voice = voice_of(settings, self._loudspeaker, sentences)
         self._built = True
         self.controller = Controller(
             uplink=self._tail_cut,
             loudspeaker=self._loudspeaker,
-            voice=voice_of(settings, self._loudspeaker, sentences),
+            voice=self._voice,
             link=self._link,
             indicator=self,
             clock=MonotonicClock(),
             trace=trace,
-            limits=self._limits,
+            limits=limits,
             call_at=self._loop.call_at,
             on_step=self._texts.on_step,
+            on_idle=self._settle,
         )
         self._requests = Requests(
             self.controller,
@@ -173,6 +189,14 @@ class Speaker:
             loudspeaker=self._loudspeaker,
             on_wake=self._wake_by_request,
             on_mute=lambda muted: self._kept.keep(muted=muted),
+        )
+        self._reloader = Reloader(
+            settings,
+            source,
+            fitter=Refit(self._parts(place or ServicePlace(self.fail))),
+            notifier=notifier,
+            is_idle=lambda: self.controller.state.phase is Phase.IDLE,
+            trace=trace,
         )
 
     async def run(self, socket: Path) -> None:
@@ -195,6 +219,7 @@ class Speaker:
                 **self._desk.handlers,
                 **self._texts.handlers,
                 **self._volume.handlers,
+                "reload": self._reloader.by_request,
             },
         )
         self._loop.set_exception_handler(self._on_loop_error)
@@ -204,22 +229,21 @@ class Speaker:
         # Ears first: what is said while the rest loads is caught up with.
         self._ears.start()
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._microphone.run(), name="microphone"),
-                    group.create_task(self._loudspeaker.run(), name="loudspeaker"),
-                    group.create_task(self._link.run(), name="link"),
-                    group.create_task(control.run(), name="control"),
-                    group.create_task(self._accounts.run(), name="accounts"),
-                    group.create_task(self._echoes.run(), name="echoes"),
-                    group.create_task(self._identity.run(), name="identity"),
-                    group.create_task(self._desk.run(), name="sign-in desk"),
-                    group.create_task(self._warm(), name="warm"),
-                    group.create_task(self._watchdog.run(), name="watchdog"),
-                ]
+            async with self._group:
+                self._start(self._microphone.run(), "microphone")
+                self._start(self._loudspeaker.run(), "loudspeaker")
+                self._start(self._link.run(), "link")
+                self._start(control.run(), "control")
+                self._start(self._accounts.run(), "accounts")
+                self._start(self._echoes.run(), "echoes")
+                self._being = self._start(self._identity.run(), "identity")
+                self._start(self._desk.run(), "sign-in desk")
+                self._start(self._reloader.run(), "reload")
+                self._start(self._warm(), "warm")
+                self._start(self._watchdog.run(), "watchdog")
                 await self._stop.wait()
                 self._notifier.stopping()
-                for task in tasks:
+                for task in self._tasks:
                     task.cancel()
         finally:
             self._ears.stop(STOP_TIMEOUT_S)
@@ -237,6 +261,10 @@ class Speaker:
         self._failure = error
         self._stop.set()
 
+    def reload(self) -> None:
+        """Read the configuration again. Thread: event loop."""
+        self._reloader.ask()
+
     def show(self, line: str) -> None:
         """Show the status line, from when there is one: before all parts have come up it would be alarming."""
         self._line_since_s = time.monotonic()
@@ -252,7 +280,7 @@ class Speaker:
             "turn": state.turn,
             "muted": state.muted,
             "trouble": state.trouble,
-            "barge_in": barge_in(state, self._limits).value,
+            "barge_in": barge_in(state, self.controller.limits).value,
             "uptime_s": round(time.monotonic() - self._since_s, 1),
             "line_since_s": round(time.monotonic() - self._line_since_s, 1),
             "microphone": self._microphone.status(),
@@ -263,7 +291,7 @@ class Speaker:
             "volume": self._volume.shown(),
             "last_turn": self._accounts.last_turn(),
             "spend": self._accounts.today(),
-            "configuration": what_holds(self._settings),
+            "configuration": {**what_holds(self._reloader.running), **self._reloader.status()},
         }
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
@@ -284,7 +312,7 @@ class Speaker:
             device=audio.capture.device,
             channel=audio.capture.channel,
             open_pcm=open_capture,
-            canceller=None if audio.echo_cancellation == "off" else EchoCanceller(),
+            canceller=canceller_of(audio),
             probe=self._echoes.probe,
             far=self._loudspeaker.reference,
             wake_feed=self._feed_wake,
@@ -297,12 +325,15 @@ class Speaker:
             trace=self._trace,
         )
 
-    def _make_desk(self, sentences: Path | None) -> SignInDesk:
+    def _make_identity(self, settings: Settings) -> Identity:
+        return Identity(settings, self._environment, on_change=self._post, call_at=self._loop.call_at)
+
+    def _make_desk(self) -> SignInDesk:
         return SignInDesk(
             self._settings.auth,
             self._identity.worker,
             self._identity.keeper,
-            speak=spelling_of(self._settings, self._loudspeaker, sentences).say,
+            speak=self._spelling.say,
             hush=self._hush_code,
             is_muted=lambda: self.controller.state.muted,
         )
@@ -325,6 +356,44 @@ class Speaker:
             now=time.monotonic,
             trace=self._trace,
         )
+
+    def _parts(self, place: ServicePlace) -> Parts:
+        return Parts(
+            accounts=self._accounts,
+            controller=self.controller,
+            ears=self._ears,
+            echoes=self._echoes,
+            microphone=self._microphone,
+            loudspeaker=self._loudspeaker,
+            volume=self._volume,
+            voice=self._voice,
+            spelling=self._spelling,
+            memory=self._memory,
+            link=self._link,
+            place=place,
+            desk=self._desk,
+            be=self._be,
+            start=self._start,
+        )
+
+    def _start(self, body: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a part until the daemon ends."""
+        task = self._group.create_task(body, name=name)
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+        return task
+
+    def _settle(self) -> None:
+        self._reloader.settle()
+
+    def _be(self, settings: Settings) -> Identity:
+        """Be who another configuration says; nothing is known of that sign-in yet, as after a start."""
+        self._identity.close()
+        self._being.cancel()
+        self._post(SignInChanged(SignInState.OK, usable=True))
+        self._identity = self._make_identity(settings)
+        self._being = self._start(self._identity.run(), "identity")
+        return self._identity
 
     def _feed_wake(self, wake: bytes, heard: bytes | None, played: bytes | None) -> None:
         playing, muted = self._loudspeaker.is_playing, self.controller.state.muted
@@ -387,6 +456,7 @@ class Speaker:
         if all(self._ready.values()):
             seconds = time.monotonic() - self._since_s
             log.info("ready after %.1f s", seconds, extra=story(Kind.READY, seconds=f"{seconds:.1f}"))
+            self._reloader.ready.set()
             self._notifier.ready()
             self._notifier.show(self.controller.status_line())
 
@@ -403,7 +473,7 @@ class Speaker:
     def _note_transcript(self, role: str, item_id: str, text: str) -> None:
         self._memory.said(role, text, time.monotonic(), ItemId(item_id))
         self._texts.on_transcript(role, text)
-        if self._settings.log.transcripts:
+        if self._reloader.running.log.transcripts:
             log.info("%s: %s", role, text)
 
     def _hush_code(self) -> None:
@@ -425,7 +495,14 @@ class Speaker:
 
 
 async def run(
-    settings: Settings, *, environment: Mapping[str, str], trace: Trace, socket: Path, sentences: Path | None = None
+    settings: Settings,
+    *,
+    environment: Mapping[str, str],
+    trace: Trace,
+    socket: Path,
+    sentences: Path | None = None,
+    source: Source | None = None,
+    hangups: Hangups | None = None,
 ) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
@@ -435,6 +512,8 @@ async def run(
         trace: The diary.
         socket: Where the control socket is put.
         sentences: The owner's own sentences that say what is wrong, if there are any.
+        source: Where another configuration comes from; None: there is never another.
+        hangups: By which it is asked for; None: it is not.
 
     Raises:
         SpeakerdError: the daemon cannot run.
@@ -449,9 +528,21 @@ async def run(
             if speaker is not None:
                 speaker.fail(error)
 
-        endpoint = await stack.enter_async_context(service_of(settings, on_ended))
-        speaker = Speaker(settings, endpoint, trace, Notifier(), environment=environment, sentences=sentences)
+        place = await stack.enter_async_context(service_place(on_ended))
+        speaker = Speaker(
+            settings,
+            await place.reach(settings),
+            trace,
+            Notifier(),
+            environment=environment,
+            sentences=sentences,
+            source=source,
+            place=place,
+        )
         loop = asyncio.get_running_loop()
+        if hangups is not None:
+            hangups.listen(loop, speaker.reload)
+            stack.callback(hangups.ignore, loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, speaker.stop)
             stack.callback(loop.remove_signal_handler, number)

@@ -79,10 +79,14 @@ def exit_code(error: SpeakerdError) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from speakerd.host.hangup import Hangups
+
+    hangups = Hangups()  # before anything that takes its time
     from speakerd import app, config
     from speakerd.core.story import Kind, story
     from speakerd.host import control, logs
     from speakerd.host.trace import FileTrace, NoTrace
+    from speakerd.reload import Source
 
     # A watchdog ends us by SIGABRT: then, and in a crash, the journal gets every thread's stack, without any values.
     # It is written by C code that needs nobody's lock, so also when a call into ALSA holds the interpreter.
@@ -98,7 +102,19 @@ def _run(arguments: argparse.Namespace) -> int:
     trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
     socket = control.socket_path(os.environ)
     sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
-    asyncio.run(app.run(loaded.settings, environment=os.environ, trace=trace, socket=socket, sentences=sentences))
+    # A file that was there and is gone is a mistake, not the wish for every default.
+    source = Source(loaded.path, lambda: config.load(loaded.path or arguments.config, os.environ))
+    asyncio.run(
+        app.run(
+            loaded.settings,
+            environment=os.environ,
+            trace=trace,
+            socket=socket,
+            sentences=sentences,
+            source=source,
+            hangups=hangups,
+        )
+    )
     return OK
 
 

@@ -39,7 +39,7 @@ from speakerd.core.actions import (
 )
 from speakerd.core.conversation import step
 from speakerd.core.events import DeadlinePassed, Event, LinkLost, SpeechStarted, StopRequested, WakeWordDetected
-from speakerd.core.state import Limits, State, status_line
+from speakerd.core.state import Limits, Phase, State, status_line
 from speakerd.ports import Clock, Indicator, Link, Loudspeaker, Trace, Uplink, Voice
 
 log = logging.getLogger("speakerd.controller")
@@ -66,6 +66,7 @@ class Controller:
         limits: What the configuration allows.
         call_at: Arms a timer, as ``loop.call_at`` does.
         on_step: Told each step when its actions are done: the state before, the event, the state after.
+        on_idle: Told when a conversation has ended, after all that this takes was done.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Controller:
         limits: Limits,
         call_at: Callable[[float, Callable[[], None]], Timer],
         on_step: Callable[[State, Event, State], None] = lambda _before, _event, _after: None,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._uplink = uplink
         self._loudspeaker = loudspeaker
@@ -92,6 +94,7 @@ class Controller:
         self._limits = limits
         self._call_at = call_at
         self._on_step = on_step
+        self._on_idle = on_idle
         self._timer: Timer | None = None
         self._waiting: deque[Event] = deque()
         self._stepping = False
@@ -117,6 +120,18 @@ class Controller:
         """Return one true sentence about the state."""
         return status_line(self.state, self._limits)
 
+    def use(self, limits: Limits) -> None:
+        """Hold to what another configuration allows, from the next event on."""
+        before = self.status_line()
+        self._limits = limits
+        if self.status_line() != before:
+            self._indicator.show(self.status_line())
+
+    @property
+    def limits(self) -> Limits:
+        """What the configuration allows."""
+        return self._limits
+
     def _handle(self, event: Event) -> None:
         if isinstance(event, WakeWordDetected | SpeechStarted | StopRequested):
             # The core never asks: what was heard until now travels with the event.
@@ -134,6 +149,8 @@ class Controller:
         for action in actions:
             self._perform(action)
         self._on_step(before, event, self.state)
+        if self.state.phase is Phase.IDLE and before.phase is not Phase.IDLE:
+            self._on_idle()
 
     def _arm(self, deadline: float | None) -> None:
         if self._timer is not None:

@@ -17,6 +17,7 @@ from speakerd.core.story import Kind, story
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import engine, models
+from speakerd.wake.detector import Detector
 from speakerd.wake.shapes import CHUNK_FRAMES
 from speakerd.wake.worker import WakeWorker
 
@@ -48,6 +49,17 @@ class Listener(Protocol):
         """Take what ended the thread."""
 
 
+def maker_of(wake: Wake) -> Callable[[], Detector]:
+    """Return what makes the engine of a configuration; that takes its time: off the loop.
+
+    Raises:
+        SpeakerdError: a model is missing or not the published one.
+    """
+    paths = {Path(name).stem: models.resolve(name) for name in wake.models}
+    features = models.features()
+    return lambda: engine.make(paths, features, wake.engine)
+
+
 class Ears:
     """The wake thread, its rings and its callbacks, moved onto the loop. Thread: event loop.
 
@@ -63,16 +75,16 @@ class Ears:
         self._names = list(wake.models)
         self._listener = listener
         self._loop = asyncio.get_running_loop()
-        paths = {Path(name).stem: models.resolve(name) for name in wake.models}
-        features = models.features()
+        make_detector = maker_of(wake)
+        self._trigger = WakeTrigger(wake.threshold_score, wake.refractory_s)
         self._near, near_consumer = make_ring(RING_BYTES)
         self._far, far_consumer = make_ring(RING_BYTES)
 
         self._worker = WakeWorker(
             ring=near_consumer,
             far_ring=far_consumer,
-            make_detector=lambda: engine.make(paths, features, wake.engine),
-            trigger=WakeTrigger(wake.threshold_score, wake.refractory_s),
+            make_detector=make_detector,
+            trigger=self._trigger,
             gated=wake.gate,
             on_detected=self._from_thread(self._detected),
             on_ended=self._from_thread(self._ended),
@@ -80,6 +92,18 @@ class Ears:
             on_failed=self._from_thread(listener.on_ears_failed),
             on_ready=self._from_thread(listener.on_ears_ready),
         )
+
+    def use(self, wake: Wake, detector: Detector | None) -> None:
+        """Listen as another configuration says, from the next 80 ms on, without a hole.
+
+        Args:
+            wake: The section of the configuration.
+            detector: An engine made for it; None: the same words, engine and gate as before.
+        """
+        self._trigger.threshold, self._trigger.refractory_s = wake.threshold_score, wake.refractory_s
+        if detector is not None:
+            self._names = list(wake.models)
+            self._worker.use(detector, gated=wake.gate)
 
     def start(self) -> None:
         """Begin to listen; what comes while the engine loads is caught up with."""

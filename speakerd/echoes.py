@@ -40,14 +40,20 @@ class Echoes:
         measured_counts: bool,
         on_measured: Callable[[EchoMeasured], None],
     ) -> None:
-        self._probes = audio.echo_cancellation == "auto"
-        self._measured_counts = measured_counts
         self._on_measured = on_measured
         self._told: BargeIn | None = None  # what the journal knows
-        setup = Setup(audio.capture.device, audio.playback.device, sound_cards())
-        self._file = EchoFile(state_folder(environment) / FILE_NAME, setup)
-        found = self._file.found if self._probes else None
-        self.probe = EchoProbe(found.hears_echo if found else None) if self._probes else None
+        self._file = EchoFile(state_folder(environment) / FILE_NAME, _setup_of(audio))
+        self._begin(audio, measured_counts)
+
+    def use(self, audio: Audio, *, measured_counts: bool) -> None:
+        """Begin anew with other sound cards, or another choice; makes another ``probe``.
+
+        Args:
+            audio: The section of the configuration.
+            measured_counts: What is measured decides what may cut a reply.
+        """
+        self._file.use(_setup_of(audio))
+        self._begin(audio, measured_counts)
 
     async def run(self) -> None:
         """Write down what is news. Ends: by cancellation."""
@@ -65,3 +71,14 @@ class Echoes:
             self._told = measured.choice
             log.info("%s; what may cut a reply: %s", describe(measured.figures), measured.choice.value)
         self._on_measured(measured)
+
+    def _begin(self, audio: Audio, measured_counts: bool) -> None:
+        self._probes = audio.echo_cancellation == "auto"
+        self._measured_counts = measured_counts
+        self._told = None
+        found = self._file.found if self._probes else None
+        self.probe = EchoProbe(found.hears_echo if found else None) if self._probes else None
+
+
+def _setup_of(audio: Audio) -> Setup:
+    return Setup(audio.capture.device, audio.playback.device, sound_cards())

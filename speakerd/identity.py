@@ -97,6 +97,13 @@ class Identity:
             group.create_task(self.keeper.run(), name="sign-in")
             group.create_task(self._surroundings.run(), name="surroundings")
 
+    def close(self) -> None:
+        """Tell nobody anything any more: another one has taken its place, and ``run`` is being cancelled."""
+        self._on_change = lambda _changed: None
+        if self._running_out is not None:
+            self._running_out.cancel()
+            self._running_out = None
+
     async def ready(self, timeout_s: float) -> None:
         """Wait until a handshake can be signed.
 

@@ -81,7 +81,8 @@ class Requests:
             raise SpeakerdError("wake-no-device", sentence, Remedy.OPERATOR)
         state = self._controller.state
         if state.over_budget and not state.muted and state.phase is Phase.IDLE:
-            sentence = "today's budget is spent: wait for tomorrow, or raise budget.daily_usd and restart speakerd"
+            advice = "wait for tomorrow, or raise budget.daily_usd (then: systemctl reload speakerd)"
+            sentence = f"today's budget is spent: {advice}"
             raise SpeakerdError("over-budget", sentence, Remedy.OPERATOR)
         return {"line": self._controller.status_line()}
 

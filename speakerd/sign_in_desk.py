@@ -114,6 +114,18 @@ class SignInDesk:
             "logout": self.logout,
         }
 
+    def use(self, auth: Auth, attempts: Attempts | None, keeper: Keeper | None) -> None:
+        """Sign in by another configuration from now on; a sign-in that is under way ends.
+
+        Args:
+            auth: The configuration of signing in.
+            attempts: Makes attempts.
+            keeper: Hears what came of them.
+        """
+        self._auth, self._attempts, self._keeper = auth, attempts, keeper
+        if self._login is not None:
+            self._login.task.cancel()  # whoever waits for it is told that it was cancelled
+
     async def run(self) -> None:
         """See to it that no sign-in outlives the daemon. Ends: by cancellation."""
         try:

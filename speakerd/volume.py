@@ -35,22 +35,41 @@ class Volume:
     Args:
         mixer: Of the loudspeaker's card.
         set_gain: Makes the sound itself quieter.
-        wanted: What to begin with; None: as it comes.
-        keep: Keeps what was chosen.
+        begin: What to begin with; None: as it comes.
+        chosen: What somebody has chosen since, over that; None: nobody has.
+        keep: Keeps what is chosen.
     """
 
     def __init__(
-        self, mixer: Mixer, set_gain: Callable[[float], None], *, wanted: int | None, keep: Callable[[int], None]
+        self,
+        mixer: Mixer,
+        set_gain: Callable[[float], None],
+        *,
+        begin: int | None,
+        chosen: int | None,
+        keep: Callable[[int], None],
     ) -> None:
         self._mixer = mixer
         self._set_gain = set_gain
-        self._wanted = wanted
+        self._begin = begin
+        self._chosen = chosen
         self._keep = keep
 
     @property
     def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]]:
         """The commands of the control socket that are answered here."""
         return {"volume": self._answer}
+
+    @property
+    def _wanted(self) -> int | None:
+        return self._begin if self._chosen is None else self._chosen
+
+    def use(self, mixer: Mixer, begin: int | None) -> None:
+        """Be made by another control, or begin with another volume: as a start with these would be."""
+        self._mixer, self._begin = mixer, begin
+        if self._wanted is None:
+            self._set_gain(1.0)
+        self.restore()
 
     def restore(self) -> None:
         """Put back what was set: the card is there, perhaps again. A card that refuses costs a line in the journal."""
@@ -68,7 +87,7 @@ class Volume:
             DeviceError: the card's control cannot be used.
         """
         self._apply(percent)
-        self._wanted = percent
+        self._chosen = percent
         self._keep(percent)
 
     def status(self) -> dict[str, Any]:

@@ -128,3 +128,30 @@ async def test_a_chat_of_another_user_says_that_it_keeps_no_books(tmp_path):
     chat.note_usage(USAGE)
     assert not chat.has_money()
     chat.close()
+
+
+async def test_another_configuration_counts_at_once(tmp_path):
+    """A budget that is smaller than what was spent, other prices for what follows, and what was counted stays."""
+    over = []
+    books = accounts(tmp_path, over, service={"provider": "openai"})
+    books.note_usage(USAGE)
+    spent = books.report()["spans"][0]["usd"]
+    free = {"audio_in": 0, "audio_out": 0, "text_in": 0, "text_out": 0}
+    prices = {"gpt-realtime": free}
+    new = {"service": {"provider": "openai", "transcription": "whisper-1"}, "budget": {"daily_usd": 0.01}}
+    books.use(Settings.model_validate(new))
+    assert over == [True]
+    books.use(Settings.model_validate(new | {"budget": {"prices": prices}}))
+    assert over == [True, False]
+    books.note_usage(USAGE)
+    assert books.report()["spans"][0]["usd"] == spent > 0
+    books.note_transcription(TranscriptionUsage(seconds=60.0, text_in=0, audio_in=0, text_out=0))
+    assert books.report()["spans"][0]["usd"] > spent
+
+
+async def test_another_model_without_a_price_is_told(tmp_path, caplog):
+    """As at the start."""
+    books = accounts(tmp_path, service={"provider": "openai"})
+    assert "prices:" not in caplog.text
+    books.use(Settings.model_validate({"service": {"provider": "openai", "model": "my-own"}}))
+    assert "prices:" in caplog.text

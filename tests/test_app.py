@@ -34,13 +34,19 @@ class Board:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.is_ready = asyncio.Event()
+        self.is_reloaded = asyncio.Event()
 
     def ready(self) -> None:
+        if self.is_ready.is_set():
+            self.is_reloaded.set()
         self.told.append("READY")
         self.is_ready.set()
 
     def alive(self) -> None:
         self.told.append("ALIVE")
+
+    def reloading(self) -> None:
+        self.told.append("RELOADING")
 
     def stopping(self) -> None:
         self.told.append("STOPPING")
@@ -274,3 +280,17 @@ async def test_what_the_owner_chose_holds_in_the_next_daemon(tmp_path) -> None:
     async with running(second):
         assert second.status()["muted"]
         assert second.status()["volume"] == {"percent": 30, "by": "software"}
+
+
+async def test_a_reload_is_asked_for_by_command_or_signal(speaker) -> None:
+    """Systemd is told when it begins and ends; the status and the answer say what came of it."""
+    async with running(speaker):
+        answer = await asyncio.to_thread(client.request, speaker.socket, "reload")
+        assert answer["configuration"]["last_reload"]["outcome"] == "unchanged"
+        shown = speaker.status()["configuration"]
+        assert shown == {**shown, **answer["configuration"]}
+        await speaker.board.is_reloaded.wait()
+        assert speaker.board.told[-2:] == ["RELOADING", "READY"]
+        speaker.board.is_reloaded.clear()
+        speaker.reload()
+        await asyncio.wait_for(speaker.board.is_reloaded.wait(), 10)

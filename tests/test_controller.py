@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -54,6 +55,7 @@ class House:
     indicator: FakeIndicator = field(default_factory=FakeIndicator)
     trace: FakeTrace = field(default_factory=FakeTrace)
     clock: FakeClock = field(default_factory=FakeClock)
+    on_idle: Callable[[], None] = lambda: None
 
     def __post_init__(self):
         self.controller = Controller(
@@ -66,6 +68,7 @@ class House:
             trace=self.trace,
             limits=self.limits,
             call_at=self.clock.call_at,
+            on_idle=self.on_idle,
         )
         self.post(DeviceFound(Device.MICROPHONE), DeviceFound(Device.LOUDSPEAKER))
 
@@ -240,3 +243,26 @@ def test_a_text_reaches_the_link_and_each_step_is_told():
     controller.post(TextGiven("Dinner is ready.", verbatim=True))
     assert desk.link.calls == [("link.open",), ("send_text", "Dinner is ready.", True)]
     assert steps[-1] == (Phase.IDLE, "TextGiven", Phase.THINKING)
+
+
+def test_other_limits_hold_from_the_next_event_on(house):
+    """A shorter window in the middle of a conversation; the line that people see is true at once."""
+    house.post(WAKE, LinkUp(), SpeechStarted(), SpeechStopped(), ResponseCreated(R1), AudioStarted(R1))
+    house.controller.use(replace(house.controller.limits, follow_up_s=0, words=("alexa",)))
+    house.post(ResponseDone(R1, "completed"), PlaybackDrained())
+    assert house.controller.state.phase is Phase.IDLE, "there was no window"
+    assert house.indicator.calls[-1] == ("show", 'listening for "alexa"')
+    house.controller.use(replace(house.controller.limits, words=("hey_jarvis",)))
+    assert house.indicator.calls[-1] == ("show", 'listening for "hey jarvis"')
+
+
+def test_the_end_of_a_conversation_is_told_once(house):
+    """When all is closed; what is at rest already has no end."""
+    ended = []
+    house = House(on_idle=lambda: ended.append(house.link.calls[-1]))
+    house.post(StopRequested(), WAKE)
+    assert ended == []
+    house.post(StopRequested())
+    assert ended == [("link.close",)]
+    house.post(StopRequested(), MuteChanged(muted=True))
+    assert len(ended) == 1

@@ -11,7 +11,7 @@ from speakerd.core.settings import Wake
 from speakerd.core.units import WIRE_RATE_HZ
 from speakerd.demo.mouth import find_mouth
 from speakerd.demo.room import resample
-from speakerd.ears import Ears
+from speakerd.ears import Ears, maker_of
 from tests.fakes.models import wake_models
 
 
@@ -142,3 +142,20 @@ async def test_before_the_engine_is_there_nothing_is_asked_of_them():
     made = Ears(Wake(), Told())
     feed(made, np.zeros(16_000, "<i2"))
     assert made.pulse is None
+
+
+async def test_another_word_is_heard_by_the_same_ears(ears):
+    """An engine that was made aside takes over; without one only the numbers change."""
+    made, told = ears
+    feed(made, said("Hey Jarvis"))
+    await asyncio.wait_for(told.detected.get(), 30)
+    wake = Wake(models=("alexa",), refractory_s=0.5)
+    made.use(wake, await asyncio.to_thread(maker_of(wake)))
+    assert made.status()["models"] == ["alexa"]
+    feed(made, said("Hey Jarvis"))
+    feed(made, said("Alexa"))
+    assert (await asyncio.wait_for(told.detected.get(), 30))[0] == "alexa"
+    made.use(wake.model_copy(update={"threshold": 1}), None)
+    feed(made, said("Alexa"))
+    await settled(made)
+    assert told.detected.empty()

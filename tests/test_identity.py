@@ -191,3 +191,16 @@ def test_a_worker_is_asked_as_configured(bench: Bench, tmp_path: Path) -> None:
         CLIENT,
         "https://cognitiveservices.azure.com/.default",
     )
+
+
+async def test_one_that_was_replaced_is_silent(bench: Bench) -> None:
+    """It tells nobody when its token runs out, and no timer is left of it."""
+    bench.library.life_s = 600.0
+    async with bench.running():
+        assert bench.heard[-1] == SignInChanged(SignInState.OK, usable=True)
+        told = len(bench.heard)
+        bench.library.fails = True
+        bench.identity.close()
+        await bench.settle(3600)
+    assert len(bench.heard) == told
+    bench.identity.close()

@@ -271,3 +271,21 @@ async def test_a_bug_is_not_taken_for_a_failed_sign_in():
     room.end.set_exception(ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError):
         await room.ask("login-wait")
+
+
+async def test_another_configuration_ends_a_sign_in_and_is_asked_with_from_then_on():
+    """Whoever waits is told; the next sign-in is the new one's."""
+    room = Room()
+    await room.ask("login")
+    waiting = asyncio.create_task(room.ask("login-wait"))
+    await asyncio.sleep(0)
+    attempts = ToldAttempts()
+    attempts.login_ends = asyncio.get_running_loop().create_future()
+    attempts.code = replace(CODE, user_code="OTHER1234")
+    room.desk.use(Auth(method="device_code"), attempts, None)
+    with pytest.raises(AuthError, match="cancelled"):
+        await waiting
+    assert (await room.ask("login"))["user_code"] == "OTHER1234"
+    await room.ask("login-cancel")
+    room.desk.use(Auth(), None, None)
+    assert await room.ask("login") == {"method": "none"}

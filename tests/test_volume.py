@@ -30,7 +30,7 @@ class Card:
         self.stands = percent
 
     def volume(self, wanted=None):
-        return Volume(self, self.gains.append, wanted=wanted, keep=self.kept.append)
+        return Volume(self, self.gains.append, begin=wanted, chosen=None, keep=self.kept.append)
 
 
 def ask(volume, **request):
@@ -82,3 +82,16 @@ def test_a_volume_has_a_range(percent):
     """What is allowed is said."""
     with pytest.raises(SpeakerdError, match="from 0 to 100"):
         ask(Card().volume(), percent=percent)
+
+
+def test_another_control_takes_over_with_what_was_chosen():
+    """What somebody chose goes with it; else it is as a start would make it, and nothing wanted is as it comes."""
+    card, other = Card(), Card("PCM")
+    volume = card.volume(30)
+    volume.use(card, 50)
+    assert card.gains == [0.125]
+    volume.use(card, None)
+    assert card.gains == [0.125, 1.0]
+    ask(volume, percent=20)
+    volume.use(other, 60)
+    assert (other.stands, card.gains[-1]) == (20, 1.0)

@@ -51,6 +51,10 @@ class Pcm(Protocol):
 P = TypeVar("P", bound=Pcm)
 
 
+class _RenewedError(Exception):
+    """Another card is wanted; this one is as good as it was."""
+
+
 class Card(Generic[P]):
     """Keeps one card at work. Thread: event loop; opening and closing happen in worker threads.
 
@@ -62,6 +66,7 @@ class Card(Generic[P]):
         on_event: Takes ``DeviceFound`` when frames move, ``DeviceLost`` once when they do not.
         now: The monotonic clock.
         back_off_s: First and longest wait before another attempt.
+        is_busy: Whether a change of the card would be heard now.
 
     Attributes:
         format: What ALSA gave, while the card is open.
@@ -81,6 +86,7 @@ class Card(Generic[P]):
         on_event: Callable[[Event], None],
         now: Callable[[], float],
         back_off_s: tuple[float, float] = BACK_OFF_S,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._device = device
         self._open_pcm = open_pcm
@@ -89,6 +95,9 @@ class Card(Generic[P]):
         self._on_event = on_event
         self._now = now
         self._back_off_s = back_off_s
+        self._is_busy = is_busy
+        self._renewed = asyncio.Event()
+        self._leave: Callable[[BaseException], None] = lambda _error: None
         self._abandoned: list[tuple[AudioThread, P]] = []
         self._told_lost = False
         self._wait_s = back_off_s[0]
@@ -112,12 +121,25 @@ class Card(Generic[P]):
         """
         self._wait_s = self._back_off_s[0]
         while True:
+            self._renewed.clear()
             try:
                 await self._work(await self._open())
+            except _RenewedError:
+                continue
             except DeviceError as error:
                 self._note_lost(error)
-            await asyncio.sleep(self._wait_s)
-            self._wait_s = min(2 * self._wait_s, self._back_off_s[1])
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._renewed.wait(), self._wait_s)
+            self._wait_s = self._back_off_s[0] if self._renewed.is_set() else min(2 * self._wait_s, self._back_off_s[1])
+
+    def renew(self) -> None:
+        """Open the card anew, since another one is wanted; as soon as that is not heard.
+
+        Nobody is told that it is lost, unless the other one cannot be opened.
+        """
+        self._renewed.set()
+        if not self._is_busy():
+            self._leave(_RenewedError())
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know of any card, as plain data."""
@@ -161,6 +183,7 @@ class Card(Generic[P]):
                 loop.call_soon_threadsafe(fail, error)
 
         thread: AudioThread | None = None
+        self._leave = fail
         try:
             body = self._begin(pcm)
             self.format = pcm.format
@@ -180,6 +203,8 @@ class Card(Generic[P]):
             done, _ = await asyncio.wait({failed}, timeout=LOOK_S if found else FIRST_LOOK_S)
             if done:
                 return failed.result()
+            if self._renewed.is_set() and not self._is_busy():
+                return _RenewedError()
             # One that hangs takes a first bufferful all the same.
             doubted = self.hangs and self._now() - begun_s < DOUBT_S
             if not found and body.progress > 0 and not doubted:

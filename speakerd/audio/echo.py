@@ -162,6 +162,7 @@ class EchoPath:
         self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
         self._residue = Residue()
         self._held_frames = 0  # by the canceller
+        self._left: Pcm = np.zeros(0, np.int16)  # by a canceller that was replaced
         self._quiet_frames: int = 60 * WIRE_RATE_HZ  # nothing has ever been played
         self._cancelling = False
         self._learnt = self._used = Learnt.HOLDS  # what there is to use for the far end, and what is used
@@ -196,12 +197,30 @@ class EchoPath:
         choice = {"choice": self.meter.choice.value, "described": describe(self.meter.figures)}
         return choice | {name: round(value, 3) if isinstance(value, float) else value for name, value in figures}
 
+    def use(self, canceller: Canceller | None, probe: EchoProbe | None) -> None:
+        """Begin anew with another engine or other sound cards: what was measured does not hold for them.
+
+        Args:
+            canceller: The engine; None: nothing is cancelled.
+            probe: Tells whether there is an echo to cancel; None: there always is.
+        """
+        if self._canceller is not None and self._cancelling:
+            self._left = np.concatenate((self._left, self._canceller.drain()))
+        self._canceller, self._probe = canceller, probe
+        self._cancelling = False
+        self._learnt = self._used = Learnt.HOLDS
+        self.meter = EchoMeter(probe, BargeIn.WAKE_WORD)
+        self._residue = Residue()
+
     def process(self, near: Pcm) -> Pcm:
         """Return the next near-end frames, cancelled or not.
 
         Up to 20 ms of them come with a later call; up to 0.5 s where a sound is held back until its echo is found.
         """
+        left, self._left = self._left, self._left[:0]
         out = self._process(near)
+        if len(left):
+            out = np.concatenate((left, out))
         self._held_frames += len(self.near) - len(out)
         return out
 

@@ -72,12 +72,13 @@ class Loudspeaker:
         self._late_bytes = 0
         self._card = Card(
             Device.LOUDSPEAKER,
-            open_pcm=lambda: open_pcm(device),
+            open_pcm=lambda: open_pcm(self._device),
             begin=self._begin,
             end=self._end,
             on_event=on_event,
             now=now,
             back_off_s=back_off_s,
+            is_busy=lambda: self._player.is_playing,
         )
 
     async def run(self) -> None:
@@ -86,6 +87,18 @@ class Loudspeaker:
         Ends: by cancellation only; the card is closed then.
         """
         await self._card.run()
+
+    def use(self, *, device: str, earcons: bool) -> None:
+        """Play by another card, once what is being played has ended, and short sounds or none from now on.
+
+        Args:
+            device: ALSA's name of the card.
+            earcons: Whether short sounds are played at all.
+        """
+        self._earcons = earcons
+        if device != self._device:
+            self._device = device
+            self._card.renew()
 
     # --- the gate ----------------------------------------------------------------------------------------------------
 

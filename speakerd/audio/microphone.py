@@ -147,7 +147,7 @@ class Microphone:
         self._first_piece = False
         self._card = Card(
             Device.MICROPHONE,
-            open_pcm=lambda: open_pcm(device),
+            open_pcm=lambda: open_pcm(self._device),
             begin=self._begin,
             end=self._end,
             on_event=on_event,
@@ -161,6 +161,29 @@ class Microphone:
         Ends: by cancellation only; the card is closed then.
         """
         await self._card.run()
+
+    def use(self, *, device: str, channel: int | Literal["auto"], pause_ms: float) -> None:
+        """Hear by another card, or another channel of it, and wait as long as the service for an utterance's end.
+
+        Args:
+            device: ALSA's name of the card.
+            channel: Which of its channels to hear, from 0, or ``auto``.
+            pause_ms: How long the service waits for the end of an utterance.
+        """
+        self._calm = Calm(pause_ms + HANG_MS)
+        if (device, channel) != (self._device, self._channel):
+            self._device, self._channel = device, channel
+            self._card.renew()
+
+    def use_echo(self, canceller: Canceller | None, probe: EchoProbe | None) -> None:
+        """Take our own voice out by another engine, or with other sound cards; what was measured is forgotten.
+
+        Args:
+            canceller: Takes it out; None: nothing does.
+            probe: Tells whether there is anything of it to take out; None: there always is.
+        """
+        if self._echo is not None:
+            self._echo.use(canceller, probe)
 
     def open(self, from_frame: Frames | None) -> None:
         """Let audio through live, starting at a wire frame in the pre-roll (None: from now); never a frame twice.

@@ -61,6 +61,11 @@ class SpokenNotices:
         self._folders = folders
         self._sounds: dict[Notice, npt.NDArray[np.int16] | None] = {}
 
+    def use(self, language: str) -> None:
+        """Speak this language from now on, and look for every sentence anew: the owner may have other ones."""
+        self._language = language
+        self._sounds.clear()
+
     def say(self, notice: Notice, *, asked: bool) -> None:
         """Play a sentence; what nobody asked for is not said at night."""
         if not asked and not NIGHT_UNTIL_HOUR <= self._hour() < NIGHT_FROM_HOUR:

@@ -66,6 +66,10 @@ class SpelledCode:
         self._language = language
         self._folders = folders
 
+    def use(self, language: str) -> None:
+        """Speak this language from now on."""
+        self._language = language
+
     def say(self, verification_uri: str, user_code: str) -> None:
         """Say it all; where a file is missing, nothing of it.
 

@@ -53,6 +53,10 @@ class Memory:
         self._entries: list[_Entry] = []
         self._cuts: dict[ItemId, tuple[Ms, Ms]] = {}
 
+    def use(self, minutes: float) -> None:
+        """Remember for so long from now on, what was said already included."""
+        self._span_s = 60.0 * minutes
+
     def expect(self, item_id: ItemId, now_s: float) -> None:
         """Keep a place for what the user has just said; the words may follow.
 

@@ -128,8 +128,8 @@ def is_deaf(state: State) -> bool:
 
 
 def barge_in(state: State, limits: Limits) -> BargeIn:
-    """Return what may cut a reply now."""
-    return state.barge_in or limits.barge_in
+    """Return what may cut a reply now; what was measured before a reload counts no more where that is chosen since."""
+    return (state.barge_in if limits.barge_in_measured else None) or limits.barge_in
 
 
 def hear_over_reply(state: State, limits: Limits) -> tuple[Action, ...]:

@@ -94,6 +94,9 @@ class Limits:
     stall_s: float = 10.0
     """How long a reply that ran dry may take to go on (guess)."""
 
+    is_outdated: bool = False
+    """The configuration was changed since and is wrong: this is what the one before allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -205,6 +208,8 @@ _WILL_NOT_SIGN = {
 
 _ZEROS = "deaf: the microphone delivers only zeros; check its switch, cable or mixer"
 _STUCK = "deaf: the microphone is stuck at one value; plug it in anew, or check its cable"
+OUTDATED = "the new configuration is wrong, the old one holds: speakerd check-config"
+"""What a person must do before what they have changed can hold."""
 
 
 def status_line(state: State, limits: Limits) -> str:
@@ -230,10 +235,16 @@ def status_line(state: State, limits: Limits) -> str:
     if line is not None:
         return line
     words = " or ".join(f'"{word.replace("_", " ")}"' for word in limits.words)
+    aside = _aside(state, limits)
+    return f"listening for {words}" if aside is None else f"listening for {words}; {aside}"
+
+
+def _aside(state: State, limits: Limits) -> str | None:
+    """Return what is wrong although it listens; None: nothing."""
     if state.sign_in in _WILL_NOT_SIGN:
-        return f"listening for {words}; {_WILL_NOT_SIGN[state.sign_in]}"
+        return _WILL_NOT_SIGN[state.sign_in]
+    if limits.is_outdated:
+        return OUTDATED
     if state.trouble == SESSION_REDUCED:
-        return f"listening for {words}; the service refuses a part of the configuration: the journal says which"
-    if state.trouble is not None:
-        return f"listening for {words}; the service failed last time: {state.trouble}"
-    return f"listening for {words}"
+        return "the service refuses a part of the configuration: the journal says which"
+    return None if state.trouble is None else f"the service failed last time: {state.trouble}"

@@ -66,6 +66,11 @@ class EchoFile:
         self._failing = False
         self.found = self._all.get(setup)
 
+    def use(self, setup: Setup) -> None:
+        """Keep what is found with other sound cards from now on."""
+        self._setup = setup
+        self.found = self._all.get(setup)
+
     def note(self, figures: EchoFigures) -> None:
         """Take a measurement; what is news is written."""
         found = revise(self.found, figures)

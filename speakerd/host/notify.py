@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -37,6 +38,11 @@ class Notifier:
     def alive(self) -> None:
         """Say that every part moves: the watchdog waits for as long again."""
         self._tell("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read again: ``systemctl reload`` waits until we are ready again."""
+        # Not time.monotonic(): systemd compares whole microseconds of the very clock.
+        self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def status(self, line: str) -> None:
         """Set the line that ``systemctl status`` shows."""

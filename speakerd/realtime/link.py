@@ -246,9 +246,24 @@ class RealtimeLink:
         if self._connection is not None:
             self._connection.configure_turns(interrupt=interrupt)
 
-    def use(self, spec: SessionSpec) -> None:
-        """Configure the next session like this."""
+    def use(
+        self, spec: SessionSpec, *, endpoint: Endpoint | None = None, credentials: Credentials | None = None
+    ) -> None:
+        """Configure the next session like this; one that is there stays as it is.
+
+        Args:
+            spec: How it shall be.
+            endpoint: Where; None: where it was until now.
+            credentials: Who we are there; None: who we were.
+        """
         self._spec = spec
+        if endpoint is not None:
+            self._dialler = TimedDial(SdkDialler(endpoint), self._now)
+            self._longest_session_s = endpoint.longest_session_s
+        if credentials is not None:
+            self._credentials = credentials
+        if self._connection is None and (endpoint is not None or credentials is not None):
+            self._drop_prepared()  # it leads to where nobody wants to go any more
 
     def status(self) -> dict[str, object]:
         """Return what a curious person may know: no transcripts, no credentials."""

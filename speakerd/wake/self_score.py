@@ -42,6 +42,12 @@ class SelfScore:
         self.own = OwnSpeech()
         self.chunks = 0
 
+    def use(self, detector: Detector) -> None:
+        """Score by another engine, which takes chunks as long, from now on; what was played is still known."""
+        self._detector = detector
+        self._memory_chunks = detector.memory_chunks
+        self._kept = deque(self._kept, maxlen=self._window_chunks + self._memory_chunks)
+
     def process(self, near: Chunk, far: Chunk) -> Chunk:
         """Take the next chunk of both ends; return what the microphone heard, without its echo.
 

@@ -96,6 +96,8 @@ class WakeWorker:
         self._on_failed = on_failed
         self._on_ready = on_ready
         self._detector: Detector | None = None
+        self._replacements: deque[tuple[Detector, bool]] = deque()
+        self._recent: deque[npt.NDArray[np.int16]] = deque()
         self._gate: GatedDetector | None = None
         self._was_away = False
         self._self_score: SelfScore | None = None
@@ -184,9 +186,20 @@ class WakeWorker:
         """Say that what comes from now on is heard by another microphone, or behind a gap: the engine wakes up."""
         self._was_away = True
 
+    def use(self, detector: Detector, *, gated: bool) -> None:
+        """Listen with another engine from the next chunk on; it knows what was heard before, so nothing is missed.
+
+        Args:
+            detector: The engine; takes chunks as long as the one before. Nobody else may give it audio.
+            gated: Let it sleep while the room is quiet.
+        """
+        self._replacements.append((detector, gated))
+
     def pump_once(self) -> bool:
         """Score one chunk, if there is one; return whether there was. The first call makes the engine."""
         detector = self._detector or self._load()
+        while self._replacements:
+            detector = self._change(*self._replacements.popleft())
         if self._ring.available_bytes < self._chunk_bytes:
             return False
         pcm = self._ring.read(self._chunk_bytes)
@@ -199,19 +212,36 @@ class WakeWorker:
             chunk = np.frombuffer(pcm, dtype="<i2")
             if self._self_score is not None and far is not None:
                 chunk = self._self_score.process(chunk, np.frombuffer(far, dtype="<i2"))
+            self._recent.append(chunk)
             self._score(detector, chunk)
         self.progress += 1
         return True
 
     def _load(self) -> Detector:
-        detector = self._detector = self._make_detector()
-        self._chunk_bytes = detector.chunk_frames * SAMPLE_BYTES
-        if self._far_ring is not None:
-            self._self_score = SelfScore(detector.twin())
-        if self._gated:
-            detector = self._detector = self._gate = GatedDetector(detector)
+        detector = self._install(self._make_detector())
         self._on_ready()
         return detector
+
+    def _change(self, detector: Detector, gated: bool) -> Detector:
+        """Put another engine in the place of the one before, with its past."""
+        self._gated = gated
+        past = list(self._recent)
+        detector = self._install(detector)
+        if past:
+            detector.follow(np.array(past))
+        self.renew()  # what the gate has learnt of the room is gone: awake it finds out
+        return detector
+
+    def _install(self, detector: Detector) -> Detector:
+        self._chunk_bytes = detector.chunk_frames * SAMPLE_BYTES
+        self._recent = deque(self._recent, maxlen=detector.memory_chunks)
+        if self._self_score is not None:
+            self._self_score.use(detector.twin())
+        elif self._far_ring is not None:
+            self._self_score = SelfScore(detector.twin())
+        self._gate = GatedDetector(detector) if self._gated else None
+        self._detector = self._gate or detector
+        return self._detector
 
     def _wake_up_again(self) -> None:
         if self._was_away:

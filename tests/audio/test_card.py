@@ -33,6 +33,7 @@ class Bench:
     ended: int = 0
     attempts: int = 0
     wrong: Callable[[], None] = lambda: None
+    busy: bool = False
 
     def open_pcm(self) -> PacedCapturePcm:
         self.attempts += 1
@@ -57,6 +58,7 @@ class Bench:
             on_event=self.events.put_nowait,
             now=self.now,
             back_off_s=(0.001, 0.004),
+            is_busy=lambda: self.busy,
         )
 
     def now(self) -> float:
@@ -246,4 +248,69 @@ async def test_a_card_that_opens_while_we_end_is_closed() -> None:
         may_open.set()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert pcm.closed
+
+
+async def test_another_card_is_opened_without_a_loss() -> None:
+    """It is found again, nobody hears of a loss, and the one before is closed."""
+    bench = Bench()
+    pcm, other = bench.plug(), bench.plug()
+    for plugged in (pcm, other):
+        plugged.gate.allow(1)
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == FOUND
+        pcm.gate.allow_all()
+        card.renew()
+        assert await bench.events.get() == FOUND
+        assert (pcm.closed, bench.opened, card.losses, bench.ended) == (True, [pcm, other], 0, 1)
+
+
+async def test_another_card_that_is_not_there_is_a_loss() -> None:
+    """Then it is looked for, as any other."""
+    bench = Bench()
+    bench.plug().gate.allow(1)
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == FOUND
+        card.renew()
+        assert await bench.events.get() == LOST
+        assert card.trouble == "there is no such sound device"
+
+
+async def test_another_card_is_not_waited_for_where_the_one_before_is_missing() -> None:
+    """Somebody has just written down which card is the right one."""
+    bench = Bench()
+    card = Card(
+        Device.MICROPHONE,
+        open_pcm=bench.open_pcm,
+        begin=bench.begin,
+        end=bench.end,
+        on_event=bench.events.put_nowait,
+        now=bench.now,
+        back_off_s=(3600, 3600),
+    )
+    task = asyncio.create_task(card.run())
+    assert await bench.events.get() == LOST
+    bench.plug().gate.allow(1)
+    card.renew()
+    assert await asyncio.wait_for(bench.events.get(), 10) == FOUND
+    bench.opened[0].gate.allow_all()
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_another_card_waits_until_it_is_not_heard() -> None:
+    """What is being played ends first."""
+    bench = Bench()
+    pcm, other = bench.plug(), bench.plug()
+    for plugged in (pcm, other):
+        plugged.gate.allow(1)
+    bench.busy = True
+    async with running(bench) as (card, _):
+        assert await bench.events.get() == FOUND
+        card.renew()
+        pcm.gate.allow_all()
+        await asyncio.sleep(0)
+        assert not pcm.closed
+        bench.busy = False
+        assert await bench.events.get() == FOUND
         assert pcm.closed

@@ -315,3 +315,23 @@ def test_what_the_canceller_lets_through_by_mistake_is_made_quiet_where_somebody
     assert rms_dbfs(np.concatenate(let_through)) > -40
     assert rms_dbfs(np.concatenate(wanted)) < -55
     assert all(unwanted)
+
+
+def test_another_engine_takes_over_in_step_and_nothing_is_lost() -> None:
+    """What the one before held back comes out, each frame once; what it had measured is forgotten."""
+    near = noise(4 * 4800, seed=5)
+    far = noise(4 * 4800, seed=6)
+    path = EchoPath(EchoCanceller(), FarEnd(*np.split(far, 4)))
+    first, second = path.process(near[:4800]), path.process(near[4800:9600])
+    meter = path.meter
+    path.use(None, None)
+    third = path.process(near[9600:14_400])
+    assert not path.cancelling
+    assert len(first) + len(second) + len(third) == 14_400
+    assert third[-4800:].tolist() == near[9600:14_400].tolist()
+    assert path.meter is not meter
+    path.use(EchoCanceller(), None)
+    fourth = path.process(near[14_400:])
+    assert path.cancelling
+    path.use(None, None)
+    assert len(fourth) + len(path.process(np.zeros(0, np.int16))) == 4800

@@ -681,3 +681,44 @@ async def test_a_card_that_has_hung_is_asked_for_more_until_it_rests() -> None:
     finally:
         released.set()
         thread.join()
+
+
+async def test_earcons_and_the_card_can_be_others() -> None:
+    """Short sounds end and begin with the word; the card is the one that is named."""
+    bench = Bench()
+    bench.plug()
+    bench.speaker.use(device="speaker", earcons=False)
+    bench.speaker.play_earcon(Earcon.END)
+    assert not bench.speaker.is_playing
+    bench.speaker.use(device="other", earcons=True)
+    bench.speaker.play_earcon(Earcon.END)
+    assert bench.speaker.is_playing
+    assert bench.speaker.status()["device"] == "other"
+
+
+async def test_another_card_is_opened_when_the_reply_has_ended() -> None:
+    """By its own name, and whatever plays comes out whole before that."""
+    opened: list[str] = []
+    cards = [PacedPlaybackPcm(), PacedPlaybackPcm()]
+
+    def open_pcm(device: str) -> PacedPlaybackPcm:
+        opened.append(device)
+        cards[len(opened) - 1].gate.allow_all()
+        return cards[len(opened) - 1]
+
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    speaker = Loudspeaker(
+        device="first",
+        open_pcm=open_pcm,
+        on_event=events.put_nowait,
+        now=asyncio.get_running_loop().time,
+        trace=FakeTrace(),
+        earcons=True,
+    )
+    task = asyncio.create_task(speaker.run())
+    assert await events.get() == DeviceFound(Device.LOUDSPEAKER)
+    speaker.use(device="second", earcons=True)
+    assert await asyncio.wait_for(events.get(), 10) == DeviceFound(Device.LOUDSPEAKER)
+    assert opened == ["first", "second"]
+    task.cancel()
+    await asyncio.wait({task})

@@ -545,3 +545,54 @@ async def test_what_a_canceller_lets_through_reaches_no_session_but_the_wake_wor
     assert len(bench.uplink) == 190 * 480
     assert np.abs(bench.uplink[80_000:].astype(float)).mean() < 60
     assert np.abs(np.frombuffer(bytes(bench.wake), np.int16)[54_000:].astype(float)).mean() > 1000
+
+
+async def test_another_card_and_channel_are_heard_on_and_frames_go_on_counting() -> None:
+    """By their own names; what was heard before stays in the pre-roll."""
+    opened: list[str] = []
+    heard = asyncio.Event()
+
+    def open_pcm(device: str) -> PacedCapturePcm:
+        opened.append(device)
+        pcm = PacedCapturePcm()
+        pcm.gate.allow_all()
+        return pcm
+
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    microphone = Microphone(
+        device="first",
+        channel=0,
+        open_pcm=open_pcm,
+        canceller=None,
+        far=None,
+        wake_feed=lambda *_: heard.set(),
+        uplink=lambda *_: None,
+        on_event=events.put_nowait,
+        now=asyncio.get_running_loop().time,
+        trace=FakeTrace(),
+    )
+    task = asyncio.create_task(microphone.run())
+    assert await events.get() == DeviceFound(Device.MICROPHONE)
+    await heard.wait()
+    before = microphone.position_frames
+    microphone.use(device="first", channel=0, pause_ms=700)
+    microphone.use(device="second", channel=1, pause_ms=700)
+    assert await asyncio.wait_for(events.get(), 10) == DeviceFound(Device.MICROPHONE)
+    assert (opened, microphone.status()["channel"]) == (["first", "second"], 1)
+    assert microphone.position_frames >= before > 0
+    task.cancel()
+    await asyncio.wait({task})
+
+
+async def test_another_canceller_is_used_from_the_next_block_on() -> None:
+    """One is taken away, and brought back."""
+    bench = Bench(FakeCapturePcm(CARD_16K_MONO))
+    bench.far.level = 500
+    await bench.periods(2)
+    assert bench.microphone.status()["cancelling"]
+    bench.microphone.use_echo(None, None)
+    await bench.periods(2)
+    assert not bench.microphone.status()["cancelling"]
+    bench.microphone.use_echo(Engine(), None)
+    await bench.periods(2)
+    assert bench.microphone.status()["cancelling"]

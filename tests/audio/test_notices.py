@@ -97,3 +97,16 @@ def test_nobody_is_woken(hour, said):
     assert len(speaker.played) == said
     speaker.notices.say(Notice.NO_MICROPHONE, asked=True)
     assert len(speaker.played) == said + 1
+
+
+def test_another_language_and_other_files_are_used_at_once(tmp_path):
+    """What was read before is not what is there now."""
+    speaker = Speaker(tmp_path, FOLDER)
+    speaker.notices.say(Notice.MUTED, asked=True)
+    write(tmp_path / "de" / "muted.wav", 24_000)
+    speaker.notices.use("de")
+    speaker.notices.say(Notice.MUTED, asked=True)
+    write(tmp_path / "de" / "muted.wav", 12_000)
+    speaker.notices.use("de")
+    speaker.notices.say(Notice.MUTED, asked=True)
+    assert [frames for _, frames in speaker.played[1:]] == [24_000, 12_000]

@@ -198,3 +198,15 @@ def matching(code: str, heard: str) -> int:
         heard = re.sub(word, digit, heard, flags=re.IGNORECASE)
     letters = re.sub("[^A-Z0-9]", "", heard.upper())
     return sum(block.size for block in difflib.SequenceMatcher(None, code, letters).get_matching_blocks())
+
+
+def test_another_language_is_spoken_at_once(tmp_path):
+    """Files of the new one, no longer those of the old one."""
+    for language, rate_hz in (("de", 12_000), ("fr", 6_000)):
+        write(tmp_path / language, names_of(MICROSOFT, "A1"), rate_hz)
+    speaker = Speaker(tmp_path, language="de")
+    speaker.code.say(MICROSOFT, "A1")
+    speaker.code.use("fr")
+    speaker.code.say(MICROSOFT, "A1")
+    german, french = (np.count_nonzero(pcm) for _, pcm in speaker.played)
+    assert french == pytest.approx(2 * german, rel=0.2), "the same frames at half the rate"

@@ -152,3 +152,13 @@ def test_hearing_more_never_remembers_less(text: str, one_ms: int, other_ms: int
 def test_a_language_without_spaces_is_cut_at_a_character() -> None:
     """Half of a reply without spaces is half of its characters."""
     assert heard_part("今天天气很好。", Ms(500), Ms(1000)) == "今天天" + ELLIPSIS
+
+
+def test_another_span_holds_for_what_was_said_already() -> None:
+    """Shorter forgets at once, longer remembers again; nothing was thrown away."""
+    memory = Memory(minutes=10)
+    memory.said("user", "Hello.", 0.0)
+    memory.use(1)
+    assert memory.recent(100.0) == ()
+    memory.use(10)
+    assert memory.recent(100.0) == (Said("user", "Hello."),)

@@ -24,6 +24,7 @@ from speakerd.core.echo_path import BargeIn
 from speakerd.core.events import BY_REQUEST, DeadlinePassed, Device
 from speakerd.core.moves import (
     after_reply,
+    barge_in,
     end,
     fail_with,
     first_frame,
@@ -169,3 +170,11 @@ def test_whoever_wrote_reads_what_is_wrong():
         assert (after.phase, actions) == (Phase.IDLE, (CloseUplink(), CloseLink()))
     assert hear_over_reply(by_text, LIMITS) == ()
     assert not listen(by_text, deadline=NOW, turn=2, user_speaking=False).by_text
+
+
+def test_what_was_measured_counts_only_while_it_is_asked_for():
+    """A reload that leaves no choice to measurement must not be overruled by what was measured before it."""
+    measured = replace(SPEAKING, barge_in=BargeIn.WAKE_WORD)
+    assert barge_in(measured, LIMITS) is LIMITS.barge_in is BargeIn.SPEECH
+    assert barge_in(measured, replace(LIMITS, barge_in_measured=True)) is BargeIn.WAKE_WORD
+    assert barge_in(SPEAKING, replace(LIMITS, barge_in_measured=True)) is BargeIn.SPEECH

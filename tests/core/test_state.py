@@ -6,7 +6,7 @@ import pytest
 
 from speakerd.core.events import Device
 from speakerd.core.sign_in import SignInState
-from speakerd.core.state import SESSION_REDUCED, Limits, Phase, State, status_line
+from speakerd.core.state import OUTDATED, SESSION_REDUCED, Limits, Phase, State, status_line
 
 LIMITS = Limits(words=("hey_jarvis", "alexa"))
 NOTHING_LOST = frozenset()
@@ -72,3 +72,18 @@ def test_before_the_cards_were_opened():
 def test_status_line(state, line):
     """Each state has its sentence."""
     assert status_line(state, LIMITS) == line
+
+
+@pytest.mark.parametrize(
+    ("state", "aside"),
+    [
+        (State(lost=NOTHING_LOST), OUTDATED),
+        (State(lost=NOTHING_LOST, trouble="link-dns"), OUTDATED),
+        (State(lost=NOTHING_LOST, sign_in=SignInState.SIGN_IN_REQUIRED), "the sign-in has ended: run speakerd login"),
+    ],
+)
+def test_a_configuration_that_is_wrong_is_told_while_it_listens(state, aside):
+    """Whoever has just changed it looks there; what keeps them from talking to it at all comes first."""
+    outdated = Limits(words=LIMITS.words, is_outdated=True)
+    assert status_line(state, outdated) == f'listening for "hey jarvis" or "alexa"; {aside}'
+    assert status_line(State(lost=NOTHING_LOST, muted=True), outdated) == "muted"

@@ -143,3 +143,15 @@ def test_lists_the_sound_cards_of_the_machine_whatever_their_order(tmp_path) -> 
     )
     assert sound_cards(listing) == ("UM10: USB-Audio - mic", "vc4hdmi: vc4-hdmi - vc4-hdmi")
     assert sound_cards(tmp_path / "none") == ()
+
+
+def test_other_cards_have_their_own_findings(path) -> None:
+    """Neither is forgotten over the other."""
+    other = replace(SETUP, playback="hw:2")
+    kept(path, other, INAUDIBLE)
+    file = EchoFile(path, SETUP)
+    file.note(MEASURED)
+    file.use(other)
+    assert file.found == EchoFound(hears_echo=False)
+    file.use(SETUP)
+    assert file.found == EchoFound(True, -31.5, 42.25)

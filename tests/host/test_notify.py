@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,13 @@ def test_a_service_manager_that_is_gone_is_survived(
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     Notifier().ready()
     assert "systemd cannot be told" in caplog.text
+
+
+def test_a_reload_is_told_with_its_moment() -> None:
+    """On the monotonic clock, in microseconds, as systemd's protocol wants it."""
+    told: list[str] = []
+    before_us = time.monotonic_ns() // 1000
+    Notifier(told.append).reloading()
+    reloading, moment = told[0].splitlines()
+    assert reloading == "RELOADING=1"
+    assert before_us <= int(moment.removeprefix("MONOTONIC_USEC=")) <= time.monotonic_ns() // 1000

@@ -10,7 +10,7 @@ import pytest
 from speakerd.core.errors import AuthError, Remedy
 from speakerd.core.events import LinkLost, LinkUp, ResponseCreated, ResponseDone, SpeechStarted, SpeechStopped
 from speakerd.core.units import ItemId, Ms, ResponseId
-from speakerd.realtime.link import SessionSpec
+from speakerd.realtime.link import Endpoint, SessionSpec
 from tests.fakes.link_listener import Listener, Signer, running_link
 from tests.fakes.realtime_server import Client, RealtimeServer, Refuse, Script
 
@@ -448,3 +448,35 @@ async def test_two_minutes_behind_is_a_lost_link() -> None:
         link.open()
         await listener.until(LinkLost("link-lost"), LinkLost("link-lost"))
     assert len(server.visits) == 1
+
+
+async def test_another_place_is_used_by_the_next_session_only() -> None:
+    """The one that runs stays where it is; the next goes elsewhere, signed by somebody else, configured otherwise."""
+    listener, other = Listener(), Signer()
+    async with RealtimeServer(configure_only) as old, RealtimeServer(configure_only) as new:
+        async with running_link(old.url, listener) as link:
+            link.open()
+            await listener.until(LinkUp())
+            link.use(SessionSpec(voice="cedar"), endpoint=Endpoint(new.url, "kitchen"), credentials=other)
+            assert link.status()["state"] == "up"
+            link.close()
+            listener.events.clear()
+            link.open()
+            await listener.until(LinkUp())
+            link.close()
+        await old.assert_complete()
+        await new.assert_complete()
+        assert other.asked == 1
+        assert "model=kitchen" in new.visits[0].path
+
+
+async def test_what_was_prepared_for_another_place_is_dropped() -> None:
+    """Nothing of the user may go where nobody wants to go any more."""
+    listener = Listener()
+    async with RealtimeServer() as old, running_link(old.url, listener) as link:
+        link.prepare()
+        assert link.status()["prepared"]
+        link.use(SessionSpec())
+        assert link.status()["prepared"]
+        link.use(SessionSpec(), endpoint=Endpoint("ws://127.0.0.1:9/v1", "x"))
+        assert not link.status()["prepared"]

@@ -245,3 +245,13 @@ def test_a_twin_hears_for_itself(detector: OpenWakeWord) -> None:
     assert max(alone) > 0.8
     assert [one for one, _ in both] == alone
     assert max(other for _, other in both) < 0.1
+
+
+def test_another_engine_knows_what_was_played() -> None:
+    """The word that is being played while the engine changes is ours all the same."""
+    score = SelfScore(LoudDetector())
+    for value in (10, 90, 20):
+        score.process(chunk(0), chunk(value))
+    score.use(LoudDetector(word="alexa"))
+    score.score()
+    assert score.own.words == {"alexa"}

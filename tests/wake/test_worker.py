@@ -12,9 +12,13 @@ import pytest
 from speakerd.audio.ring import make_ring
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.core.wake_gate import WakeTrigger
+from speakerd.wake import models
 from speakerd.wake.detector import Detector
+from speakerd.wake.lean import Lean
 from speakerd.wake.worker import WakeWorker
 from tests.fakes.detector import FakeDetector
+from tests.fakes.models import wake_models
+from tests.fakes.voices import say
 
 CHUNK = 1280
 TIMEOUT_S = 10.0
@@ -276,3 +280,76 @@ def test_a_failure_is_told_with_its_code(error: Exception, code: str) -> None:
     bench.worker.start()
     bench.wait_for("failed", code, error)
     assert bench.worker.stop(TIMEOUT_S)
+
+
+def test_another_engine_takes_over_between_two_chunks_and_knows_what_was_heard() -> None:
+    """Not a chunk is missed or heard twice; the trigger is the same one, so that one word fires once."""
+    bench = Bench([0.0, 0.0, 0.9])
+    bench.put(3 * CHUNK, 7)
+    bench.drain()
+    other = FakeDetector([0.9, 0.0], word="alexa")
+    bench.worker.use(other, gated=False)
+    bench.put(2 * CHUNK, 8)
+    assert bench.drain() == 2
+    assert [chunk[0] for chunk in other.followed] == [7, 7, 7]
+    assert [chunk[0] for chunk in other.heard] == [8, 8]
+    assert [note[1] for note in bench.notes if note[0] == "detected"] == ["hey_jarvis"], "deaf behind a detection"
+    assert bench.notes.count(("ready",)) == 1
+    assert bench.worker.position_frames == 5 * CHUNK
+
+
+def test_only_what_an_engine_remembers_is_kept_for_the_next() -> None:
+    """Its memory is long enough by its own word."""
+    bench = Bench()
+    for _ in range(3):
+        bench.put(20 * CHUNK)
+        bench.drain()
+    other = FakeDetector()
+    bench.worker.use(other, gated=False)
+    bench.put(CHUNK)
+    bench.drain()
+    assert len(other.followed) == FakeDetector.memory_chunks
+
+
+def test_the_last_engine_counts_and_a_gate_comes_or_goes_with_it() -> None:
+    """Two in a row before a chunk; asleep in a quiet room only where the owner wants that."""
+    bench = Bench()
+    first, last = FakeDetector(), FakeDetector()
+    bench.worker.use(first, gated=False)
+    bench.worker.use(last, gated=True)
+    for _ in range(5):
+        bench.put(39 * CHUNK)
+        bench.drain()
+    assert first.heard == []
+    assert (bench.worker.gate_open, len(last.heard) < 100) == (False, True)
+    bench.worker.use(FakeDetector(), gated=False)
+    bench.put(CHUNK)
+    bench.drain()
+    assert bench.worker.gate_open
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_word_is_heard_through_a_change_of_the_engine_at_any_moment_of_it(gated: bool) -> None:
+    """With the real engine: the same detection, with the same score, wherever in the word another one takes over."""
+    wake_models()
+    words, features = {"hey_jarvis": models.resolve("hey_jarvis")}, models.features()
+    said = say("hey jarvis", 16_000)
+    heard = np.random.default_rng(1).normal(0, 5, len(said) + 4 * 16_000)
+    heard[3 * 16_000 : 3 * 16_000 + len(said)] += said
+    chunks = np.split(heard.astype("<i2")[: len(heard) // CHUNK * CHUNK], len(heard) // CHUNK)
+
+    def detections(change_at: int | None) -> list[tuple[object, ...]]:
+        bench = Bench(make=lambda: Lean(words, features), gated=gated)
+        for number, chunk in enumerate(chunks):
+            if number == change_at:
+                bench.worker.use(Lean(words, features), gated=gated)
+            bench.producer.write(chunk.tobytes())
+            bench.drain()
+        return [note for note in bench.notes if note[0] == "detected"]
+
+    ((_, _, score, place),) = undisturbed = detections(None)
+    begun = 3 * 16_000 // CHUNK
+    for change_at in range(begun - 2, int(str(place)) // CHUNK + 1, 4):
+        ((_, _, changed_score, changed_place),) = changed = detections(change_at)
+        assert changed_place == place, (change_at, changed, undisturbed)
+        assert changed_score == pytest.approx(score, abs=1e-4)
