@@ -1,0 +1,88 @@
+"""``sudo make install`` where there is a speaker already: the old one runs until the new one is ready, or stays."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.booted.conftest import INSTALL, INSTALL_S
+
+CONFIG = "/etc/speakerd/speakerd.yaml"
+UNIT = "/etc/systemd/system/speakerd.service"
+UPGRADE = [word.replace("/srv/speakerd", "/srv/next") for word in INSTALL]
+
+
+@pytest.fixture
+def next_release(next_checkout):
+    """Return a later release's checkout, with a unit of its own."""
+    init = next_checkout / "speakerd/__init__.py"
+    init.write_text(re.sub(r'__version__ = ".*"', '__version__ = "99.0"', init.read_text()))
+    with (next_checkout / "systemd/speakerd.service").open("a") as unit:
+        unit.write("# the unit of 99.0\n")
+    return next_checkout
+
+
+def release_in_use(machine):
+    return machine.do("readlink", "/opt/speakerd")
+
+
+def releases(machine):
+    return machine.do("ls", "/opt/speakerd.releases").split()
+
+
+def test_an_upgrade_keeps_state_and_configuration(service, stage, next_release):
+    """And leaves the release before behind; the new one has been ready when it ends."""
+    before = release_in_use(service)
+    service.write(CONFIG, "assistant: {voice: cedar}\n")
+    service.write("/var/lib/speakerd/ledger", "mine")
+    stage.begin()
+    said = service.do(*UPGRADE, timeout_s=INSTALL_S)
+    assert "kept as it is" in said
+    assert "downloading" not in said, "the wake word models were there"
+    assert release_in_use(service).startswith("/opt/speakerd.releases/99.0-")
+    assert releases(service) == [release_in_use(service).rpartition("/")[2]]
+    assert before != release_in_use(service)
+    assert service.read(CONFIG) == "assistant: {voice: cedar}\n"
+    assert service.read("/var/lib/speakerd/ledger") == "mine"
+    assert "the unit of 99.0" in service.read(UNIT)
+    assert "speakerd 99.0, configuration" in service.journal()
+    assert service.property("StatusText") == 'listening for "hey jarvis"'
+
+
+def test_a_release_that_does_not_become_ready_is_taken_back(service, stage, next_release):
+    """With its unit; the one before runs on, and make install says so and fails."""
+    before, unit = release_in_use(service), service.read(UNIT)
+    with (next_release / "speakerd/app.py").open("a") as app:
+        app.write('\nraise RuntimeError("99.0 is broken")\n')
+    stage.begin()
+    done = service.run(*UPGRADE, timeout_s=INSTALL_S)
+    assert done.returncode != 0
+    assert "99.0 is broken" in done.stdout
+    assert "the one before runs again" in done.stdout
+    assert release_in_use(service) == before
+    assert releases(service) == [before.rpartition("/")[2]]
+    assert service.read(UNIT) == unit
+    assert service.property("ActiveState") == "active"
+    assert service.property("StatusText") == 'listening for "hey jarvis"'
+    service.systemctl("restart", "speakerd")  # and will the next time, too
+
+
+def test_a_file_that_the_new_release_refuses_leaves_everything_as_it_was(service, next_release):
+    """Nothing that runs is touched, not for a moment."""
+    before, pid = release_in_use(service), service.property("MainPID")
+    service.write(CONFIG, "assistant: {voise: cedar}\n")
+    done = service.run(*UPGRADE, timeout_s=INSTALL_S)
+    assert done.returncode != 0
+    assert f"{CONFIG}:1:13: assistant.voise" in done.stdout
+    assert "nothing that runs was touched" in done.stdout
+    assert (release_in_use(service), service.property("MainPID")) == (before, pid)
+    assert releases(service) == [before.rpartition("/")[2]]
+
+
+def test_a_speaker_that_was_stopped_stays_so(machine, next_release):
+    """The owner stopped it; an upgrade is no reason to start it."""
+    said = machine.do(*UPGRADE, timeout_s=INSTALL_S)
+    assert "it was stopped and stays so" in said
+    assert machine.property("ActiveState") == "inactive"
+    assert release_in_use(machine).startswith("/opt/speakerd.releases/99.0-")
