@@ -28,6 +28,7 @@ demo-entra: $(VENV)/.dev ## sign in, have the sign-in revoked, sign in again: ag
 test: $(VENV)/.dev ## run every test
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/python .ci/coverage_by_own_test.py
+	@$(BIN)/python -m tests.booted.root
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev ## format, lint, types, import contracts
@@ -54,13 +55,13 @@ uninstall: ## take it off again; PURGE=1: with configuration, sign-in and user (
 
 wheels: ## fill the folder wheels for `make install WHEELS=wheels` on a machine without a network
 	@PYTHON="$(PYTHON)" sh .ci/packages.sh build
-	@$(PYTHON) systemd/wheels.py $(or $(WHEELS),wheels)
+	@$(PYTHON) .ci/wheels.py $(or $(WHEELS),wheels)
 
 lock: ## write the lock files anew from pyproject.toml (maintainers; needs uv)
 	@.lock/lock.sh
 
 clean: ## remove what was built here
-	rm -rf $(VENV) demo bench build dist
+	rm -rf $(VENV) demo bench build dist wheels
 
 # The environment in three layers, each stamped when it is complete.
 

@@ -16,7 +16,7 @@ link=/opt/speakerd
 releases=/opt/speakerd.releases
 config=/etc/speakerd/speakerd.yaml
 unit=/etc/systemd/system/speakerd.service
-steps=/etc/systemd/system/speakerd.service.d/50-restart-steps.conf
+newer=/etc/systemd/system/speakerd.service.d/05-systemd-254.conf
 python=${PYTHON:-python3}
 steady_s=3 # a release that dies this soon after READY was not ready (chosen: the unit's RestartSec)
 
@@ -33,7 +33,7 @@ property() { systemctl show --property="$1" --value speakerd; }
 look() {
   [ "$(id -u)" = 0 ] || fail "make install writes to /opt and /etc: run it with sudo"
   command -v systemctl >/dev/null || fail "there is no systemd on this machine: run 'speakerd run' by other means"
-  exec 9>/run/lock/speakerd-install.lock
+  exec 9>/run/speakerd-install.lock
   flock --nonblock 9 || fail "another make install is at work: wait until it has ended"
   old="" first=yes was=inactive
   if [ -L $link ]; then old=$(readlink $link); elif [ -d $link ]; then old=$link; fi
@@ -94,7 +94,7 @@ check_config() {
   set -- "$new/bin/speakerd" check-config $config
   # With the variables that the service has: they may fill what the file leaves open.
   if systemd_runs; then set -- systemd-run --quiet --wait --pipe --property=EnvironmentFile=-/etc/speakerd/environment "$@"; fi
-  "$@" 9>&- || fail "$config is wrong, see above; nothing that runs was touched. Correct it, then: sudo make install"
+  "$@" || fail "$config is wrong, see above; nothing that runs was touched. Correct it, then: sudo make install"
 }
 
 # --- the change-over, and the way back ------------------------------------------------------------------------------
@@ -107,16 +107,16 @@ point_to() { # atomic: there is always a release to start
 put_unit() {
   install -D -m 644 systemd/speakerd.service $unit
   install -D -m 644 systemd/speakerd.modules-load /etc/modules-load.d/speakerd.conf
-  rm -f $steps
-  # 252 does not know the two keys and would say so in the journal at every daemon-reload.
+  rm -f $newer
+  # 252 does not know its keys and would say so in the journal at every daemon-reload.
   if [ "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')" -ge 254 ]; then
-    install -D -m 644 systemd/restart-steps.conf $steps
+    install -D -m 644 systemd/systemd-254.conf $newer
   fi
 }
 
 switch() {
   before=$(mktemp -d)
-  for file in $unit $steps; do if [ -e "$file" ]; then cp -p "$file" "$before/"; fi; done
+  for file in $unit $newer; do if [ -e "$file" ]; then cp -p "$file" "$before/"; fi; done
   phase=switched
   # A release from the time when /opt/speakerd was the environment itself: it runs on, but only at that path.
   if [ "$old" = $link ]; then mv -T $link $releases/early; fi
@@ -152,7 +152,7 @@ start() {
     return
   fi
   journalctl --unit=speakerd --lines=15 --no-pager --output=cat >&2 || true
-  [ $first = no ] || { phase=done; fail "it is installed but does not become ready: see above, and journalctl -u speakerd"; }
+  [ $first = no ] || { phase=complete; fail "it is installed but does not become ready: see above, and journalctl -u speakerd"; }
   exit 1 # back to the old one, by leave
 }
 
@@ -165,9 +165,9 @@ roll_back() {
   else
     point_to "$old"
   fi
-  rm -f $steps
+  rm -f $newer
   if [ -e "$before/speakerd.service" ]; then cp -p "$before/speakerd.service" $unit; fi
-  if [ -e "$before/50-restart-steps.conf" ]; then install -D -m 644 "$before/50-restart-steps.conf" $steps; fi
+  if [ -e "$before/${newer##*/}" ]; then install -D -m 644 "$before/${newer##*/}" $newer; fi
   systemctl daemon-reload
   if becomes_ready; then
     echo "speakerd: the new release did not become ready; the one before runs again, with its own unit." >&2
@@ -182,7 +182,7 @@ leave() { # with whatever exit code: nothing half done stays
   trap - EXIT INT TERM HUP
   set +e
   if [ $phase = switched ] && [ $first = no ] && systemd_runs; then roll_back; fi
-  if [ $phase != done ]; then
+  if [ $phase != complete ]; then
     if [ -n "$new" ] && [ "$(readlink $link)" != "$new" ]; then rm -rf "$new"; fi
   fi
   rm -rf "$before"
@@ -207,7 +207,7 @@ fetch_models
 check_config
 switch
 start
-phase=done
+phase=complete
 tidy
 cat <<'NEXT'
 

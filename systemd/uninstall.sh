@@ -13,7 +13,7 @@ if [ -e /etc/systemd/system/speakerd.service ]; then
 fi
 
 echo "==> removing the program"
-rm -f /etc/systemd/system/speakerd.service $drop_ins/50-restart-steps.conf /etc/modules-load.d/speakerd.conf
+rm -f /etc/systemd/system/speakerd.service $drop_ins/05-systemd-254.conf /etc/modules-load.d/speakerd.conf
 rm -f /usr/lib/sysusers.d/speakerd.conf /etc/sysusers.d/speakerd.conf /etc/tmpfiles.d/speakerd.conf
 if [ "$(readlink /usr/local/bin/speakerd)" = /opt/speakerd/bin/speakerd ]; then rm -f /usr/local/bin/speakerd; fi
 rm -rf /opt/speakerd /opt/speakerd.next /opt/speakerd.releases /run/speakerd /var/cache/speakerd

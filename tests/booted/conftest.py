@@ -1,17 +1,17 @@
 """A real systemd for the real unit: what each booted test begins with.
 
-``installed``  what ``make install`` left on a fresh machine of one release, once per run, as a layer to stand on
+``installed``  what ``make install`` left on a fresh machine of one release, once a run, as a layer to stand on
 ``machine``    a machine that was installed so, just booted; nothing else has happened on it (0.5 s to boot)
-``stage``      a room and a virtual card that the service on ``machine`` uses; say something with ``stage.say(voice(…))``
+``stage``      a room and a virtual card that the service on ``machine`` uses; speak with ``stage.say(voice(…))``
 ``service``    ``machine`` with the service started on ``stage`` and ready
-``release``    ``bookworm`` (systemd 252) or ``trixie`` (257): each test that uses one of the above runs on both
+``release``    ``bookworm`` (systemd 252), and for tests with ``@on_every_release`` also ``trixie`` (257)
 
-To hang the daemon: ``machine.property("MainPID")`` is its process id inside, ``machine.run("kill", "-STOP", pid)`` stops
-it, ``stage.room.fail("capture", "stall")`` and ``"zeros"`` hang and deafen its card; with
+To hang the daemon: ``machine.systemctl("kill", "--signal=STOP", "--kill-who=main", "speakerd")`` stops its process,
+``stage.room.set_fault("capture", "stall")`` and ``"zeros"`` hang and deafen its card; with
 ``machine.drop_in("90-hang", "Environment=…")`` before ``machine.systemctl("restart", "speakerd")`` the daemon starts
-otherwise. ``machine.wait_until(lambda: machine.property("NRestarts") == "1", "a restart")`` waits for what follows. The
-drop-in ``10-stage`` switches the watchdog off (``WATCHDOG``): ``machine.drop_in("20-watchdog", "WatchdogSec=5")`` sets
-it again.
+otherwise. ``machine.wait_until(lambda: machine.unit_property("NRestarts") == "1", "a restart")`` waits for what
+follows. The drop-in ``10-stage`` switches the watchdog off (``WATCHDOG``);
+``machine.drop_in("20-watchdog", "WatchdogSec=5")`` sets it again.
 
 What is skipped, and why, is said in ``_why_not``. A machine that a test fails on shows its journal.
 """
@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -48,6 +48,8 @@ WATCHDOG = "WatchdogSec=0"
 INSTALL_S = 240.0
 """How long make install may take; 15 to 25 s on two busy cores (measured)."""
 
+Test = TypeVar("Test", bound=Callable[..., object])
+
 _machines = pytest.StashKey[list[Machine]]()
 
 
@@ -63,9 +65,10 @@ def _why_not() -> str:
     """Return why no machine can be booted here, or nothing."""
     if os.geteuid() != 0:
         return "only root can boot a container"
-    for command, package in (("systemd-nspawn", "systemd-container"), ("mmdebstrap", "mmdebstrap"), ("setpriv", "")):
+    needs = {"systemd-nspawn": "systemd-container", "mmdebstrap": "mmdebstrap", "setpriv": "util-linux"}
+    for command, package in needs.items():
         if shutil.which(command) is None:
-            return f"no {command} on this machine (package {package or 'util-linux'})"
+            return f"no {command} on this machine (package {package})"
     if "overlay" not in Path("/proc/filesystems").read_text(encoding="ascii"):
         return "this kernel has no overlay file system"
     return ""
@@ -84,6 +87,9 @@ class Installed:
     took_s: float
     """How long it took, from a folder of packages."""
 
+    enabled: str
+    """What systemd said: whether the service starts with the machine. Then it was told not to; tests start it."""
+
     checkout: Path
     """What it was installed from."""
 
@@ -91,7 +97,20 @@ class Installed:
     """The Python packages."""
 
 
-@pytest.fixture(scope="session", params=list(root.PYTHONS))
+def on_every_release(test: Test) -> Test:
+    """Mark a test that has to do with systemd's own version."""
+    test.releases = list(root.PYTHONS)  # type: ignore[attr-defined]
+    return test
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let each test run on its releases."""
+    if "release" in metafunc.fixturenames:
+        releases = getattr(metafunc.function, "releases", ["bookworm"])
+        metafunc.parametrize("release", releases, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
 def release(request: pytest.FixtureRequest) -> str:
     """Return the name of a Debian release."""
     if reason := _why_not():
@@ -115,10 +134,10 @@ def installed(release: str, tmp_path_factory: pytest.TempPathFactory) -> Install
                 begun_s = time.monotonic()
                 output = machine.do(*INSTALL, timeout_s=INSTALL_S)
                 took_s = time.monotonic() - begun_s
-                machine.systemctl("stop", "speakerd")
-            record.write_text(json.dumps([output, took_s]), encoding="utf-8")
-    output, took_s = json.loads(record.read_text(encoding="utf-8"))
-    return Installed([folder / "written", bottom], output, took_s, checkout, wheels)
+                enabled = machine.systemctl("is-enabled", "speakerd")
+                machine.systemctl("disable", "--now", "--quiet", "speakerd")
+            record.write_text(json.dumps([output, took_s, enabled]), encoding="utf-8")
+    return Installed([folder / "written", bottom], *json.loads(record.read_text(encoding="utf-8")), checkout, wheels)
 
 
 INSTALL = ("make", "--silent", "-C", CHECKOUT, "install", f"WHEELS={WHEELS}", "LOCAL=no")
@@ -157,7 +176,6 @@ def machine(
     binds = {CHECKOUT: installed.checkout, WHEELS: installed.wheels, "/srv/next": next_checkout}
     with Machine(tmp_path / "machine", installed.ground, binds=binds, writable={INSIDE: stage.folder}) as booted:
         request.node.stash[_machines] = [booted]
-        booted.systemctl("stop", "speakerd")  # it was started by the boot
         booted.drop_in("10-stage", f"{stage.lines}\n{WATCHDOG}")
         stage.begin()
         yield booted
@@ -169,6 +187,14 @@ def service(machine: Machine, stage: Stage) -> Machine:
     """Return the machine with the service ready."""
     machine.systemctl("start", "speakerd")
     return machine
+
+
+@pytest.fixture
+def figure(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None], release: str
+) -> Callable[[str], None]:
+    """Return how a test says what it measured: a line at the end of the run."""
+    return lambda line: record_property("figure", f"{release}: {line}")
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ END_S = 5.0
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+_LAUNCH = 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig=KILL systemd-nspawn "$@"'
+"""Into a control group of its own; a container whose test run is killed goes with it."""
+
 _POLL_S = 0.05
 """How often something outside is looked at again (chosen)."""
 
@@ -61,6 +64,7 @@ class Machine:
         self._binds += [f"--bind={path}:{inside}" for inside, path in (writable or {}).items()]
         self._nspawn: subprocess.Popen[bytes] | None = None
         self._leader = 0
+        self._state = "not even begun"
         self._group: Path | None = None
 
     def __enter__(self) -> Self:
@@ -110,9 +114,14 @@ class Machine:
         """Run systemctl, which must succeed."""
         return self.do("systemctl", *arguments)
 
-    def property(self, name: str, unit: str = "speakerd") -> str:
+    def unit_property(self, name: str, unit: str = "speakerd") -> str:
         """Return one property of a unit."""
         return self.do("systemctl", "show", "--value", f"--property={name}", unit)
+
+    @property
+    def systemd_version(self) -> int:
+        """Its systemd's number."""
+        return int(self.systemctl("--version").split()[1])
 
     def journal(self, unit: str = "speakerd") -> str:
         """Return what the journal has of a unit, without time stamps."""
@@ -156,6 +165,7 @@ class Machine:
         for folder in (self.written, self.root, self._work):
             folder.mkdir(parents=True, exist_ok=True)
         layers = f"lowerdir={':'.join(map(str, self._ground))},upperdir={self.written},workdir={self._work}"
+        layers += ",volatile"  # else its end waits until everything that anybody has written is on the disk
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
 
     def _boot(self) -> None:
@@ -164,9 +174,7 @@ class Machine:
         self._group = self._make_group()
         with self._console.open("wb") as console:
             self._nspawn = subprocess.Popen(
-                # setpriv: a container whose test run is killed goes with it.
-                ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig=KILL systemd-nspawn "$@"']
-                + [str(self._group), *options],
+                ["sh", "-c", _LAUNCH, str(self._group), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -177,7 +185,7 @@ class Machine:
         while not (self._find_leader() and self._is_up()):
             if self._nspawn.poll() is not None or time.monotonic() > end_s:
                 said = self._console.read_text(encoding="utf-8", errors="replace")
-                raise MachineError(f"the container did not boot:\n{said[-3000:]}")
+                raise MachineError(f"the container did not boot: {self._state}\n{said[-3000:]}")
             time.sleep(_POLL_S)
 
     def _find_leader(self) -> bool:
@@ -185,13 +193,15 @@ class Machine:
         children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children")
         with contextlib.suppress(OSError):
             found = children.read_text(encoding="ascii").split()
-            self._leader = int(found[0]) if found else 0
+            # Until it is systemd it may still see this machine's own file system.
+            if found and Path(f"/proc/{found[0]}/comm").read_text(encoding="ascii") == "systemd\n":
+                self._leader = int(found[0])
         return self._leader != 0
 
     def _is_up(self) -> bool:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return self.run("systemctl", "is-system-running", timeout_s=10).stdout.strip() in {"running", "degraded"}
-        return False
+            self._state = self.run("systemctl", "is-system-running", timeout_s=10).stdout.strip()
+        return self._state in {"running", "degraded"}
 
     def _end(self) -> None:
         if self._nspawn is not None and self._nspawn.poll() is None:

@@ -7,10 +7,25 @@ import re
 import pytest
 
 from tests.booted.conftest import INSTALL, INSTALL_S
+from tests.fakes.authority_ca import PrivateCa
 
 CONFIG = "/etc/speakerd/speakerd.yaml"
 UNIT = "/etc/systemd/system/speakerd.service"
 UPGRADE = [word.replace("/srv/speakerd", "/srv/next") for word in INSTALL]
+UPGRADE_BY_INDEX = [word for word in UPGRADE if not word.startswith("WHEELS=")]
+
+INDEX = """\
+import functools, http.server, ssl
+handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/srv/wheels")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 8443), handler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/srv/index.crt", "/srv/index.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+"""An index as simple as pip takes it: a page of links, behind TLS."""
+
+KNOCK = "import socket; socket.create_connection(('127.0.0.1', 8443), 1).close()"
 
 
 @pytest.fixture
@@ -47,7 +62,7 @@ def test_an_upgrade_keeps_state_and_configuration(service, stage, next_release):
     assert service.read("/var/lib/speakerd/ledger") == "mine"
     assert "the unit of 99.0" in service.read(UNIT)
     assert "speakerd 99.0, configuration" in service.journal()
-    assert service.property("StatusText") == 'listening for "hey jarvis"'
+    assert service.unit_property("StatusText") == 'listening for "hey jarvis"'
 
 
 def test_a_release_that_does_not_become_ready_is_taken_back(service, stage, next_release):
@@ -63,26 +78,46 @@ def test_a_release_that_does_not_become_ready_is_taken_back(service, stage, next
     assert release_in_use(service) == before
     assert releases(service) == [before.rpartition("/")[2]]
     assert service.read(UNIT) == unit
-    assert service.property("ActiveState") == "active"
-    assert service.property("StatusText") == 'listening for "hey jarvis"'
+    assert service.unit_property("ActiveState") == "active"
+    assert service.unit_property("StatusText") == 'listening for "hey jarvis"'
     service.systemctl("restart", "speakerd")  # and will the next time, too
 
 
 def test_a_file_that_the_new_release_refuses_leaves_everything_as_it_was(service, next_release):
     """Nothing that runs is touched, not for a moment."""
-    before, pid = release_in_use(service), service.property("MainPID")
+    before, pid = release_in_use(service), service.unit_property("MainPID")
     service.write(CONFIG, "assistant: {voise: cedar}\n")
     done = service.run(*UPGRADE, timeout_s=INSTALL_S)
     assert done.returncode != 0
     assert f"{CONFIG}:1:13: assistant.voise" in done.stdout
     assert "nothing that runs was touched" in done.stdout
-    assert (release_in_use(service), service.property("MainPID")) == (before, pid)
+    assert (release_in_use(service), service.unit_property("MainPID")) == (before, pid)
     assert releases(service) == [before.rpartition("/")[2]]
 
 
-def test_a_speaker_that_was_stopped_stays_so(machine, next_release):
-    """The owner stopped it; an upgrade is no reason to start it."""
-    said = machine.do(*UPGRADE, timeout_s=INSTALL_S)
+@pytest.fixture
+def private_index(machine, tmp_path):
+    """Let the machine have an index of packages, and its certificate from an authority that only it knows."""
+    authority = PrivateCa(tmp_path / "authority")
+    pair = authority.server()
+    machine.write("/usr/local/share/ca-certificates/ours.crt", authority.trust.read_text())
+    machine.write("/srv/index.crt", pair.certificate.read_text())
+    machine.write("/srv/index.key", pair.key.read_text())
+    machine.write("/srv/index.py", INDEX)
+    machine.write("/etc/pip.conf", "[global]\nno-index = true\nfind-links = https://localhost:8443/\nretries = 0\n")
+    machine.do("systemd-run", "--quiet", "--unit=index", "python3", "/srv/index.py")
+    machine.wait_until(lambda: machine.run("python3", "-c", KNOCK).returncode == 0, "the index")
+    return machine
+
+
+def test_an_index_behind_a_private_authority_will_do_and_a_stopped_speaker_stays_so(private_index, next_release):
+    """The machine's own store vouches for the index; the owner stopped the speaker, an upgrade does not start it."""
+    machine = private_index
+    refused = machine.run(*UPGRADE_BY_INDEX, timeout_s=INSTALL_S)
+    assert refused.returncode != 0
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.stdout
+    machine.do("update-ca-certificates")
+    said = machine.do(*UPGRADE_BY_INDEX, timeout_s=INSTALL_S)
     assert "it was stopped and stays so" in said
-    assert machine.property("ActiveState") == "inactive"
+    assert machine.unit_property("ActiveState") == "inactive"
     assert release_in_use(machine).startswith("/opt/speakerd.releases/99.0-")

