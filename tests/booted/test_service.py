@@ -127,6 +127,19 @@ def test_a_crash_loop_is_paced_and_never_given_up(service, stage, figure):
     assert service.unit_property("StatusText") == LISTENING
 
 
+def test_what_the_kernel_ends_for_want_of_memory_starts_anew(service, stage):
+    """The embedded service is the larger of the two; a kill stands in for the kernel's own, which needs a limit."""
+    main = service.unit_property("MainPID")
+    group = "/sys/fs/cgroup/system.slice/speakerd.service/cgroup.procs"
+    (child,) = set(service.do("cat", group).split()) - {main}
+    stage.begin()
+    service.do("sh", "-c", f"kill -KILL {child}")
+    service.wait_until(lambda: states(service, "NRestarts", "ActiveState") == ["1", "active"], "a restart")
+    assert service.unit_property("MainPID") != main
+    assert service.unit_property("StatusText") == LISTENING
+    assert len(service.do("cat", group).split()) == 2
+
+
 def test_a_wrong_file_at_start_is_not_tried_again(machine):
     """It ends with 78, and the unit has failed for good."""
     machine.write(CONFIG, "wake:\n  threshold: loud\n")

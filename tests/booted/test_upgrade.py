@@ -15,15 +15,17 @@ UPGRADE = [word.replace("/srv/speakerd", "/srv/next") for word in INSTALL]
 UPGRADE_BY_INDEX = [word for word in UPGRADE if not word.startswith("WHEELS=")]
 
 INDEX = """\
-import functools, http.server, ssl
-handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory="/srv/wheels")
-server = http.server.ThreadingHTTPServer(("127.0.0.1", 8443), handler)
+import http.server, os, ssl
+class Handler(http.server.SimpleHTTPRequestHandler):
+    def translate_path(self, path):
+        return os.path.join("/srv/wheels", path.rpartition("/")[2])
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 8443), Handler)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain("/srv/index.crt", "/srv/index.key")
 server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
-"""An index as simple as pip takes it: a page of links, behind TLS."""
+"""An index as simple as pip takes it: the same page of links for every package, behind TLS."""
 
 KNOCK = "import socket; socket.create_connection(('127.0.0.1', 8443), 1).close()"
 
@@ -83,6 +85,25 @@ def test_a_release_that_does_not_become_ready_is_taken_back(service, stage, next
     service.systemctl("restart", "speakerd")  # and will the next time, too
 
 
+def test_the_same_where_the_environment_itself_stood_at_that_path(machine, stage, next_release):
+    """As the first releases were installed: it is moved aside and back, because it can run nowhere else."""
+    release = release_in_use(machine)
+    machine.do(
+        "sh",
+        "-c",
+        f"rm /opt/speakerd; mv {release} /opt/speakerd; sed -i 's,{release},/opt/speakerd,' /opt/speakerd/bin/speakerd",
+    )
+    machine.systemctl("start", "speakerd")
+    with (next_release / "speakerd/app.py").open("a") as app:
+        app.write('\nraise RuntimeError("99.0 is broken")\n')
+    done = machine.run(*UPGRADE, timeout_s=INSTALL_S)
+    assert done.returncode != 0
+    assert "the one before runs again" in done.stdout
+    assert machine.run("test", "-L", "/opt/speakerd").returncode != 0
+    assert releases(machine) == []
+    assert machine.unit_property("StatusText") == 'listening for "hey jarvis"'
+
+
 def test_a_file_that_the_new_release_refuses_leaves_everything_as_it_was(service, next_release):
     """Nothing that runs is touched, not for a moment."""
     before, pid = release_in_use(service), service.unit_property("MainPID")
@@ -104,7 +125,7 @@ def private_index(machine, tmp_path):
     machine.write("/srv/index.crt", pair.certificate.read_text())
     machine.write("/srv/index.key", pair.key.read_text())
     machine.write("/srv/index.py", INDEX)
-    machine.write("/etc/pip.conf", "[global]\nno-index = true\nfind-links = https://localhost:8443/\nretries = 0\n")
+    machine.write("/etc/pip.conf", "[global]\nindex-url = https://127.0.0.1:8443/simple\nretries = 0\n")
     machine.do("systemd-run", "--quiet", "--unit=index", "python3", "/srv/index.py")
     machine.wait_until(lambda: machine.run("python3", "-c", KNOCK).returncode == 0, "the index")
     return machine
@@ -115,7 +136,7 @@ def test_an_index_behind_a_private_authority_will_do_and_a_stopped_speaker_stays
     machine = private_index
     refused = machine.run(*UPGRADE_BY_INDEX, timeout_s=INSTALL_S)
     assert refused.returncode != 0
-    assert "CERTIFICATE_VERIFY_FAILED" in refused.stdout
+    assert "No matching distribution" in refused.stdout, "the only index there is was believed without a reason"
     machine.do("update-ca-certificates")
     said = machine.do(*UPGRADE_BY_INDEX, timeout_s=INSTALL_S)
     assert "it was stopped and stays so" in said
