@@ -23,7 +23,7 @@ LISTENING = 'listening for "hey jarvis"'
 QUESTION = "Hey Jarvis, what time is it?"
 
 takes_hup = pytest.mark.skipif(
-    "SIGHUP" not in (root.PROJECT / "speakerd/app.py").read_text(encoding="utf-8"),
+    not any("SIGHUP" in path.read_text(encoding="utf-8") for path in (root.PROJECT / "speakerd").rglob("*.py")),
     reason="the daemon does not reload on SIGHUP yet, it would die of it",
 )
 
