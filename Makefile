@@ -8,7 +8,7 @@ DEMO   ?= demo
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-entra test check bench bench-peers install lock clean
+.PHONY: help demo demo-entra test check bench bench-peers install uninstall wheels lock clean
 
 help: ## show this
 	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
@@ -28,6 +28,7 @@ demo-entra: $(VENV)/.dev ## sign in, have the sign-in revoked, sign in again: ag
 test: $(VENV)/.dev ## run every test
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/python .ci/coverage_by_own_test.py
+	@$(BIN)/python -m tests.booted.root
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev ## format, lint, types, import contracts
@@ -46,15 +47,21 @@ bench-peers: $(VENV)/.local ## measure the speaker beside openai-agents and pipe
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/speakerd bench peers
 
-install: ## put the service on this machine, under /opt/speakerd (as root)
-	@PYTHON="$(PYTHON)" sh systemd/install.sh
+install: ## put the service on this machine, or bring it up to date (as root)
+	@PYTHON="$(PYTHON)" WHEELS="$(WHEELS)" LOCAL="$(LOCAL)" sh systemd/install.sh
 
+uninstall: ## take it off again; PURGE=1: with configuration, sign-in and user (as root)
+	@PURGE="$(PURGE)" sh systemd/uninstall.sh
+
+wheels: ## fill the folder wheels for `make install WHEELS=wheels` on a machine without a network
+	@PYTHON="$(PYTHON)" sh .ci/packages.sh build
+	@$(PYTHON) .ci/wheels.py $(or $(WHEELS),wheels)
 
 lock: ## write the lock files anew from pyproject.toml (maintainers; needs uv)
 	@.lock/lock.sh
 
 clean: ## remove what was built here
-	rm -rf $(VENV) demo bench build dist
+	rm -rf $(VENV) demo bench build dist wheels
 
 # The environment in three layers, each stamped when it is complete.
 

@@ -27,6 +27,11 @@ if [ "${1:-build}" = test ]; then
   # voices for the wake word's tests
   command -v espeak-ng >/dev/null || need espeak-ng
   command -v flite >/dev/null || need flite
+  # a machine that is booted, to install on; only root can boot one
+  if [ "$(id -u)" = 0 ]; then
+    command -v systemd-nspawn >/dev/null || need systemd-container
+    command -v mmdebstrap >/dev/null || need mmdebstrap
+  fi
 fi
 if [ "${1:-build}" = peers ]; then
   # what the peers of `speakerd bench peers` play through

@@ -294,7 +294,7 @@ def _examine(text: str, name: str, env: Mapping[str, str]) -> tuple[Settings, li
     problems = {Problem(name, line, column, dotted(path), message) for line, column, path, message in document.twice}
     filled = _fill(document.tree, env)
     directory = env.get("CREDENTIALS_DIRECTORY")
-    credentials = [name for name in CREDENTIALS if directory and (Path(directory) / name).is_file()]
+    credentials = [name for name in CREDENTIALS if directory and _may_be_there(Path(directory) / name)]
     settings, findings = inspect(document.tree, credentials=credentials)
     for finding in findings:
         if variable := filled.get(finding.path):
@@ -303,6 +303,14 @@ def _examine(text: str, name: str, env: Mapping[str, str]) -> tuple[Settings, li
             line, column = _place(document, finding.path, at_key=finding.at_key)
             problems.add(Problem(name, line, column, dotted(finding.path), finding.message))
     return settings, sorted(problems)[: 2 * MAX_FINDINGS], filled
+
+
+def _may_be_there(credential: Path) -> bool:
+    """Return whether there is a credential, or whether only the daemon could tell: 252 hides them from ExecReload."""
+    try:
+        return credential.is_file()
+    except PermissionError:
+        return True
 
 
 def _fill(tree: dict[str, Any], env: Mapping[str, str]) -> dict[KeyPath, str]:

@@ -18,6 +18,15 @@ settings.load_profile("shared-machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests measured on their way."""
+    reports = terminalreporter.stats.get("passed", [])
+    lines = [str(value) for report in reports for name, value in report.user_properties if name == "figure"]
+    if lines:
+        terminalreporter.section("measured")
+        terminalreporter.write("".join(f"{line}\n" for line in sorted(lines)))
+
+
 @pytest.fixture(autouse=True)
 def _restore_logging() -> Iterator[None]:
     """A command that a test runs sets up the log for its whole process: the next test finds it as it was."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from speakerd import config
 from speakerd.core.errors import ConfigError, Remedy
 from speakerd.core.settings import Settings
+from tests.fakes.other_user import without_rights
 
 CHECKOUT = Path(__file__).parents[1]
 WAKE_MODEL = "the name of a model such as hey_jarvis, or the absolute path of an .onnx file"
@@ -154,6 +155,17 @@ def test_a_systemd_credential_stands_in_for_the_file(tmp_path: Path) -> None:
     text = "service: {provider: openai}\nauth: {method: api_key}\n"
     assert problems(text, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == []
     assert problems(text, {"CREDENTIALS_DIRECTORY": str(tmp_path / "elsewhere")}) != []
+
+
+def test_a_credential_that_only_the_daemon_may_see_is_not_missed(tmp_path: Path) -> None:
+    """On systemd 252 they are hidden from the check that comes before a reload."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o000)
+    with without_rights():
+        found = problems(
+            "service: {provider: openai}\nauth: {method: api_key}\n", {"CREDENTIALS_DIRECTORY": str(hidden)}
+        )
+    assert found == []
 
 
 def test_an_unused_key_in_the_environment_is_noted(tmp_path: Path) -> None:
