@@ -18,6 +18,7 @@ from speakerd.config import Loaded
 from speakerd.core.changes import Change, When, blend, changes, describe
 from speakerd.core.errors import ConfigError, SpeakerdError, WakeError
 from speakerd.core.settings import Settings
+from speakerd.core.story import Kind, story
 from speakerd.ports import Trace
 from speakerd.wake.detector import Detector
 
@@ -224,7 +225,8 @@ class Reloader:
             problems = [f"{self._path}: {key}: {error}"]
         for problem in problems:
             log.error("configuration: %s", problem)
-        log.error("configuration: the new one is wrong and the old one holds: speakerd check-config")
+        told = story(Kind.RELOAD_REFUSED, problems=len(problems))
+        log.error("configuration: the new one is wrong and the old one holds: speakerd check-config", extra=told)
         self._last = {
             "at": self._wall().isoformat(timespec="seconds"),
             "outcome": "wrong",
@@ -235,6 +237,7 @@ class Reloader:
         self._tidy()
 
     def _tell(self, found: tuple[Change, ...], loaded: Loaded) -> None:
-        log.info("%s", describe(found, busy=not self._is_idle()))
+        told = story(Kind.RELOADED, changes=len(found))
+        log.info("%s", describe(found, busy=not self._is_idle()), extra=told)
         for note in loaded.notes:
             log.warning("%s", note)

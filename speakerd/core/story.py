@@ -61,6 +61,12 @@ class Kind(enum.Enum):
     BUDGET_BACK = "ebdf89f0654347d587b05976b44734db"
     """There is budget again."""
 
+    RELOADED = "a7f55d612a1940e4bfba26f58579e9df"
+    """The configuration was read again, and is good. Fields: changes, how many."""
+
+    RELOAD_REFUSED = "fc9d4a77ef1842709200a09ed391eb71"
+    """The new configuration is wrong, the old one holds. Fields: problems, how many."""
+
     NOT_FED = "110d41ebd3fc44fa9db5878aafddb60a"
     """The watchdog is not fed, the service manager will end the daemon. Fields: part."""
 
