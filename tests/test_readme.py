@@ -14,6 +14,7 @@ from speakerd.cli import COMMANDS
 from speakerd.core import sign_in
 from speakerd.core.aadsts import MEANINGS
 from speakerd.core.settings import Section, Settings
+from speakerd.core.story import Kind
 from speakerd.options import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,3 +113,9 @@ def test_the_state_diagram_is_the_tables():
     """It was drawn from the table as it stands."""
     command = [sys.executable, str(ROOT / ".ci/state_diagram.py")]
     assert subprocess.run(command, check=False).returncode == 0
+
+
+def test_every_kind_of_journal_record_has_its_row():
+    """By its name and its id; nothing else is promised."""
+    rows = re.findall(r"^\| ([a-z-]+) \| ([0-9a-f]{32}) \|", (ROOT / "systemd/journal.md").read_text(), re.MULTILINE)
+    assert rows == [(kind.name.lower().replace("_", "-"), kind.value) for kind in Kind]
