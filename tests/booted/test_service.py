@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from tests.booted import root
 from tests.booted.conftest import on_every_release
 
 READY_S = 15.0
@@ -21,11 +20,6 @@ CRASHES = 3
 CONFIG = "/etc/speakerd/speakerd.yaml"
 LISTENING = 'listening for "hey jarvis"'
 QUESTION = "Hey Jarvis, what time is it?"
-
-takes_hup = pytest.mark.skipif(
-    not any("SIGHUP" in path.read_text(encoding="utf-8") for path in (root.PROJECT / "speakerd").rglob("*.py")),
-    reason="the daemon does not reload on SIGHUP yet, it would die of it",
-)
 
 
 def moment_s(machine, name):
@@ -82,7 +76,6 @@ def test_it_writes_nothing_outside_its_own_directories(service, stage, voice):
     assert service.run("test", "-e", "/run/speakerd").returncode != 0
 
 
-@takes_hup
 @on_every_release
 def test_a_good_file_is_taken_without_a_restart(service):
     """``systemctl reload`` returns when it has been applied."""
