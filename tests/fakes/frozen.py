@@ -43,8 +43,11 @@ def frozen(thread_id: int) -> Iterator[None]:
         os.waitpid(thread_id, _WALL)
         yield
     finally:
-        with contextlib.suppress(NotAllowedError, ChildProcessError):  # it has ended meanwhile
+        try:
             _ptrace(_DETACH, thread_id)
+        except NotAllowedError:  # it was killed meanwhile, and who stopped it is the first to be told of its end
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(thread_id, _WALL)
 
 
 def _until_asleep(thread_id: int) -> None:
