@@ -26,12 +26,12 @@ def test_a_service_that_runs_is_well(service):
     assert checks["unit"]["verdict"] == "pass"
     assert checks["unit"]["data"]["active"] == "active"
     assert checks["sandbox"]["verdict"] == "pass"
-    assert checks["sandbox"]["data"]["exposure"] <= 1.5
+    assert checks["sandbox"]["data"]["exposure"] <= 1.3
     assert checks["group"]["verdict"] == checks["real-time"]["verdict"] == "pass"
     assert checks["state"]["data"]["mode"] == "0700"
     assert "held by the daemon" in checks["microphone"]["detail"]
     assert checks["first-audio"]["verdict"] == "pass"
-    assert service.property("NRestarts") == "0"
+    assert service.unit_property("NRestarts") == "0"
 
 
 def test_what_it_leaves_behind_is_the_services(service):

@@ -78,12 +78,12 @@ def test_it_writes_nothing_outside_its_own_directories(service, stage, voice):
 
 @on_every_release
 def test_a_good_file_is_taken_without_a_restart(service):
-    """``systemctl reload`` returns when it has been applied."""
+    """``systemctl reload`` returns when it was heard; systemd 252 sometimes a moment before it has been applied."""
     before = service.unit_property("MainPID")
     service.write(CONFIG, "assistant: {voice: cedar}\n")
     service.systemctl("reload", "speakerd")
+    service.wait_until(lambda: service.unit_property("ActiveState") == "active", "the end of the reload", 10.0)
     assert service.unit_property("MainPID") == before
-    assert service.unit_property("ActiveState") == "active"
     assert "assistant.voice" in service.journal()
 
 

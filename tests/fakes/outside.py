@@ -213,8 +213,8 @@ class Outside:
             assert "flush" in names[: names.index("truncate")], "truncated before it was silent"
         if isinstance(event, SpeechStarted):
             assert not (self.interrupts and "cancel" in names), "a cancel after the service's own interruption"
+        self.close_question()
         if self.phase in (Phase.IDLE, Phase.FOLLOW_UP):
-            self.forget_question()
             assert not self.untold, "a reply broke off, and nobody was told"
 
     # --- what the parts do -------------------------------------------------------------------------------------------
@@ -242,6 +242,11 @@ class Outside:
             self.forget_question()
         self.question.append(Frames(1000 * next(self.numbers)))
         self.post(SpeechStarted(from_frame=self.question[-1]))
+
+    def close_question(self) -> None:
+        """At rest, or listening for another, there is none under way."""
+        if self.phase in (Phase.IDLE, Phase.FOLLOW_UP):
+            self.forget_question()
 
     def forget_question(self) -> None:
         """It is answered, or given up: it must not be asked again."""
@@ -326,6 +331,7 @@ class Outside:
             unheard = self.link == "connecting"
             self.clock.advance(max(0.0, timer.when - self.clock.time_s))
             assert not (unheard and ("earcon", Earcon.END) in self.calls), "a good end, and nobody could hear the user"
+            self.close_question()
         self.clock.time_s = end_s
 
     def fall_silent(self) -> float:
