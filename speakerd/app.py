@@ -41,7 +41,7 @@ from speakerd.core.moves import barge_in
 from speakerd.core.pulse import Part
 from speakerd.core.settings import Audio, Settings
 from speakerd.core.sign_in import SignInState
-from speakerd.core.state import Phase
+from speakerd.core.state import Limits, Phase
 from speakerd.core.story import Kind, story
 from speakerd.core.turn_record import Counts
 from speakerd.core.units import Frames, ItemId
@@ -52,6 +52,7 @@ from speakerd.host.hangup import Hangups
 from speakerd.host.kept import Kept
 from speakerd.host.notify import Notifier
 from speakerd.host.places import state_folder
+from speakerd.host.watchdog import Watchdog
 from speakerd.identity import Identity
 from speakerd.parts import limits_of, spec_of, spelling_of, voice_of, what_holds
 from speakerd.ports import Trace
@@ -121,16 +122,8 @@ class Speaker:
         self._group = asyncio.TaskGroup()
         self._tasks: list[asyncio.Task[None]] = []
 
-        self._accounts = Accounts(
-            settings,
-            environment,
-            trace=trace,
-            counts=self._counts,
-            on_over=lambda spent: self._post(BudgetChanged(spent)),
-            now=time.monotonic,
-            call_at=self._loop.call_at,
-        )
-        self._trace = trace = self._accounts.trace
+        self._accounts = self._make_accounts(trace)
+        self._trace = self._accounts.trace
         self._identity = self._make_identity(settings)
         self._memory = Memory(settings.conversation.memory_minutes)
         self._loudspeaker = self._make_loudspeaker(settings.audio)
@@ -143,46 +136,15 @@ class Speaker:
         )
         self._link = self._make_link(endpoint)
         self._ears = Ears(settings.wake, self)
-        self._watchdog = watchdog_of(
-            environment,
-            feed=notifier.alive,
-            is_ready=lambda: all(self._ready.values()),
-            parts=lambda: {Part.CAPTURE: self._microphone, Part.WAKE: self._ears, Part.PLAYBACK: self._loudspeaker},
-            now=time.monotonic,
-        )
-        self._texts = TextDesk(
-            self._post,
-            lambda: self.controller.state,
-            refresh=self._accounts.refresh,
-            expect=lambda item_id: self._memory.expect(item_id, time.monotonic()),
-            remember=lambda item_id, text: self._memory.said("user", text, time.monotonic(), item_id),
-        )
+        self._watchdog = self._make_watchdog()
+        self._texts = self._make_texts()
         self._kept = Kept(state_folder(environment) / "choices.json")
-        playback = settings.audio.playback
-        self._volume = Volume(
-            Mixer(playback.device, playback.mixer),
-            self._loudspeaker.set_gain,
-            begin=playback.volume,
-            chosen=self._kept.choices.volume,
-            keep=lambda percent: self._kept.keep(volume=percent),
-        )
+        self._volume = self._make_volume(settings.audio)
         self._spelling = spelling_of(settings, self._loudspeaker, sentences)
         self._desk = self._make_desk()
         self._voice = voice_of(settings, self._loudspeaker, sentences)
         self._built = True
-        self.controller = Controller(
-            uplink=self._tail_cut,
-            loudspeaker=self._loudspeaker,
-            voice=self._voice,
-            link=self._link,
-            indicator=self,
-            clock=MonotonicClock(),
-            trace=trace,
-            limits=limits,
-            call_at=self._loop.call_at,
-            on_step=self._texts.on_step,
-            on_idle=self._settle,
-        )
+        self.controller = self._make_controller(limits)
         self._requests = Requests(
             self.controller,
             microphone=self._microphone,
@@ -196,7 +158,7 @@ class Speaker:
             fitter=Refit(self._parts(place or ServicePlace(self.fail))),
             notifier=notifier,
             is_idle=lambda: self.controller.state.phase is Phase.IDLE,
-            trace=trace,
+            trace=self._trace,
         )
 
     async def run(self, socket: Path) -> None:
@@ -295,6 +257,59 @@ class Speaker:
         }
 
     # --- the lines between the parts ---------------------------------------------------------------------------------
+
+    def _make_accounts(self, trace: Trace) -> Accounts:
+        return Accounts(
+            self._settings,
+            self._environment,
+            trace=trace,
+            counts=self._counts,
+            on_over=lambda spent: self._post(BudgetChanged(spent)),
+            now=time.monotonic,
+            call_at=self._loop.call_at,
+        )
+
+    def _make_watchdog(self) -> Watchdog:
+        return watchdog_of(
+            self._environment,
+            feed=self._notifier.alive,
+            is_ready=lambda: all(self._ready.values()),
+            parts=lambda: {Part.CAPTURE: self._microphone, Part.WAKE: self._ears, Part.PLAYBACK: self._loudspeaker},
+            now=time.monotonic,
+        )
+
+    def _make_texts(self) -> TextDesk:
+        return TextDesk(
+            self._post,
+            lambda: self.controller.state,
+            refresh=self._accounts.refresh,
+            expect=lambda item_id: self._memory.expect(item_id, time.monotonic()),
+            remember=lambda item_id, text: self._memory.said("user", text, time.monotonic(), item_id),
+        )
+
+    def _make_volume(self, audio: Audio) -> Volume:
+        return Volume(
+            Mixer(audio.playback.device, audio.playback.mixer),
+            self._loudspeaker.set_gain,
+            begin=audio.playback.volume,
+            chosen=self._kept.choices.volume,
+            keep=lambda percent: self._kept.keep(volume=percent),
+        )
+
+    def _make_controller(self, limits: Limits) -> Controller:
+        return Controller(
+            uplink=self._tail_cut,
+            loudspeaker=self._loudspeaker,
+            voice=self._voice,
+            link=self._link,
+            indicator=self,
+            clock=MonotonicClock(),
+            trace=self._trace,
+            limits=limits,
+            call_at=self._loop.call_at,
+            on_step=self._texts.on_step,
+            on_idle=self._settle,
+        )
 
     def _make_loudspeaker(self, audio: Audio) -> Loudspeaker:
         return Loudspeaker(
