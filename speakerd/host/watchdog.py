@@ -3,11 +3,15 @@
 Feeding is a task of the loop, so that a loop that does not turn feeds nothing, whoever hangs in it. What the parts must
 do is in ``core/pulse.py``. A thread beside the loop feeds nothing either: it only writes into the journal that the loop
 stands, and where, before the service manager ends us.
+
+Whoever stands is named with the stack of every thread. The end by the service manager writes them too, but from within
+a signal, while other threads run on, and that may end in a second fault halfway through (seen once in a hundred).
 """
 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import sys
 import threading
@@ -18,6 +22,9 @@ from speakerd.core.pulse import LIMITS_S, Part, Pulse, Standstill
 from speakerd.core.story import Kind, story
 
 log = logging.getLogger("speakerd.host")
+
+STDERR_FILENO = 2
+"""Where the journal reads (specified by POSIX)."""
 
 LOOK_S = 5.0
 """How often to look and to feed (chosen: two wake-ups in ten seconds cost nothing, and a hang is named soon)."""
@@ -46,6 +53,11 @@ def patience_s(environment: Mapping[str, str], pid: int) -> float | None:
     return allowed_s
 
 
+def write_stacks() -> None:
+    """Write the stack of every thread, without any values: none of them moves meanwhile, as we hold the interpreter."""
+    faulthandler.dump_traceback(STDERR_FILENO, all_threads=True)
+
+
 class LoopWitness:
     """A thread that says in the journal that the loop stands, and where. It feeds nobody.
 
@@ -54,11 +66,13 @@ class LoopWitness:
     Args:
         limit_s: How long the loop may stand.
         now: The monotonic clock.
+        stacks: Writes the stack of every thread.
     """
 
-    def __init__(self, limit_s: float, now: Callable[[], float]) -> None:
+    def __init__(self, limit_s: float, now: Callable[[], float], stacks: Callable[[], None] = write_stacks) -> None:
         self._limit_s = limit_s
         self._now = now
+        self._stacks = stacks
         self._loops_thread = threading.get_ident()
         self._turned_s = now()
         self._told = False
@@ -90,6 +104,7 @@ class LoopWitness:
             place = _place(self._loops_thread)
             told = story(Kind.NOT_FED, part=Part.LOOP.name.lower())
             log.error("the watchdog is not fed: %s, it is at %s", Standstill(Part.LOOP, still_s), place, extra=told)
+            self._stacks()
         return self._limit_s
 
     def _run(self) -> None:
@@ -114,6 +129,7 @@ class Watchdog:
         feed: Tells it that all is well.
         counts: Asks the parts (``Pulse.look``).
         now: The monotonic clock.
+        stacks: Writes the stack of every thread.
     """
 
     def __init__(
@@ -123,11 +139,13 @@ class Watchdog:
         feed: Callable[[], None],
         counts: Callable[[], Mapping[Part, int | None]],
         now: Callable[[], float],
+        stacks: Callable[[], None] = write_stacks,
     ) -> None:
         self._look_s = None if patience_s is None else min(LOOK_S, SHARE * patience_s)
         self._feed = feed
         self._counts = counts
         self._now = now
+        self._stacks = stacks
         self._pulse = Pulse(self._look_s or LOOK_S)
         self._still: frozenset[Part] = frozenset()
 
@@ -138,7 +156,7 @@ class Watchdog:
         """
         if self._look_s is None:
             return
-        witness = LoopWitness(LIMITS_S[Part.LOOP], self._now)
+        witness = LoopWitness(LIMITS_S[Part.LOOP], self._now, self._stacks)
         witness.start()
         try:
             while True:
@@ -151,10 +169,12 @@ class Watchdog:
     def look(self) -> None:
         """Feed the watchdog, or say once which part it is not fed for."""
         standing = self._pulse.look(self._now(), self._counts())
-        for still in standing:
-            if still.part not in self._still:
-                told = story(Kind.NOT_FED, part=still.part.name.lower())
-                log.error("the watchdog is not fed: %s", still, extra=told)
+        newly = [still for still in standing if still.part not in self._still]
+        for still in newly:
+            told = story(Kind.NOT_FED, part=still.part.name.lower())
+            log.error("the watchdog is not fed: %s", still, extra=told)
+        if newly:
+            self._stacks()
         now_still = frozenset(still.part for still in standing)
         if self._still and not now_still:
             log.warning("the watchdog is fed again: everything moves")

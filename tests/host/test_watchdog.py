@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from speakerd.core.pulse import LIMITS_S, Part
-from speakerd.host.watchdog import LOOK_S, LoopWitness, Watchdog, patience_s
+from speakerd.host.watchdog import LOOK_S, LoopWitness, Watchdog, patience_s, write_stacks
 
 PID = 4711
 
@@ -44,7 +44,13 @@ class Bench:
         self.fed = 0
         self.now_s = 0.0
         self.counts: dict[Part, int | None] = {}
-        self.watchdog = Watchdog(30.0, feed=self.feed, counts=lambda: self.counts, now=lambda: self.now_s)
+        self.stacks_written = 0
+        self.watchdog = Watchdog(
+            30.0, feed=self.feed, counts=lambda: self.counts, now=lambda: self.now_s, stacks=self.write_stacks
+        )
+
+    def write_stacks(self) -> None:
+        self.stacks_written += 1
 
     def feed(self) -> None:
         self.fed += 1
@@ -66,6 +72,7 @@ def test_a_part_that_stands_still_is_not_fed_for_and_named_once(caplog: pytest.L
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.ERROR, "the watchdog is not fed: capture has delivered nothing for 15 s")
     ]
+    assert bench.stacks_written == 1
     bench.counts = {Part.CAPTURE: 6}
     assert bench.looks(1) == 1
     assert caplog.messages[1:] == ["the watchdog is fed again: everything moves"]
@@ -81,6 +88,7 @@ def test_a_second_part_is_named_too(caplog: pytest.LogCaptureFixture) -> None:
     bench.counts = {Part.CAPTURE: 6, Part.PLAYBACK: 1}
     assert bench.looks(1) == 0
     assert [message.split(": ")[1].split()[0] for message in caplog.messages] == ["capture", "playback"]
+    assert bench.stacks_written == 2
 
 
 async def test_it_is_fed_at_once_and_again_and_again() -> None:
@@ -105,8 +113,8 @@ async def test_where_nobody_watches_nothing_is_done() -> None:
 
 def test_the_witness_says_that_the_loop_stands_and_where(caplog: pytest.LogCaptureFixture) -> None:
     """Once, with file, line and function of what it hangs in; and that it turns again."""
-    now_s = [100.0]
-    witness = LoopWitness(10.0, lambda: now_s[0])
+    now_s, written = [100.0], list[float]()
+    witness = LoopWitness(10.0, lambda: now_s[0], lambda: written.append(now_s[0]))
     assert witness.look() == 10.0
     now_s[0] += 6
     assert witness.look() == pytest.approx(4.0)
@@ -120,13 +128,30 @@ def test_the_witness_says_that_the_loop_stands_and_where(caplog: pytest.LogCaptu
     assert message.endswith("in _place")
     witness.turned()
     assert caplog.messages[1:] == ["the event loop turns again"]
+    assert written == [117.0]
+
+
+def test_the_stacks_name_places_and_no_values(capfd: pytest.CaptureFixture[str]) -> None:
+    """Of every thread, on standard error."""
+    at_rest, secret = threading.Event(), "a token"
+    thread = threading.Thread(target=at_rest.wait, args=(30.0,), name=secret)
+    thread.start()
+    try:
+        write_stacks()
+    finally:
+        at_rest.set()
+        thread.join()
+    told = capfd.readouterr().err
+    assert "in wait" in told
+    assert "test_the_stacks_name_places_and_no_values" in told
+    assert secret not in told
 
 
 def test_the_witness_of_a_loop_whose_thread_has_ended(caplog: pytest.LogCaptureFixture) -> None:
     """It does not fall over what is not there."""
     made: list[LoopWitness] = []
     now_s = [0.0]
-    thread = threading.Thread(target=lambda: made.append(LoopWitness(10.0, lambda: now_s[0])))
+    thread = threading.Thread(target=lambda: made.append(LoopWitness(10.0, lambda: now_s[0], lambda: None)))
     thread.start()
     thread.join()
     now_s[0] = 20.0
@@ -142,7 +167,7 @@ def test_the_witness_watches_from_a_thread_of_its_own(caplog: pytest.LogCaptureF
     logger = logging.getLogger("speakerd.host")
     logger.addHandler(handler)
     times = iter([0.0])
-    witness = LoopWitness(0.01, lambda: next(times, 1.0))
+    witness = LoopWitness(0.01, lambda: next(times, 1.0), lambda: None)
     try:
         witness.start()
         assert said.wait(10)
