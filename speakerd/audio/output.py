@@ -74,7 +74,7 @@ class Output:
     def greedy_frames(self) -> Frames:
         """How many wire frames the thread takes at once when something begins: a resting card wants its buffer filled.
 
-        The period behind that is taken, too, before the card has room for it.
+        And another period as soon as the first has begun to come out.
         """
         device_frames = self.format.period_frames + self.resting * self.format.buffer_frames
         return Frames(device_frames * WIRE_RATE_HZ // self.format.rate_hz)

@@ -3,7 +3,8 @@
 What is played, where it comes from and which item is audible is the loop's business (``loudspeaker.py``). The thread
 counts frames and publishes what it counted; it writes silence when there is nothing else, so that the echo canceller's
 reference and the card's clock run on. But it writes silence late: what was written cannot be taken back, and a sound
-that comes meanwhile would wait behind it. Where the machine is too busy for that, it writes ahead.
+that comes meanwhile would wait behind it. Nor does it sleep in a write, from which nobody could wake it: it sleeps
+before, until the card has room. Where the machine is too busy for that, it writes ahead.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ class Playback:
         self._cut = cut or QuietCut(pcm)
         self._idle_results = 0
         self._rest_wanted = False
+        self._room_frames = self._format.buffer_frames - self._format.period_frames  # queued: one more fits
         self._short_frames = int(SHORT_QUEUE_PERIODS * self._format.period_frames)
         self._ahead = False  # an underrun told that silence written late may be too late
         self._dozing = False
@@ -143,15 +145,15 @@ class Playback:
 
     @property
     def spare_s(self) -> float:
-        """How long the card can do without another period; 0: there is something to do for it, or to play."""
+        """How long until the card wants another period, or has room for one that waits; 0: there is something to do."""
         if not self._primed or self._ahead or self._rest_wanted or self._flushes:
             return 0.0
-        if self._ring.available_bytes >= self._format.period_bytes:
-            return 0.0
-        return max(0, self._pcm.queued_frames() - self._short_frames) / self._format.rate_hz
+        waits = self._ring.available_bytes >= self._format.period_bytes
+        enough_frames = self._room_frames if waits else self._short_frames
+        return max(0, self._pcm.queued_frames() - enough_frames) / self._format.rate_hz
 
     def wait_until_due(self) -> None:
-        """Sleep at rest until somebody asks for something, and with only silence to play until the card wants it."""
+        """Sleep at rest until somebody asks for something, else until the card has room, or wants silence."""
         if self.resting:
             self._bell.acquire()
             self.progress += 1  # before anyone can see that the rest is over: the watch must not take it for a stall

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from speakerd.audio.pcm_types import PcmFormat
 from speakerd.audio.playback import IDLE_RESULTS_LIMIT, Playback
-from speakerd.audio.ring import make_ring
+from speakerd.audio.ring import Producer, make_ring
 from speakerd.core.errors import DeviceError, Remedy
 from tests.fakes.pcm import FakePlaybackPcm, Fault, Short, Unplug, Xrun
 
@@ -363,6 +363,22 @@ def test_a_sound_fills_the_buffer_again() -> None:
     assert (bench.playback.state.queued_frames, bench.playback.state.starvations) == (14, 0)
 
 
+def test_a_sound_that_waits_is_due_when_the_card_has_room_for_it() -> None:
+    """Until then nobody sleeps in a write, where a flush would have to wait for the card."""
+    bench = Bench()
+    bench.inlet.write(sound(16 + 3 * 4))
+    bench.pump()
+    assert bench.playback.spare_s == pytest.approx(4 / 16_000)
+    bench.pcm.play(3)
+    assert bench.playback.spare_s == pytest.approx(1 / 16_000)
+    bench.pcm.play(1)
+    assert bench.playback.spare_s == 0.0
+    bench.pump()
+    assert bench.playback.spare_s > 0
+    bench.playback.flush()
+    assert bench.playback.spare_s == 0.0
+
+
 @pytest.mark.parametrize("asked", ["flush", "rest"])
 def test_what_is_asked_for_is_due_at_once(asked: str) -> None:
     """Nobody waits for the silence in the card."""
@@ -389,8 +405,8 @@ def test_after_an_underrun_silence_is_written_ahead_until_the_card_has_rested() 
     assert bench.playback.spare_s > 0
 
 
-def test_a_doze_ends_with_the_sound_that_was_waited_for() -> None:
-    """Long before the card wants silence; what was asked for before the doze does not end it."""
+def dozing(waits: int) -> tuple[threading.Thread, Playback, Producer, FakePlaybackPcm]:
+    """Return a thread that dozes on a full card whose periods last 20 s; so much content waits."""
     slow = PcmFormat(rate_hz=1, channels=1, sample_format="S16_LE", period_frames=20, buffer_frames=80)
     pcm, (inlet, outlet) = FakePlaybackPcm(slow), make_ring(400)
     dozed = threading.Event()
@@ -402,11 +418,28 @@ def test_a_doze_ends_with_the_sound_that_was_waited_for() -> None:
     pcm.queued_frames = look
     playback = Playback(pcm, outlet, None, lambda: None, lambda: 0.0)
     playback.pump_once()
+    inlet.write(sound(waits))
     playback.interrupt()
     dozed.clear()
     thread = threading.Thread(target=playback.wait_until_due, daemon=True)
     thread.start()
     assert dozed.wait(5)
+    return thread, playback, inlet, pcm
+
+
+@pytest.mark.parametrize("waits", [0, 20], ids=["silence", "sound"])
+def test_a_doze_ends_with_a_flush(waits: int) -> None:
+    """Long before the card has room for another period; what was asked for before the doze does not end it."""
+    thread, playback, _, _ = dozing(waits)
+    playback.flush()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_doze_ends_with_the_sound_that_was_waited_for() -> None:
+    """Where the card has room for it: long before it wants silence."""
+    thread, playback, inlet, pcm = dozing(0)
+    pcm.play(20)
     inlet.write(sound(20))
     playback.note_content()
     thread.join(5)
