@@ -1,6 +1,6 @@
 """What the configuration makes of each part: the service's place, who we are to it, a session, the core's limits.
 
-The parts themselves are put together in ``app.py`` and ``chat.py``.
+The parts themselves are put together in ``sound_parts.py``, ``service_parts.py`` and ``chat.py``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.notices import FOLDER, SpokenNotices
 from speakerd.audio.spelling import SpelledCode
 from speakerd.core.echo_path import BargeIn
 from speakerd.core.errors import Remedy, SpeakerdError
 from speakerd.core.functions import CONVERSATION_FUNCTIONS
-from speakerd.core.settings import Settings
+from speakerd.core.settings import Audio, Settings
 from speakerd.core.state import Limits
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.spec import SessionSpec
@@ -89,6 +90,11 @@ def what_holds(settings: Settings) -> dict[str, object]:
         "follow_up_s": settings.conversation.follow_up_s,
         "transcripts": settings.log.transcripts,
     }
+
+
+def canceller_of(audio: Audio) -> EchoCanceller | None:
+    """Return what takes our own voice out of the microphone, by configuration; None: nothing shall."""
+    return None if audio.echo_cancellation == "off" else EchoCanceller()
 
 
 def voice_of(settings: Settings, loudspeaker: Loudspeaker, own: Path | None) -> SpokenNotices:

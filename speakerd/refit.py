@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from speakerd.accounts import Accounts
-from speakerd.audio.echo import EchoCanceller
 from speakerd.audio.loudspeaker import Loudspeaker
 from speakerd.audio.microphone import Microphone
 from speakerd.audio.mixer import Mixer
@@ -23,11 +22,11 @@ from speakerd.core.changes import changes
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import EchoMeasured
 from speakerd.core.memory import Memory
-from speakerd.core.settings import Audio, Settings, Wake
+from speakerd.core.settings import Settings, Wake
 from speakerd.ears import Ears, maker_of
 from speakerd.echoes import Echoes
 from speakerd.identity import Identity
-from speakerd.parts import barge_in_of, limits_of, spec_of
+from speakerd.parts import barge_in_of, canceller_of, limits_of, spec_of
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.link import RealtimeLink
 from speakerd.service_place import ServicePlace
@@ -39,11 +38,6 @@ _ENGINE = ("wake.models", "wake.engine", "wake.gate")
 _ECHO = ("audio.capture.", "audio.playback.device", "audio.echo_cancellation", "conversation.barge_in")
 _PLACE = ("service.provider", "service.endpoint", "service.model")
 _WHO = ("auth.", "service.provider")
-
-
-def canceller_of(audio: Audio) -> EchoCanceller | None:
-    """Return what takes our own voice out of the microphone, by configuration; None: nothing shall."""
-    return None if audio.echo_cancellation == "off" else EchoCanceller()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from speakerd.app import Speaker
+from speakerd.speaker import Speaker
 from speakerd.auth.entra import EntraCredentials
 from speakerd.core.changes import WHEN, When, blend, starts_service
 from speakerd.core.echo_path import BargeIn, EchoFigures
@@ -66,7 +66,7 @@ async def running(folder: Path, settings: Settings):
         speaker.places = places
         task = asyncio.create_task(speaker.run(folder / f"control{id(speaker)}.sock"))
         try:
-            await until(lambda: all(speaker._ready.values()))
+            await until(lambda: speaker._readiness.is_complete)
             yield speaker
         finally:
             speaker.stop()
@@ -91,9 +91,9 @@ async def hand_over(speaker: Speaker, old: Settings, new: Settings) -> None:
 
 async def heard_silence(speaker: Speaker) -> None:
     """Let the ears take up what they were handed."""
-    chunks = speaker._ears.status()["chunks"]
-    speaker._ears.feed(bytes(2 * 1280), None, None, playing=False, muted=False)
-    await until(lambda: speaker._ears.status()["chunks"] > chunks)
+    chunks = speaker._sound.ears.status()["chunks"]
+    speaker._sound.ears.feed(bytes(2 * 1280), None, None, playing=False, muted=False)
+    await until(lambda: speaker._sound.ears.status()["chunks"] > chunks)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -107,7 +107,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 def behaviour(speaker: Speaker) -> dict[str, Any]:
     """Return all that a configuration decides in a daemon, as far as it can be compared."""
-    microphone, loudspeaker, link, ears = speaker._microphone, speaker._loudspeaker, speaker._link, speaker._ears
+    microphone, loudspeaker, link, ears = speaker._sound.microphone, speaker._sound.loudspeaker, speaker._service.link, speaker._sound.ears
     worker, status = ears._worker, speaker.status()
     interrupt = link._interrupt
     spec = link._spec if interrupt is None else link._spec.interrupting(interrupt)
@@ -121,20 +121,20 @@ def behaviour(speaker: Speaker) -> dict[str, Any]:
         "credentials": type(link._credentials),
         "key": getattr(link._credentials, "__dict__", {}).get("_file"),
         "method": status["sign_in"]["method"],
-        "wish": speaker._identity.worker._wish,
-        "desk": (speaker._desk._auth, speaker._desk._attempts is speaker._identity.worker),
+        "wish": speaker._service.identity.worker._wish,
+        "desk": (speaker._service.desk._auth, speaker._service.desk._attempts is speaker._service.identity.worker),
         "cards": (microphone._device, microphone._channel, loudspeaker._device),
         "earcons": loudspeaker._earcons,
-        "volume": (status["volume"], speaker._volume._mixer._wanted),
+        "volume": (status["volume"], speaker._sound.volume._mixer._wanted),
         "canceller": microphone._echo._canceller is not None,
-        "probes": (microphone._echo._probe is not None, microphone._echo._probe is speaker._echoes.probe),
-        "echo": (speaker._echoes._probes, speaker._echoes._measured_counts, speaker._echoes._file._setup),
+        "probes": (microphone._echo._probe is not None, microphone._echo._probe is speaker._sound.echoes.probe),
+        "echo": (speaker._sound.echoes._probes, speaker._sound.echoes._measured_counts, speaker._sound.echoes._file._setup),
         "calm": microphone._calm._hang_ms,
         "words": (worker._detector.words, status["wake"]["models"]),
         "engine": (worker.engine, worker._gate is not None),
         "trigger": (ears._trigger.threshold, ears._trigger.refractory_s),
-        "language": (speaker._voice._language, speaker._spelling._language),
-        "memory": speaker._memory._span_s,
+        "language": (speaker._sound.voice._language, speaker._sound.spelling._language),
+        "memory": speaker._service.memory._span_s,
         "money": (speaker._accounts._ledger._daily_usd, speaker._accounts._ledger._rate),
         "books": (speaker._accounts._transcription_model, speaker._accounts._local),
         "turns": speaker._accounts._turns._book.prices,
@@ -235,9 +235,9 @@ async def test_somebody_else_to_the_service(tmp_path: Path) -> None:
         for device in Device:
             speaker.controller.post(DeviceFound(device))
         await hand_over(speaker, old, entra)
-        identity = speaker._identity
-        assert isinstance(speaker._link._credentials, EntraCredentials)
-        assert speaker._desk._keeper is identity.keeper
+        identity = speaker._service.identity
+        assert isinstance(speaker._service.link._credentials, EntraCredentials)
+        assert speaker._service.desk._keeper is identity.keeper
         await until(lambda: speaker.status()["line"] == "signed out: run speakerd login")
         await hand_over(speaker, entra, old)
         assert speaker.status()["line"] == 'listening for "hey jarvis"'

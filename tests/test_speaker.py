@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakerd.app import Speaker
+from speakerd.speaker import Speaker
 from speakerd.core.echo_found import Setup
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.errors import Remedy, SpeakerdError, WakeError
@@ -223,10 +223,10 @@ async def test_that_no_echo_was_found_before_leaves_the_canceller_out(tmp_path, 
     before.close()
     speaker = make(tmp_path, echo_cancellation=cancellation)
     async with running(speaker):
-        probe = speaker._echoes.probe
+        probe = speaker._sound.echoes.probe
         assert (probe is not None and not probe.hears_echo) is (cancellation == "auto")
         assert speaker.status()["barge_in"] == "wake_word"
-        speaker._echoes.note(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
+        speaker._sound.echoes.note(EchoMeasured(EchoFigures(windows=4, echo_dbfs=-30.0), BargeIn.WAKE_WORD))
     (kept,) = json.loads((tmp_path / "state" / "echo.json").read_text())["setups"]
     assert kept["hears_echo"] is (cancellation == "auto")
 
