@@ -187,7 +187,8 @@ class SoundParts:
             self.loudspeaker.set_gain,
             begin=audio.playback.volume,
             chosen=kept.choices.volume,
-            keep=lambda percent: kept.keep(volume=percent),
+            over=kept.choices.volume_over,
+            keep=kept.keep_volume,
         )
 
     def _attend(self) -> None:

@@ -103,7 +103,7 @@ class Speaker:
             microphone=sound.microphone,
             loudspeaker=sound.loudspeaker,
             on_wake=sound.wake,
-            on_mute=lambda muted: self._kept.keep(muted=muted),
+            on_mute=self._kept.keep_muted,
         )
         self._reloader = self._make_reloader(settings, source, self._parts(sound, place or ServicePlace(self.fail)))
         self._watchdog = watchdog_of(

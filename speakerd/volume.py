@@ -1,7 +1,8 @@
 """How loud the speaker is: ``speakerd volume``. The card's own control where it has one, else the sound itself.
 
 The card's control is better: what is made quieter before the card loses bits, and other programs follow. What was set
-is kept over restarts and put back whenever the card comes back.
+is kept over restarts and put back whenever the card comes back. Of what a command and what the configuration says the
+later counts: a command holds until another volume is written into the configuration.
 """
 
 from __future__ import annotations
@@ -35,9 +36,10 @@ class Volume:
     Args:
         mixer: Of the loudspeaker's card.
         set_gain: Makes the sound itself quieter.
-        begin: What to begin with; None: as it comes.
-        chosen: What somebody has chosen since, over that; None: nobody has.
-        keep: Keeps what is chosen.
+        begin: What the configuration says; None: as it comes.
+        chosen: What somebody chose by a command; None: nobody has.
+        over: What the configuration said then.
+        keep: Keeps what is chosen, and over what.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Volume:
         *,
         begin: int | None,
         chosen: int | None,
-        keep: Callable[[int], None],
+        over: int | None,
+        keep: Callable[[int, int | None], None],
     ) -> None:
         self._mixer = mixer
         self._set_gain = set_gain
         self._begin = begin
         self._chosen = chosen
+        self._over = over
         self._keep = keep
 
     @property
@@ -62,7 +66,7 @@ class Volume:
 
     @property
     def _wanted(self) -> int | None:
-        return self._begin if self._chosen is None else self._chosen
+        return self._begin if self._chosen is None or self._over != self._begin else self._chosen
 
     def use(self, mixer: Mixer, begin: int | None) -> None:
         """Be made by another control, or begin with another volume: as a start with these would be."""
@@ -87,8 +91,8 @@ class Volume:
             DeviceError: the card's control cannot be used.
         """
         self._apply(percent)
-        self._chosen = percent
-        self._keep(percent)
+        self._chosen, self._over = percent, self._begin
+        self._keep(percent, self._over)
 
     def status(self) -> dict[str, Any]:
         """Return how loud it is, and what makes it so.

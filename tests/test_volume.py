@@ -29,8 +29,11 @@ class Card:
             raise DeviceError("mixer-lost", "gone", Remedy.RETRY)
         self.stands = percent
 
+    def keep(self, percent, over):
+        self.kept.append((percent, over))
+
     def volume(self, wanted=None):
-        return Volume(self, self.gains.append, begin=wanted, chosen=None, keep=self.kept.append)
+        return Volume(self, self.gains.append, begin=wanted, chosen=None, over=None, keep=self.keep)
 
 
 def ask(volume, **request):
@@ -43,7 +46,7 @@ def test_without_a_control_the_sound_itself_is_made_quieter():
     volume = card.volume()
     assert ask(volume)["line"] == "volume 100, by the sound itself"
     assert ask(volume, percent=50) == {"percent": 50, "by": "software", "line": "volume 50, by the sound itself"}
-    assert (card.gains, card.kept) == ([0.125], [50])
+    assert (card.gains, card.kept) == ([0.125], [(50, None)])
 
 
 def test_a_control_is_moved_and_the_sound_left_alone():
@@ -52,7 +55,7 @@ def test_a_control_is_moved_and_the_sound_left_alone():
     volume = card.volume()
     assert ask(volume)["line"] == "volume 77, by the card's control PCM"
     assert ask(volume, percent=0)["percent"] == 0
-    assert (card.gains, card.kept) == ([1.0], [0])
+    assert (card.gains, card.kept) == ([1.0], [(0, None)])
 
 
 @pytest.mark.parametrize("name", [None, "PCM"])
@@ -93,5 +96,21 @@ def test_another_control_takes_over_with_what_was_chosen():
     volume.use(card, None)
     assert card.gains == [0.125, 1.0]
     ask(volume, percent=20)
-    volume.use(other, 60)
+    volume.use(other, None)
     assert (other.stands, card.gains[-1]) == (20, 1.0)
+
+
+def test_what_was_wished_last_counts():
+    """A command over the configuration, and another volume in that over the command: live and at the next start."""
+    card = Card("PCM")
+    volume = card.volume(30)
+    ask(volume, percent=20)
+    assert card.kept == [(20, 30)]
+    volume.use(card, 60)
+    assert card.stands == 60
+
+    def restarted(begin):
+        Volume(card, card.gains.append, begin=begin, chosen=20, over=30, keep=card.keep).restore()
+        return card.stands
+
+    assert [restarted(30), restarted(60), restarted(30)] == [20, 60, 20]

@@ -289,7 +289,7 @@ class Playback(Section):
     """ALSA name of the card; speakerd devices lists them."""
 
     volume: int | None = Field(default=None, ge=0, le=100)
-    """Volume to begin with, until speakerd volume sets another; null: as it comes."""
+    """Volume; speakerd volume sets another, kept until another is written here; null: as it comes."""
 
     mixer: Name = "auto"
     """Volume control of the card; auto finds one, none leaves it alone and makes the sound itself quieter."""

@@ -33,6 +33,9 @@ class Choices:
     volume: int | None = None
     """In percent; None: never chosen."""
 
+    volume_over: int | None = None
+    """What the configuration said when that was chosen, in percent: it holds until another is written there."""
+
 
 class Kept:
     """The owner's choices, on disk. Thread: event loop.
@@ -48,16 +51,19 @@ class Kept:
         self._path = path
         self.choices = _read(path)
 
-    def keep(self, *, muted: bool | None = None, volume: int | None = None) -> None:
-        """Keep a choice. Where that fails, it holds until the daemon ends, and the journal says so."""
-        before = self.choices
-        self.choices = replace(
-            before,
-            muted=before.muted if muted is None else muted,
-            volume=before.volume if volume is None else volume,
-        )
-        if self.choices == before:
+    def keep_muted(self, muted: bool) -> None:  # noqa: FBT001 - what else
+        """Keep whether somebody may be heard."""
+        self._keep(replace(self.choices, muted=muted))
+
+    def keep_volume(self, percent: int, over: int | None) -> None:
+        """Keep a volume, and what the configuration said when it was chosen."""
+        self._keep(replace(self.choices, volume=percent, volume_over=over))
+
+    def _keep(self, choices: Choices) -> None:
+        """Keep what was chosen. Where that fails, it holds until the daemon ends, and the journal says so."""
+        if choices == self.choices:
             return
+        self.choices = choices
         try:
             self._write()
         except OSError as error:
@@ -93,7 +99,12 @@ def _parse(content: bytes) -> Choices:
     document = json.loads(content) if len(content) <= MAX_BYTES else None
     if not isinstance(document, dict) or document.get("version") != VERSION or "muted" not in document:
         raise ValueError("not a file of this version")
-    muted, volume = document.get("muted"), document.get("volume")
-    sensible = isinstance(volume, int) and not isinstance(volume, bool) and 0 <= volume <= FULL
     # What is not plainly "false" may have been meant to be "true".
-    return Choices(muted is not False, volume if sensible else None)
+    muted = document["muted"] is not False
+    return Choices(muted, _percent(document.get("volume")), _percent(document.get("volume_over")))
+
+
+def _percent(told: object) -> int | None:
+    """Return a volume that makes sense."""
+    sensible = isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= FULL
+    return told if sensible else None

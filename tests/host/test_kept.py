@@ -16,11 +16,11 @@ def test_choices_are_found_again(tmp_path):
     kept = Kept(path)
     assert kept.choices == Choices(muted=False, volume=None)
     assert not path.parent.exists(), "nothing chosen, nothing written"
-    kept.keep(muted=True)
-    kept.keep(volume=30)
-    assert Kept(path).choices == Choices(muted=True, volume=30)
-    kept.keep(muted=False)
-    assert Kept(path).choices == Choices(muted=False, volume=30)
+    kept.keep_muted(True)
+    kept.keep_volume(30, 40)
+    assert Kept(path).choices == Choices(muted=True, volume=30, volume_over=40)
+    kept.keep_muted(False)
+    assert Kept(path).choices == Choices(muted=False, volume=30, volume_over=40)
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["choices.json"]
 
@@ -58,7 +58,7 @@ def test_a_choice_that_cannot_be_kept_holds_all_the_same(tmp_path, caplog):
     (tmp_path / "state").write_text("a file where a folder belongs")
     with caplog.at_level(logging.WARNING):
         kept = Kept(tmp_path / "state/choices.json")
-        kept.keep(muted=True)
+        kept.keep_muted(True)
     assert kept.choices.muted
     assert "a restart will forget" in caplog.text
 
