@@ -79,9 +79,9 @@ def exit_code(error: SpeakerdError) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from speakerd.host.hangup import Hangups
+    from speakerd.host.signals import Signals
 
-    hangups = Hangups()  # before anything that takes its time
+    signals = Signals()  # before anything that takes its time
     from speakerd import app, config
     from speakerd.core.story import Kind, story
     from speakerd.host import control, logs
@@ -112,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
             socket=socket,
             sentences=sentences,
             source=source,
-            hangups=hangups,
+            signals=signals,
         )
     )
     return OK
@@ -150,6 +150,9 @@ def _fetch_models(_arguments: argparse.Namespace) -> int:
 
 
 def _emulate(arguments: argparse.Namespace) -> int:
+    from speakerd.host.signals import STOPS, Signals
+
+    signals = Signals(STOPS)  # before anything that takes its time
     from speakerd.embedded.emulate import Wishes, emulate
     from speakerd.host import logs
 
@@ -172,17 +175,20 @@ def _emulate(arguments: argparse.Namespace) -> int:
     async def serve() -> None:
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await emulate(
-            host=arguments.host,
-            port=arguments.port,
-            tier=arguments.tier,
-            paced=arguments.paced,
-            announce=announce,
-            wishes=wishes,
-        )
+        signals.listen(task.cancel)
+        try:
+            await emulate(
+                host=arguments.host,
+                port=arguments.port,
+                tier=arguments.tier,
+                paced=arguments.paced,
+                announce=announce,
+                wishes=wishes,
+            )
+        finally:
+            signals.ignore()
 
-    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(serve())
     return OK
 
