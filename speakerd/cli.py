@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
@@ -104,8 +104,9 @@ def _run(arguments: argparse.Namespace) -> int:
     sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
     # A file that was there and is gone is a mistake, not the wish for every default.
     source = Source(loaded.path, lambda: config.load(loaded.path or arguments.config, os.environ))
-    asyncio.run(
-        app.run(
+
+    async def serve() -> None:
+        await app.run(
             loaded.settings,
             environment=os.environ,
             trace=trace,
@@ -114,8 +115,22 @@ def _run(arguments: argparse.Namespace) -> int:
             source=source,
             signals=signals,
         )
-    )
+        if signals.stopped:
+            _leave()
+
+    asyncio.run(serve())
     return OK
+
+
+def _leave() -> NoReturn:
+    """End the process, with all that was begun put away, and wait for no thread of a library.
+
+    One may be looking up a name, which takes up to half a minute where no server answers, or loading a package; none of
+    them has anything to lose, and Python would wait for each.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(OK)
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
