@@ -65,7 +65,11 @@ class Signals:
             self._leave(0)
         elif not self.stopped:
             self.stopped = True
-            self._loop.call_soon_threadsafe(lambda: self._stop())
+            self._loop.call_soon_threadsafe(self._tell_stop)
+
+    def _tell_stop(self) -> None:
+        """Tell who listens by now."""
+        self._stop()
 
     def _on_hangup(self, _number: int, _frame: FrameType | None) -> None:
         if not self._hung_up:

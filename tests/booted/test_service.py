@@ -177,7 +177,9 @@ def test_it_stops_while_a_name_is_looked_up(machine, figure):
     """The C library waits for a name server for many seconds, and nothing can end that; the service does not."""
     machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:10\n")
     machine.write("/etc/credstore/api-key", "not-a-real-key")
-    machine.write(CONFIG, "service: {provider: openai, endpoint: 'wss://speaker.example/v1'}\nauth: {method: api_key}\n")
+    machine.write(
+        CONFIG, "service: {provider: openai, endpoint: 'wss://speaker.example/v1'}\nauth: {method: api_key}\n"
+    )
     machine.do("systemd-run", "--quiet", "python3", "-c", NOBODY_ANSWERS)
     machine.systemctl("start", "speakerd")
     machine.do("systemd-run", "--quiet", "--collect", "speakerd", "ask", "What time is it?")
