@@ -106,5 +106,6 @@ def _parse(content: bytes) -> Choices:
 
 def _percent(told: object) -> int | None:
     """Return a volume that makes sense."""
-    sensible = isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= FULL
-    return told if sensible else None
+    if isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= FULL:
+        return told
+    return None
