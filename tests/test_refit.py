@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from speakerd.speaker import Speaker
 from speakerd.auth.entra import EntraCredentials
 from speakerd.core.changes import WHEN, When, blend, starts_service
 from speakerd.core.echo_path import BargeIn, EchoFigures
@@ -22,6 +21,7 @@ from speakerd.core.state import OUTDATED
 from speakerd.host.trace import NoTrace
 from speakerd.parts import endpoint_of
 from speakerd.service_place import service_place
+from speakerd.speaker import Speaker
 from tests.core.test_changes import OTHER, with_keys
 from tests.fakes.models import wake_models
 

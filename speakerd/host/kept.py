@@ -51,7 +51,7 @@ class Kept:
         self._path = path
         self.choices = _read(path)
 
-    def keep_muted(self, muted: bool) -> None:  # noqa: FBT001 - what else
+    def keep_muted(self, muted: bool) -> None:
         """Keep whether somebody may be heard."""
         self._keep(replace(self.choices, muted=muted))
 
