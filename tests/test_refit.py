@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from speakerd.speaker import Speaker
 from speakerd.auth.entra import EntraCredentials
 from speakerd.core.changes import WHEN, When, blend, starts_service
 from speakerd.core.echo_path import BargeIn, EchoFigures
@@ -22,6 +21,7 @@ from speakerd.core.state import OUTDATED
 from speakerd.host.trace import NoTrace
 from speakerd.parts import endpoint_of
 from speakerd.service_place import service_place
+from speakerd.speaker import Speaker
 from tests.core.test_changes import OTHER, with_keys
 from tests.fakes.models import wake_models
 
@@ -107,7 +107,12 @@ async def until(true: Callable[[], bool]) -> None:
 
 def behaviour(speaker: Speaker) -> dict[str, Any]:
     """Return all that a configuration decides in a daemon, as far as it can be compared."""
-    microphone, loudspeaker, link, ears = speaker._sound.microphone, speaker._sound.loudspeaker, speaker._service.link, speaker._sound.ears
+    microphone, loudspeaker, link, ears = (
+        speaker._sound.microphone,
+        speaker._sound.loudspeaker,
+        speaker._service.link,
+        speaker._sound.ears,
+    )
     worker, status = ears._worker, speaker.status()
     interrupt = link._interrupt
     spec = link._spec if interrupt is None else link._spec.interrupting(interrupt)
@@ -128,7 +133,11 @@ def behaviour(speaker: Speaker) -> dict[str, Any]:
         "volume": (status["volume"], speaker._sound.volume._mixer._wanted),
         "canceller": microphone._echo._canceller is not None,
         "probes": (microphone._echo._probe is not None, microphone._echo._probe is speaker._sound.echoes.probe),
-        "echo": (speaker._sound.echoes._probes, speaker._sound.echoes._measured_counts, speaker._sound.echoes._file._setup),
+        "echo": (
+            speaker._sound.echoes._probes,
+            speaker._sound.echoes._measured_counts,
+            speaker._sound.echoes._file._setup,
+        ),
         "calm": microphone._calm._hang_ms,
         "words": (worker._detector.words, status["wake"]["models"]),
         "engine": (worker.engine, worker._gate is not None),

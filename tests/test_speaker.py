@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakerd.speaker import Speaker
 from speakerd.core.echo_found import Setup
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.errors import Remedy, SpeakerdError, WakeError
@@ -23,6 +22,7 @@ from speakerd.host import client
 from speakerd.host.echo_file import EchoFile, sound_cards
 from speakerd.host.trace import NoTrace
 from speakerd.realtime.endpoint import Endpoint
+from speakerd.speaker import Speaker
 from tests.fakes.models import wake_models
 
 ENDPOINT = Endpoint("ws://127.0.0.1:9/v1", "gpt-realtime")

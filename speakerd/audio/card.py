@@ -172,18 +172,15 @@ class Card(Generic[P]):
     async def _work(self, pcm: P) -> None:
         """Let a thread work on an open card until that fails."""
         loop = asyncio.get_running_loop()
-        failed: asyncio.Future[BaseException] = loop.create_future()
-
-        def fail(error: BaseException) -> None:
-            if not failed.done():
-                failed.set_result(error)
+        # Taken out of it what failed is held by nobody: a future would keep it, its traceback, and with that all this.
+        failed: asyncio.Queue[BaseException] = asyncio.Queue()
 
         def on_failed(_name: str, error: BaseException) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has closed: an abandoned thread came back too late
-                loop.call_soon_threadsafe(fail, error)
+                loop.call_soon_threadsafe(failed.put_nowait, error)
 
         thread: AudioThread | None = None
-        self._leave = fail
+        self._leave = failed.put_nowait
         try:
             body = self._begin(pcm)
             self.format = pcm.format
@@ -195,14 +192,14 @@ class Card(Generic[P]):
             self.format = None
             self._end()
 
-    async def _watch(self, thread: AudioThread, body: Body, failed: asyncio.Future[BaseException]) -> BaseException:
+    async def _watch(self, thread: AudioThread, body: Body, failed: asyncio.Queue[BaseException]) -> BaseException:
         """Return why the card does not work any more; say when it begins to."""
         found = False
         begun_s = self._now()
         while True:
-            done, _ = await asyncio.wait({failed}, timeout=LOOK_S if found else FIRST_LOOK_S)
-            if done:
-                return failed.result()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S if found else FIRST_LOOK_S):
+                    return await failed.get()
             if self._renewed.is_set() and not self._is_busy():
                 return _RenewedError()
             # One that hangs takes a first bufferful all the same.
@@ -259,5 +256,7 @@ class Card(Generic[P]):
             self._told_lost = True
             self.losses += 1
             lost = story(Kind.DEVICE_LOST, device=self._device.value, code=error.code)
-            log.warning("%s is not there, looking for it: %s (%s)", self._device.value, error, error.code, extra=lost)
+            log.warning(
+                "%s is not there, looking for it: %s (%s)", self._device.value, self.trouble, error.code, extra=lost
+            )
             self._on_event(DeviceLost(self._device))

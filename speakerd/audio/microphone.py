@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from speakerd.audio.aligned import Reference
@@ -19,25 +18,19 @@ from speakerd.audio.doorbell import Doorbell
 from speakerd.audio.echo import Canceller, EchoPath, Pcm
 from speakerd.audio.held_uplink import HeldUplink
 from speakerd.audio.in_step import InStep
-from speakerd.audio.pcm_types import CapturePcm, PcmFormat
-from speakerd.audio.ring import Consumer, make_ring
+from speakerd.audio.intake import Intake
+from speakerd.audio.pcm_types import CapturePcm
 from speakerd.core.calm import HANG_MS, Calm
 from speakerd.core.echo_levels import STEP_FRAMES, power
 from speakerd.core.echo_probe import EchoProbe
-from speakerd.core.errors import DeviceError, Remedy
 from speakerd.core.events import Device, EchoMeasured, Event, MicrophoneSilent
-from speakerd.core.mute_watch import MuteWatch
-from speakerd.core.pcm import ChannelPicker, Resampler, decode, rms_dbfs
+from speakerd.core.pcm import Resampler, rms_dbfs
 from speakerd.core.preroll import Preroll
 from speakerd.core.units import WAKE_RATE_HZ, WIRE_RATE_HZ, Frames, frames_to_ms, ms_to_frames
 from speakerd.core.uplink_gate import UplinkGate
 from speakerd.ports import Trace
 
 log = logging.getLogger("speakerd.audio")
-
-RING_S = 3.0
-"""What the capture ring holds: how long the loop may be busy before audio is refused (guess; a slow import), and what
-waits there in a quiet room."""
 
 PREROLL_S = 20.0
 """How far back an uplink may begin: longer than any network takes to connect, and long enough that a question of some
@@ -57,35 +50,6 @@ ATTENTION_FRAMES = ms_to_frames(500, WIRE_RATE_HZ)
 
 LEVEL_S = 0.3
 """What the level in ``status`` is measured over (guess: a syllable)."""
-
-
-@dataclass(slots=True)
-class _Input:
-    """What belongs to one opening of the card."""
-
-    ring: Consumer
-    """The card's bytes."""
-
-    format: PcmFormat
-    """What they mean."""
-
-    picker: ChannelPicker
-    """Chooses the channel."""
-
-    resampler: Resampler
-    """Makes wire frames."""
-
-    capture: Capture
-    """The thread's body, for its counters."""
-
-    first_frame: Frames
-    """Where the card's first frame stands in the wire frames."""
-
-    mute_watch: MuteWatch
-    """Whether what comes ever changes."""
-
-    losses: int = 0
-    """Overruns and refusals seen so far."""
 
 
 class Microphone:
@@ -141,7 +105,7 @@ class Microphone:
         self._preroll = Preroll(int(PREROLL_S * WIRE_RATE_HZ))
         self._to_wake = Resampler(WIRE_RATE_HZ, WAKE_RATE_HZ)
         self._gate = HeldUplink(UplinkGate(self._preroll, self._send), self._preroll, self._echo, trace)
-        self._input: _Input | None = None
+        self._intake: Intake | None = None
         self._calm = Calm(pause_ms + HANG_MS)
         self._attend_until = 0
         self._first_piece = False
@@ -234,93 +198,71 @@ class Microphone:
 
     def status(self) -> dict[str, Any]:
         """Return what there is to know, as plain data."""
-        source, newest = self._input, self._preroll.end
+        intake, newest = self._intake, self._preroll.end
         return {
             "device": self._device,
             **self._card.status(),
-            "channel": source.picker.channel if source else self._channel,
-            "xruns": source.capture.xruns if source else 0,
-            "refused_bytes": source.capture.refused_bytes if source else 0,
+            "channel": intake.channel if intake else self._channel,
+            "xruns": intake.capture.xruns if intake else 0,
+            "refused_bytes": intake.capture.refused_bytes if intake else 0,
             "position_frames": newest,
             "level_dbfs": round(rms_dbfs(self._preroll.read(newest - int(LEVEL_S * WIRE_RATE_HZ), newest)), 1),
             "uplink": self._gate.mode,
-            "silent_s": round(source.mute_watch.silent_s, 1) if source else 0.0,
-            "deaf": source.mute_watch.verdict if source else None,
+            "silent_s": round(intake.mute_watch.silent_s, 1) if intake else 0.0,
+            "deaf": intake.mute_watch.verdict if intake else None,
             "cancelling": self._echo.cancelling if self._echo else False,
             "echo": self._echo.status() if self._echo else None,
         }
 
     def _begin(self, pcm: CapturePcm) -> Capture:
-        given = pcm.format
-        if self._channel != "auto" and not 0 <= self._channel < given.channels:
-            raise DeviceError(
-                "device-channel",
-                f"channel {self._channel} of {self._device!r}: it has {given.channels}, counted from 0",
-                Remedy.OPERATOR,
-            )
-        producer, consumer = make_ring(int(RING_S * given.rate_hz) * given.frame_bytes)
         bell = Doorbell(asyncio.get_running_loop(), self._drain)
-        capture = Capture(pcm, producer, bell.ring)
-        self._input = _Input(
-            ring=consumer,
-            format=given,
-            picker=ChannelPicker(self._channel, given.rate_hz),
-            resampler=Resampler(given.rate_hz, WIRE_RATE_HZ),
-            capture=capture,
+        self._intake = Intake(
+            pcm,
+            self._device,
+            self._channel,
             first_frame=self._preroll.end,
-            mute_watch=MuteWatch(given.rate_hz, given.channels, given.frame_bytes // given.channels),
+            doorbell=bell.ring,
+            on_silent=self._tell_silent,
         )
-        return capture
+        return self._intake.capture
 
     def _end(self) -> None:
         self._drain()  # what it heard last was heard
-        source, self._input = self._input, None
-        if source is not None:
-            self._tell_silent(source.mute_watch.restart())
+        intake, self._intake = self._intake, None
+        if intake is not None:
+            intake.end()
         if self._echo is not None:
             self._echo.realign()
 
     def _drain(self) -> None:
         """Take in what the capture thread has left."""
-        source = self._input
-        if source is None:
+        intake = self._intake
+        if intake is None:
             return
-        data = source.ring.read(source.ring.available_bytes)
-        losses = source.capture.xruns + source.capture.refused_bytes
-        if losses != source.losses:
-            source.losses = losses
-            if self._echo is not None:
-                self._echo.realign()
-        if data:
-            frames = decode(data, source.format.channels, source.format.sample_format)
-            self._take_in(source.resampler.process(source.picker.pick(frames)))
-            channel = source.picker.channel
-            self._tell_silent(source.mute_watch.process(data, None if channel == "auto" else channel))
-        source.capture.listening = self._gate.mode == "live" and not self._is_urgent
-        source.capture.wanted_frames = self._wanted_frames(source)
-        source.capture.lookout_channel = self._lookout_channel(source)
-
-    def _lookout_channel(self, source: _Input) -> int | None:
-        """Return where the capture thread shall wait for a sound: nowhere while anybody waits for anything."""
-        if self._is_urgent or self._gate.mode != "closed":
-            return None
-        if source.format.channels == 1:
-            return 0
-        return None if source.picker.channel == "auto" else source.picker.channel
+        near = intake.take()
+        if intake.lost() and self._echo is not None:
+            self._echo.realign()
+        if near is not None:
+            self._take_in(near)
+        capture = intake.capture
+        capture.listening = self._gate.mode == "live" and not self._is_urgent
+        capture.wanted_frames = self._wanted_frames(intake)
+        # Nowhere while anybody waits for anything.
+        waited_for = self._is_urgent or self._gate.mode != "closed"
+        capture.lookout_channel = None if waited_for else intake.voice_channel
 
     def _hurry(self) -> None:
         """Have every period at once from now on, until the next one says how many are wanted."""
-        if self._input is not None:
-            self._input.capture.wanted_frames = 0
-            self._input.capture.lookout_channel = None
-            self._input.capture.hurry()
+        if self._intake is not None:
+            self._intake.capture.wanted_frames = 0
+            self._intake.capture.lookout_channel = None
+            self._intake.capture.hurry()
 
-    def _wanted_frames(self, source: _Input) -> int:
+    def _wanted_frames(self, intake: Intake) -> int:
         """Return what the card must have delivered before the loop is woken: anything, or all of the next 80 ms."""
         if self._is_urgent:
             return 0
-        due = (self._preroll.end // LAZY_FRAMES + 1) * LAZY_FRAMES - source.first_frame
-        return -(-due * source.format.rate_hz // WIRE_RATE_HZ)
+        return intake.due_frames((self._preroll.end // LAZY_FRAMES + 1) * LAZY_FRAMES)
 
     @property
     def _is_urgent(self) -> bool:
@@ -355,9 +297,7 @@ class Microphone:
         heard = self._to_wake_near.process(self._echo.near if self._echo and far is not None else None, len(wake))
         self._wake_feed(wake.tobytes(), heard, self._to_wake_far.process(far, len(wake)))
 
-    def _tell_silent(self, change: MicrophoneSilent | None) -> None:
-        if change is None:
-            return
+    def _tell_silent(self, change: MicrophoneSilent) -> None:
         if change.silent:
             log.warning("the microphone %s is deaf: nothing but %s comes", self._device, self.status()["deaf"])
         else:

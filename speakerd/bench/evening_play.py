@@ -41,6 +41,9 @@ _REFRACTORY_S = 2.5
 """From one wake word to the next: ``wake.refractory_s`` and a margin for what is heard late (chosen)."""
 
 _POLL_S = 0.03
+_SAME_TURN = {("thinking", "SpeechStarted"), ("thinking", "LinkLost")}
+"""From where, and why, somebody is listened to in a turn that goes on: who speaks on, and who is asked again."""
+
 _DIRECTIONS: dict[Device, Direction] = {Device.MICROPHONE: "capture", Device.LOUDSPEAKER: "playback"}
 
 
@@ -230,14 +233,14 @@ class Evening:
 def turns_begun(marks: Sequence[Mark]) -> int:
     """Count in the diary how many turns have begun, from the changes of state alone.
 
-    Each time the user gets the word is one, but for a user who only goes on before the answer; and each answer that
-    nobody had asked for.
+    Each time the user gets the word is one, but for a user who only goes on before the answer, and for a question that
+    is asked again on another link; and each answer that nobody had asked for.
     """
     states = [mark for mark in marks if mark["name"] == "state"]
     given = [
         mark
         for mark in states
-        if mark["after"] == "listening" and (mark["before"], mark["on"]) != ("thinking", "SpeechStarted")
+        if mark["after"] == "listening" and (mark["before"], mark["on"]) not in _SAME_TURN
     ]
     unasked = [
         mark for mark in states if mark["before"] in ("idle", "follow-up") and mark["after"] in ("thinking", "speaking")

@@ -51,7 +51,7 @@ class Kept:
         self._path = path
         self.choices = _read(path)
 
-    def keep_muted(self, muted: bool) -> None:  # noqa: FBT001 - what else
+    def keep_muted(self, muted: bool) -> None:
         """Keep whether somebody may be heard."""
         self._keep(replace(self.choices, muted=muted))
 
@@ -106,5 +106,6 @@ def _parse(content: bytes) -> Choices:
 
 def _percent(told: object) -> int | None:
     """Return a volume that makes sense."""
-    sensible = isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= FULL
-    return told if sensible else None
+    if isinstance(told, int) and not isinstance(told, bool) and 0 <= told <= FULL:
+        return told
+    return None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -134,6 +136,33 @@ async def test_a_card_that_raises_is_closed_and_opened_again() -> None:
         assert bench.ended == 1
         assert await bench.events.get() == FOUND
         assert card.losses == 1
+
+
+async def test_nothing_of_a_lost_card_stays_in_memory() -> None:
+    """Not until the collector comes either: it comes rarely, and a ring holds 0.6 MB."""
+    bench = Bench()
+    pcm, again = bench.plug(), bench.plug()
+    bodies: list[weakref.ref[Capture]] = []
+
+    def begin(card: PacedCapturePcm) -> Capture:
+        producer, _ = make_ring(2_000_000)
+        bodies.append(weakref.ref(body := Capture(card, producer, bench.wrong)))
+        return body
+
+    bench.begin = begin  # type: ignore[method-assign] # what the card is made with
+    pcm.plan.extend([None, Unplug()])
+    pcm.gate.allow(2)
+    again.gate.allow(1)
+    gc.disable()
+    try:
+        async with running(bench):
+            while await bench.events.get() != LOST:
+                pass
+            assert await bench.events.get() == FOUND
+            await until(lambda: len(bodies) == 2)
+            assert (bodies[0]() is None, bodies[1]() is None) == (True, False)
+    finally:
+        gc.enable()
 
 
 async def test_a_card_that_hangs_is_abandoned_and_closed_when_it_comes_back() -> None:

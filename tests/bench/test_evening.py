@@ -65,6 +65,7 @@ def test_turns_are_counted_from_changes_of_state() -> None:
         state("thinking", "follow-up"),
         state("follow-up", "thinking"),
         state("thinking", "listening", "SpeechStarted"),
+        state("thinking", "listening", "LinkLost"),
         {"t": 2.0, "name": "audible"},
     ]
     assert turns_begun(marks) == 3
