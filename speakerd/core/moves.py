@@ -64,7 +64,7 @@ def tell(state: State, notice: Notice, now: float, *, asked: bool = True) -> Ans
 
 
 def tell_put_off(state: State, actions: tuple[Action, ...], now: float) -> Answer:
-    """Say that nobody can be heard, if an answer was in the way of that and has ended; else only do what was to be done.
+    """Say that nobody can be heard, if an answer was in the way and has ended; else only do what was to be done.
 
     It takes the place of the sound that ends a conversation. Another sentence goes first, and this one follows with the
     next event.
