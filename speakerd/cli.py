@@ -99,7 +99,11 @@ def _run(arguments: argparse.Namespace) -> int:
     for note in loaded.notes:
         log.warning("%s", note)
     diary = os.environ.get(TRACE_VARIABLE)
-    trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
+    try:
+        trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
+    except OSError as error:
+        sentence = f"{TRACE_VARIABLE}={diary}: the diary cannot be written: {error.strerror}"
+        raise SpeakerdError("trace-failed", sentence, Remedy.OPERATOR) from error
     socket = control.socket_path(os.environ)
     sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
     # A file that was there and is gone is a mistake, not the wish for every default.

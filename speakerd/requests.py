@@ -29,7 +29,7 @@ class Requests:
         microphone: Without it nobody is listened to.
         loudspeaker: Nor without it.
         on_wake: Begins a conversation.
-        on_mute: Keeps whether the owner wants to be heard.
+        on_mute: Keeps whether the owner wants to be heard; returns what is to be said where that fails.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Requests:
         microphone: Part,
         loudspeaker: Part,
         on_wake: Callable[[], None],
-        on_mute: Callable[[bool], None],
+        on_mute: Callable[[bool], str | None],
     ) -> None:
         self._controller = controller
         self._parts = {Device.MICROPHONE: microphone, Device.LOUDSPEAKER: loudspeaker}
@@ -59,15 +59,16 @@ class Requests:
     def mute(self, *, muted: bool) -> dict[str, Any]:
         """Hear nothing from now on, over restarts too, or listen again."""
         answer = self._ask(MuteChanged(muted))
-        self._on_mute(muted)
-        return answer
+        trouble = self._on_mute(muted)
+        return answer if trouble is None else {"line": f"{answer['line']}; {trouble}"}
 
     def wake(self) -> dict[str, Any]:
         """Listen as if the wake word had been said.
 
         Raises:
             SpeakerdError: nobody is listened to, because a card is not open yet (``wake-not-ready``) or not there
-                (``wake-no-device``), or the budget is spent (``over-budget``); of the last two the room hears too.
+                (``wake-no-device``), the microphone is muted (``wake-muted``) or the budget is spent
+                (``over-budget``); of the last three the room hears too.
         """
         lost = self._controller.state.lost
         troubles = {device: part.status()["trouble"] for device, part in self._parts.items() if device in lost}
@@ -80,7 +81,9 @@ class Requests:
             sentence = f"{'; '.join(known)}; speakerd devices lists what there is, and speakerd goes on looking"
             raise SpeakerdError("wake-no-device", sentence, Remedy.OPERATOR)
         state = self._controller.state
-        if state.over_budget and not state.muted and state.phase is Phase.IDLE:
+        if state.muted and state.phase is Phase.IDLE:
+            raise SpeakerdError("wake-muted", "the microphone is muted: speakerd unmute", Remedy.OPERATOR)
+        if state.over_budget and state.phase is Phase.IDLE:
             advice = "wait for tomorrow, or raise budget.daily_usd (then: systemctl reload speakerd)"
             sentence = f"today's budget is spent: {advice}"
             raise SpeakerdError("over-budget", sentence, Remedy.OPERATOR)

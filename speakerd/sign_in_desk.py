@@ -192,7 +192,8 @@ class SignInDesk:
         was_signed_in = self._attempts is not None and await asyncio.to_thread(self._attempts.logout)
         if self._keeper is not None and self._auth.method == "device_code":
             self._keeper.forget()
-        _log.info("sign-in: removed from this machine")
+        if was_signed_in:
+            _log.info("sign-in: removed from this machine")
         return {"was_signed_in": was_signed_in, "method": self._auth.method}
 
     # --- a sign-in ----------------------------------------------------------------------------------------------------

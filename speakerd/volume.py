@@ -39,7 +39,7 @@ class Volume:
         begin: What the configuration says; None: as it comes.
         chosen: What somebody chose by a command; None: nobody has.
         over: What the configuration said then.
-        keep: Keeps what is chosen, and over what.
+        keep: Keeps what is chosen, and over what; returns what is to be said where that fails.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Volume:
         begin: int | None,
         chosen: int | None,
         over: int | None,
-        keep: Callable[[int, int | None], None],
+        keep: Callable[[int, int | None], str | None],
     ) -> None:
         self._mixer = mixer
         self._set_gain = set_gain
@@ -84,15 +84,15 @@ class Volume:
         except DeviceError as error:
             log.warning("the volume could not be set: %s", error)
 
-    def set(self, percent: int) -> None:
-        """Be so loud from now on.
+    def set(self, percent: int) -> str | None:
+        """Be so loud from now on; return what is to be said where a restart will forget it.
 
         Raises:
             DeviceError: the card's control cannot be used.
         """
         self._apply(percent)
         self._chosen, self._over = percent, self._begin
-        self._keep(percent, self._over)
+        return self._keep(percent, self._over)
 
     def status(self) -> dict[str, Any]:
         """Return how loud it is, and what makes it so.
@@ -123,10 +123,12 @@ class Volume:
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Set the volume if that is asked for, and return it."""
         percent = request.get("percent")
+        trouble = None
         if percent is not None:
             if not isinstance(percent, int) or isinstance(percent, bool) or not 0 <= percent <= FULL:
                 raise SpeakerdError("volume-range", "a volume is a whole number from 0 to 100", Remedy.OPERATOR)
-            self.set(percent)
+            trouble = self.set(percent)
         status = self.status()
         made_by = "the sound itself" if status["by"] == "software" else f"the card's control {status['by']}"
-        return {**status, "line": f"volume {status['percent']}, by {made_by}"}
+        line = f"volume {status['percent']}, by {made_by}"
+        return {**status, "line": line if trouble is None else f"{line}; {trouble}"}

@@ -167,12 +167,14 @@ async def test_a_wake_that_costs_too_much_is_refused_and_said(speaker) -> None:
 
 
 async def test_a_wake_while_muted_is_answered_and_said(speaker) -> None:
-    """The answer is the true line, and the room hears why nothing comes of it."""
+    """With what to do, and the room hears why nothing comes of it."""
     for device in Device:
         speaker.controller.post(DeviceFound(device))
     speaker.controller.post(BudgetChanged(spent=True))
     speaker.controller.post(MuteChanged(muted=True))
-    assert speaker._requests.wake() == {"line": "muted"}
+    with pytest.raises(SpeakerdError, match="speakerd unmute") as refused:
+        speaker._requests.wake()
+    assert refused.value.code == "wake-muted"
     assert speaker.controller.state.said.notice is Notice.MUTED
 
 

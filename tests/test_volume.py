@@ -16,6 +16,7 @@ class Card:
         self.stands = 77
         self.gains = []
         self.kept = []
+        self.trouble = None
         self.broken = False
 
     def name(self):
@@ -31,6 +32,7 @@ class Card:
 
     def keep(self, percent, over):
         self.kept.append((percent, over))
+        return self.trouble
 
     def volume(self, wanted=None):
         return Volume(self, self.gains.append, begin=wanted, chosen=None, over=None, keep=self.keep)
@@ -47,6 +49,13 @@ def test_without_a_control_the_sound_itself_is_made_quieter():
     assert ask(volume)["line"] == "volume 100, by the sound itself"
     assert ask(volume, percent=50) == {"percent": 50, "by": "software", "line": "volume 50, by the sound itself"}
     assert (card.gains, card.kept) == ([0.125], [(50, None)])
+
+
+def test_whoever_sets_it_is_told_where_it_is_not_kept():
+    """A restart would surprise them."""
+    card = Card()
+    card.trouble = "until the next start only: the disk is full"
+    assert ask(card.volume(), percent=50)["line"] == f"volume 50, by the sound itself; {card.trouble}"
 
 
 def test_a_control_is_moved_and_the_sound_left_alone():

@@ -182,7 +182,8 @@ class ControlServer:
         """Remove what a daemon that died has left; leave alone what is alive or is not a socket."""
         try:
             if not stat.S_ISSOCK(self._path.lstat().st_mode):
-                raise SpeakerdError("control-failed", f"{self._path} is there and is no socket", Remedy.OPERATOR)
+                sentence = f"{self._path} is there and is no socket: remove it, or name another by {SOCKET_VARIABLE}"
+                raise SpeakerdError("control-failed", sentence, Remedy.OPERATOR)
         except FileNotFoundError:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
@@ -193,7 +194,8 @@ class ControlServer:
                 return
             except BlockingIOError:
                 pass  # somebody is there, only busy
-        raise SpeakerdError("control-busy", f"another speakerd is running and listens at {self._path}", Remedy.OPERATOR)
+        sentence = f"another speakerd is running and listens at {self._path}: end it first (systemctl stop speakerd)"
+        raise SpeakerdError("control-busy", sentence, Remedy.OPERATOR)
 
     def _welcome(self, group: asyncio.TaskGroup, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take a connection, in the place of an idle one when there are too many; all at work: turn it away."""

@@ -50,24 +50,29 @@ class Kept:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.choices = _read(path)
+        self._unwritten = False
 
-    def keep_muted(self, muted: bool) -> None:
-        """Keep whether somebody may be heard."""
-        self._keep(replace(self.choices, muted=muted))
+    def keep_muted(self, muted: bool) -> str | None:
+        """Keep whether somebody may be heard; return what is to be said where a restart will forget it."""
+        return self._keep(replace(self.choices, muted=muted))
 
-    def keep_volume(self, percent: int, over: int | None) -> None:
-        """Keep a volume, and what the configuration said when it was chosen."""
-        self._keep(replace(self.choices, volume=percent, volume_over=over))
+    def keep_volume(self, percent: int, over: int | None) -> str | None:
+        """Keep a volume, and what the configuration said when it was chosen; return the same."""
+        return self._keep(replace(self.choices, volume=percent, volume_over=over))
 
-    def _keep(self, choices: Choices) -> None:
-        """Keep what was chosen. Where that fails, it holds until the daemon ends, and the journal says so."""
-        if choices == self.choices:
-            return
+    def _keep(self, choices: Choices) -> str | None:
+        """Keep what was chosen. Where that fails, it holds until the daemon ends, and the next choice tries again."""
+        if choices == self.choices and not self._unwritten:
+            return None
         self.choices = choices
         try:
             self._write()
         except OSError as error:
+            self._unwritten = True
             log.warning("%s cannot be written, a restart will forget this choice: %s", self._path, error)
+            return f"until the next start only: {self._path} cannot be written, {error.strerror or error}"
+        self._unwritten = False
+        return None
 
     def _write(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

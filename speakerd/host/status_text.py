@@ -178,7 +178,8 @@ def _spend(spend: Status) -> str:
         return ""
     daily = spend.get("daily_usd")
     budget = "no budget" if daily is None else f"of {daily:.2f} USD a day ({spend['usd'] / daily:.0%})"
-    return f"about {spend.get('usd', 0):.4f} USD in {spend.get('turns', 0)} turns, {budget}"
+    turns = spend.get("turns", 0)
+    return f"about {spend.get('usd', 0):.4f} USD in {turns} {'turn' if turns == 1 else 'turns'}, {budget}"
 
 
 def _counters(status: Status) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from speakerd.core.errors import SpeakerdError
 from speakerd.core.notices import Notice
 from tests.fakes.room_tools import notice_likeness
 
@@ -14,7 +17,9 @@ async def test_a_muted_speaker_that_is_asked_to_listen_says_that_it_is_muted(pla
         await stage.tell("stop")
         await stage.tell("mute")
         asked_s = stage.room.now_s()
-        assert (await stage.tell("wake"))["line"] == "muted"
+        with pytest.raises(SpeakerdError, match="speakerd unmute") as refused:
+            await stage.tell("wake")
+        assert refused.value.code == "wake-muted"
         said = await stage.wait_for("notice", notice="muted", after_s=asked_s)
         await stage.until(said["t"] + 1.5)
         assert notice_likeness(stage.room, Notice.MUTED, said["t"], said["t"] + 1.5) > 0.9

@@ -58,9 +58,23 @@ def test_a_choice_that_cannot_be_kept_holds_all_the_same(tmp_path, caplog):
     (tmp_path / "state").write_text("a file where a folder belongs")
     with caplog.at_level(logging.WARNING):
         kept = Kept(tmp_path / "state/choices.json")
-        kept.keep_muted(True)
+        told = kept.keep_muted(True)
     assert kept.choices.muted
     assert "a restart will forget" in caplog.text
+    assert told is not None, "whoever chose it is told, too: they may count on it"
+    assert told.startswith("until the next start only: ")
+    assert str(tmp_path) in told
+
+
+def test_the_same_choice_is_kept_when_there_is_room_again(tmp_path):
+    """It was chosen before, but never written."""
+    place = tmp_path / "state"
+    place.write_text("a file where a folder belongs")
+    kept = Kept(place / "choices.json")
+    assert kept.keep_muted(True) is not None
+    place.unlink()
+    assert kept.keep_muted(True) is None
+    assert Kept(place / "choices.json").choices.muted
 
 
 @pytest.mark.parametrize("muted", [0, "false", None, []])

@@ -84,7 +84,7 @@ def test_what_is_not_there_is_not_on_the_page():
             {"sign_in": {"method": "certificate", "state": "ok", "token_valid_for_s": -1.0}},
             "ok (certificate), token run out",
         ),
-        ({"spend": {"usd": 0.5, "turns": 1, "daily_usd": None}}, "about 0.5000 USD in 1 turns, no budget"),
+        ({"spend": {"usd": 0.5, "turns": 1, "daily_usd": None}}, "about 0.5000 USD in 1 turn, no budget"),
         ({"wake": {"models": ["a", "b"], "last_score": None}}, "a or b: last score -, 0 near misses, engine None"),
     ],
 )
