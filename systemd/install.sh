@@ -46,7 +46,8 @@ choose_source() {
   store=/etc/ssl/certs/ca-certificates.crt
   if [ -z "${PIP_CERT:-}" ] && [ -r $store ]; then export PIP_CERT=$store; fi
   [ -n "${WHEELS:-}" ] || return 0
-  WHEELS=$(cd "$WHEELS" 2>/dev/null && pwd) || fail "there is no folder of wheels at $WHEELS: make wheels WHEELS=$WHEELS"
+  folder=$(CDPATH="" cd "$WHEELS" 2>/dev/null && pwd) || fail "there is no folder of wheels at $WHEELS: make wheels WHEELS=$WHEELS"
+  WHEELS=$folder
   case $WHEELS in *[[:space:]]*) fail "pip cannot read a folder with a blank in its path: $WHEELS" ;; esac
   export PIP_NO_INDEX=1 PIP_FIND_LINKS="$WHEELS"
 }
@@ -67,7 +68,7 @@ build() {
   new=$releases/$version-$(date -u +%Y%m%d%H%M%S)
   set_of_packages=local
   if [ "${LOCAL:-yes}" = no ]; then set_of_packages=run; fi
-  say "speakerd $version in $new ($($python --version))"
+  say "speakerd $version in $new ($("$python" --version))"
   mkdir -p $releases
   mkdir "$new"
   "$python" -m venv "$new"
@@ -94,7 +95,7 @@ check_config() {
   set -- "$new/bin/speakerd" check-config $config
   # With the variables that the service has: they may fill what the file leaves open.
   if systemd_runs; then set -- systemd-run --quiet --wait --pipe --property=EnvironmentFile=-/etc/speakerd/environment "$@"; fi
-  "$@" || fail "$config is wrong, see above; nothing that runs was touched. Correct it, then: sudo make install"
+  "$@" || fail "$config is wrong, see above; nothing that runs was touched. Correct it first"
 }
 
 # --- the change-over, and the way back ------------------------------------------------------------------------------
@@ -179,12 +180,14 @@ roll_back() {
 
 leave() { # with whatever exit code: nothing half done stays
   code=$?
-  trap - EXIT INT TERM HUP
+  trap - EXIT
+  trap '' INT TERM HUP # a second Ctrl-C, or a terminal that is shut, must not stop the way back half way
   set +e
   if [ $phase = switched ] && [ $first = no ] && systemd_runs; then roll_back; fi
   if [ $phase != complete ]; then
     if [ -n "$new" ] && [ "$(readlink $link)" != "$new" ]; then rm -rf "$new"; fi
   fi
+  if [ $phase = building ]; then echo "speakerd: it was not installed; what runs was not touched. Then again: sudo make install" >&2; fi
   rm -rf "$before"
   exit $code
 }

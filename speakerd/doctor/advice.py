@@ -31,7 +31,7 @@ _BY_CODE = {
     "link-tls": "look at the line tls above",
     "auth-signed-out": "speakerd login",
     "auth-refused": f"the sign-in is good, the service does not take it: {_ROLE}; is auth.tenant the resource's?",
-    "wake-model-missing": "speakerd fetch-models",
+    "wake-model-missing": "speakerd fetch-models; a model of your own: write its path into wake.models as it is",
     "wake-model-corrupt": "speakerd fetch-models",
     "endpoint-invalid": "set service.endpoint; 'speakerd check-config' says what is allowed",
     "daemon-unreachable": "systemctl start speakerd",

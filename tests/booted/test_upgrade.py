@@ -142,3 +142,35 @@ def test_an_index_behind_a_private_authority_will_do_and_a_stopped_speaker_stays
     assert "it was stopped and stays so" in said
     assert machine.unit_property("ActiveState") == "inactive"
     assert release_in_use(machine).startswith("/opt/speakerd.releases/99.0-")
+
+
+def test_what_breaks_off_half_way_leaves_everything_as_it_was(service):
+    """A package that is not to be had, and a folder that is not there; each says what holds and what to do."""
+    before, pid = release_in_use(service), service.unit_property("MainPID")
+    service.do("sh", "-c", "mkdir /srv/few && ln -s /srv/wheels/* /srv/few && rm /srv/few/numpy-*")
+    for folder, why in (("/srv/few", "No matching distribution"), ("/srv/none", "no folder of wheels at /srv/none")):
+        command = [f"WHEELS={folder}" if word.startswith("WHEELS=") else word for word in UPGRADE]
+        done = service.run(*command, timeout_s=INSTALL_S)
+        assert done.returncode != 0
+        assert why in done.stdout
+        assert "what runs was not touched. Then again: sudo make install" in done.stdout
+        assert (release_in_use(service), service.unit_property("MainPID")) == (before, pid)
+        assert releases(service) == [before.rpartition("/")[2]]
+
+
+def test_whoever_interrupts_it_twice_has_the_old_one_back(service, stage, next_release):
+    """The second time while it goes back; and nobody takes it off meanwhile."""
+    before, unit = release_in_use(service), service.read(UNIT)
+    stage.begin()
+    service.do("systemd-run", "--quiet", "--unit=upgrade", "--property=KillMode=none", *UPGRADE)
+    service.wait_until(lambda: release_in_use(service) != before, "the change-over", INSTALL_S)
+    refused = service.run("make", "--silent", "-C", "/srv/next", "uninstall")
+    assert (refused.returncode != 0, "at work" in refused.stdout) == (True, True)
+    for _ in range(2):
+        service.systemctl("kill", "--signal=TERM", "upgrade")  # to all of them, as a terminal does
+        service.wait_until(lambda: "back to" in service.journal("upgrade"), "the way back")
+    service.wait_until(lambda: "runs again" in service.journal("upgrade"), "its end")
+    assert (release_in_use(service), service.read(UNIT)) == (before, unit)
+    service.wait_until(lambda: releases(service) == [before.rpartition("/")[2]], "the new one gone")
+    assert service.unit_property("ActiveState") == "active"
+    assert service.unit_property("StatusText") == 'listening for "hey jarvis"'
