@@ -66,7 +66,7 @@ def arrows() -> dict[tuple[Phase, Phase], list[str]]:
                 name = type(event).__name__
                 if name not in names:
                     names.append(name)
-            key = replace(after, turn=min(after.turn, 3), trouble=None, said=None)
+            key = replace(after, turn=min(after.turn, 3), trouble=None, said=None, deaf_untold=False)
             if key not in seen:
                 seen.add(key)
                 queue.append(key)

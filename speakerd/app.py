@@ -8,7 +8,6 @@ that it needs. Nothing is decided in any of these; decisions are in ``core/conve
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,8 +15,8 @@ from pathlib import Path
 from speakerd.audio.alsa import silence_alsa_messages
 from speakerd.core.errors import SpeakerdError
 from speakerd.core.settings import Settings
-from speakerd.host.hangup import Hangups
 from speakerd.host.notify import Notifier
+from speakerd.host.signals import Signals
 from speakerd.ports import Trace
 from speakerd.reload import Source
 from speakerd.service_place import service_place
@@ -30,9 +29,9 @@ async def run(
     environment: Mapping[str, str],
     trace: Trace,
     socket: Path,
+    signals: Signals,
     sentences: Path | None = None,
     source: Source | None = None,
-    hangups: Hangups | None = None,
 ) -> None:
     """Run the daemon until SIGTERM or SIGINT.
 
@@ -41,39 +40,41 @@ async def run(
         environment: Of the process.
         trace: The diary.
         socket: Where the control socket is put.
+        signals: By which it is asked to end, and for another configuration.
         sentences: The owner's own sentences that say what is wrong, if there are any.
         source: Where another configuration comes from; None: there is never another.
-        hangups: By which it is asked for; None: it is not.
 
     Raises:
         SpeakerdError: the daemon cannot run.
 
-    Ends: by signal, within two seconds.
+    Ends: by signal, within two seconds, also while it starts.
     """
     silence_alsa_messages()
-    async with AsyncExitStack() as stack:
-        speaker: Speaker | None = None
+    task = asyncio.current_task()
+    assert task is not None
+    signals.listen(task.cancel)
+    try:
+        async with AsyncExitStack() as stack:
+            stack.callback(signals.ignore)
+            speaker: Speaker | None = None
 
-        def on_ended(error: SpeakerdError) -> None:
-            if speaker is not None:
-                speaker.fail(error)
+            def on_ended(error: SpeakerdError) -> None:
+                if speaker is not None:
+                    speaker.fail(error)
 
-        place = await stack.enter_async_context(service_place(on_ended))
-        speaker = Speaker(
-            settings,
-            await place.reach(settings),
-            trace,
-            Notifier(),
-            environment=environment,
-            sentences=sentences,
-            source=source,
-            place=place,
-        )
-        loop = asyncio.get_running_loop()
-        if hangups is not None:
-            hangups.listen(loop, speaker.reload)
-            stack.callback(hangups.ignore, loop)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, speaker.stop)
-            stack.callback(loop.remove_signal_handler, number)
-        await speaker.run(socket)
+            place = await stack.enter_async_context(service_place(on_ended))
+            speaker = Speaker(
+                settings,
+                await place.reach(settings),
+                trace,
+                Notifier(),
+                environment=environment,
+                sentences=sentences,
+                source=source,
+                place=place,
+            )
+            signals.listen(speaker.stop, speaker.reload)
+            await speaker.run(socket)
+    except asyncio.CancelledError:
+        if not signals.stopped:
+            raise

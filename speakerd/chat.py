@@ -24,6 +24,7 @@ from speakerd.host.trace import NoTrace
 from speakerd.identity import Identity
 from speakerd.parts import service_of, spec_of
 from speakerd.realtime.chat import EXIT_FAILED, chat
+from speakerd.sign_in_alone import whose, worker_of
 
 _REPLY, _ITEM = ResponseId("chat"), ItemId("chat")
 
@@ -155,7 +156,10 @@ async def run_chat(settings: Settings, *, environment: Mapping[str, str], audio:
             on_change=lambda _: None,
             call_at=asyncio.get_running_loop().call_at,
             state=state_of(environment),
+            make_worker=worker_of,
         )
+        if settings.auth.is_entra and (note := whose(environment)):
+            write(f"{note}\n")
         stack.push_async_callback(_cancel, asyncio.create_task(identity.run(), name="identity"))
         await identity.ready(SIGN_IN_PATIENCE_S)
         code = await chat(

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
@@ -79,9 +79,9 @@ def exit_code(error: SpeakerdError) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from speakerd.host.hangup import Hangups
+    from speakerd.host.signals import Signals
 
-    hangups = Hangups()  # before anything that takes its time
+    signals = Signals()  # before anything that takes its time
     from speakerd import app, config
     from speakerd.core.story import Kind, story
     from speakerd.host import control, logs
@@ -104,18 +104,33 @@ def _run(arguments: argparse.Namespace) -> int:
     sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
     # A file that was there and is gone is a mistake, not the wish for every default.
     source = Source(loaded.path, lambda: config.load(loaded.path or arguments.config, os.environ))
-    asyncio.run(
-        app.run(
+
+    async def serve() -> None:
+        await app.run(
             loaded.settings,
             environment=os.environ,
             trace=trace,
             socket=socket,
             sentences=sentences,
             source=source,
-            hangups=hangups,
+            signals=signals,
         )
-    )
+        if signals.stopped:
+            _leave()
+
+    asyncio.run(serve())
     return OK
+
+
+def _leave() -> NoReturn:
+    """End the process, with all that was begun put away, and wait for no thread of a library.
+
+    One may be looking up a name, which takes up to half a minute where no server answers, or loading a package; none of
+    them has anything to lose, and Python would wait for each.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(OK)
 
 
 def _check_config(arguments: argparse.Namespace) -> int:
@@ -150,6 +165,9 @@ def _fetch_models(_arguments: argparse.Namespace) -> int:
 
 
 def _emulate(arguments: argparse.Namespace) -> int:
+    from speakerd.host.signals import STOPS, Signals
+
+    signals = Signals(STOPS)  # before anything that takes its time
     from speakerd.embedded.emulate import Wishes, emulate
     from speakerd.host import logs
 
@@ -172,17 +190,20 @@ def _emulate(arguments: argparse.Namespace) -> int:
     async def serve() -> None:
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await emulate(
-            host=arguments.host,
-            port=arguments.port,
-            tier=arguments.tier,
-            paced=arguments.paced,
-            announce=announce,
-            wishes=wishes,
-        )
+        signals.listen(task.cancel)
+        try:
+            await emulate(
+                host=arguments.host,
+                port=arguments.port,
+                tier=arguments.tier,
+                paced=arguments.paced,
+                announce=announce,
+                wishes=wishes,
+            )
+        finally:
+            signals.ignore()
 
-    with contextlib.suppress(KeyboardInterrupt, asyncio.CancelledError):
+    with contextlib.suppress(asyncio.CancelledError):
         asyncio.run(serve())
     return OK
 

@@ -136,6 +136,7 @@ class Speaker:
                 **self._sound.volume.handlers,
                 "reload": self._reloader.by_request,
             },
+            forgets=self._service.texts.handlers.keys(),
         )
         self._loop.set_exception_handler(self._on_loop_error)
         if self._kept.choices.muted:  # before anybody can be heard

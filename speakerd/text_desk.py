@@ -1,7 +1,9 @@
 """What somebody wrote, to be heard: ``speakerd say`` and ``ask``.
 
 How it is spoken is the conversation's business (``core/text_cells.py``); here people are told what came of it. Texts
-are heard one after the other, in the order in which they came, and never in the middle of a conversation.
+are heard one after the other, in the order in which they came, and never in the middle of a conversation. One whose
+writer has gone (Ctrl-C) before its turn came is cancelled by the control socket and not heard; one that is being heard
+is heard to its end, ``speakerd stop`` cuts it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import io
 import os
 import pwd
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from speakerd.core.sign_in import Fault
 from speakerd.host.client import request
 from speakerd.host.code_page import CodePage
 from speakerd.host.control import ControlServer
+from speakerd.identity import wish_of
 from speakerd.login import Desk
-from speakerd.sign_in_alone import SERVICE_USER, Alone, alone_of
+from speakerd.sign_in_alone import SERVICE_USER, Alone, alone_of, whose, worker_of
 from speakerd.sign_in_desk import SignInDesk
 from tests.fakes.attempts import BLOCKED, CODE, OFFLINE, TOKEN, NotingKeeper, ToldAttempts
 from tests.fakes.entra import Entra
@@ -384,6 +386,33 @@ def test_root_becomes_the_services_user(tmp_path):
     assert alone.who == "as the service's user nobody"
     assert alone.state == Path(nobody.pw_dir) / ".local/state/speakerd"
     assert SERVICE_USER == "speakerd"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_command_of_roots_signs_in_as_the_folders_owner(tmp_path):
+    """``sudo speakerd chat``: the library trusts a cache only whose files are its own user's."""
+    nobody = pwd.getpwnam("nobody")
+    wish = wish_of(Auth(method="device_code", tenant="contoso.example", client=CLIENT), tmp_path)
+    for owner in (nobody.pw_uid, 0):
+        os.chown(tmp_path, owner, -1)
+        assert worker_of(wish, {}).user == ("nobody" if owner else None)
+    assert worker_of(replace(wish, state=tmp_path / "absent"), {}).user is None
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_whoever_has_a_sign_in_of_their_own_is_told():
+    """They would sign in the speaker, and go on being signed out."""
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as service:
+        assert whose({"HOME": "/home/ann"}, Path(service)) is None, "root is at home everywhere"
+        os.setresuid(nobody.pw_uid, nobody.pw_uid, 0)
+        try:
+            told = whose({"HOME": "/home/ann"}, Path(service))
+        finally:
+            os.setresuid(0, 0, 0)
+    assert told is not None
+    assert told.startswith("as nobody, with a sign-in of your own, in /home/ann/.local/state/speakerd")
+    assert ("--local" in told, "sudo" in told) == (True, True)
 
 
 # --- with the real parts ---------------------------------------------------------------------------------------------

@@ -86,6 +86,9 @@ class Worker:
         timeout_s: How long an attempt may take.
         code_grace_s: How long after the end of a code the worker may take to say so.
 
+    Attributes:
+        user: As whom they run; None: as this process does.
+
     Raises:
         AuthError: there is no such user (``auth-user``).
     """
@@ -101,6 +104,7 @@ class Worker:
         timeout_s: float = FETCH_TIMEOUT_S,
         code_grace_s: float = CODE_GRACE_S,
     ) -> None:
+        self.user = user
         self._wish = wish
         self._account = None if user is None else _account(user)
         self._environment = needed_of(environment, wish.method, self._account)

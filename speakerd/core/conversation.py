@@ -51,7 +51,7 @@ from speakerd.core.events import (
     WakeWordApproached,
     WakeWordDetected,
 )
-from speakerd.core.moves import Answer, Handler, ignore
+from speakerd.core.moves import Answer, Handler, ignore, tell_put_off
 from speakerd.core.state import Limits, Phase, State, status_line
 
 
@@ -65,6 +65,7 @@ def step(state: State, event: Event, now: float, limits: Limits) -> Answer:
         limits: What the configuration allows.
     """
     after, actions = TRANSITIONS[state.phase][type(event)](state, event, now, limits)
+    after, actions = tell_put_off(after, actions, now)
     line = status_line(after, limits)
     if line != status_line(state, limits):
         actions = (*actions, Announce(line))

@@ -37,6 +37,7 @@ def end(state: State, *actions: Action) -> Answer:
         muted=state.muted,
         silent=state.silent,
         stuck=state.stuck,
+        deaf_untold=state.deaf_untold,
         lost=state.lost,
         trouble=state.trouble,
         over_budget=state.over_budget,
@@ -60,6 +61,23 @@ def tell(state: State, notice: Notice, now: float, *, asked: bool = True) -> Ans
     if not may_say(state.said, saying):
         return state, (PlayEarcon(Earcon.ERROR),) if asked else ()
     return replace(state, said=saying), (Say(notice, asked=asked),)
+
+
+def tell_put_off(state: State, actions: tuple[Action, ...], now: float) -> Answer:
+    """Say that nobody can be heard, if an answer was in the way and has ended; else only do what was to be done.
+
+    It takes the place of the sound that ends a conversation. Another sentence goes first, and this one follows with the
+    next event.
+    """
+    answering = state.phase in (Phase.THINKING, Phase.SPEAKING)
+    if not state.deaf_untold or answering or any(isinstance(action, Say) for action in actions):
+        return state, actions
+    after = replace(state, deaf_untold=False)
+    if is_deaf(state):  # muted since, or gone: that is told by itself
+        return after, actions
+    told, saying = tell(after, Notice.DEAF, now, asked=False)
+    kept = tuple(action for action in actions if not (saying and isinstance(action, PlayEarcon)))
+    return told, (*kept, *saying)
 
 
 def fail(state: State, notice: Notice, now: float) -> Answer:

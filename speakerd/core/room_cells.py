@@ -123,11 +123,15 @@ def wake_busy(state: State, event: WakeWordDetected, now: float, limits: Limits)
 
 
 def microphone_silent(state: State, event: MicrophoneSilent, now: float, limits: Limits) -> Answer:
-    """Say that nobody can be heard, unasked: once a card, not into an answer, and not to an owner who wants it so."""
-    after = replace(state, silent=event.silent, stuck=event.silent and event.stuck)
+    """Say that nobody can be heard, unasked: once a card, behind an answer, and not to an owner who wants it so."""
+    after = replace(
+        state, silent=event.silent, stuck=event.silent and event.stuck, deaf_untold=event.silent and state.deaf_untold
+    )
     begins = event.silent and not (state.silent or event.again)
-    if not begins or state.muted or state.phase in (Phase.THINKING, Phase.SPEAKING):
+    if not begins or state.muted:
         return after, ()
+    if state.phase in (Phase.THINKING, Phase.SPEAKING):
+        return replace(after, deaf_untold=True), ()
     return tell(after, Notice.DEAF, now, asked=False)
 
 

@@ -117,6 +117,9 @@ class State:
     stuck: bool = False
     """It is another value."""
 
+    deaf_untold: bool = False
+    """It became so during an answer, and is told when that has ended."""
+
     lost: frozenset[Device] = field(default_factory=lambda: frozenset(Device))
     """Sound cards that are not there; both until they were opened."""
 

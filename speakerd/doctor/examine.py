@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import os
-import pwd
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 
 from speakerd import config
 from speakerd.accounts import ChatAccounts
-from speakerd.auth.process import Wish, Worker
 from speakerd.chat import state_of
 from speakerd.core.errors import ConfigError, SpeakerdError
 from speakerd.core.settings import Settings
@@ -27,7 +24,7 @@ from speakerd.host.places import daemons_state_folder
 from speakerd.identity import Identity
 from speakerd.parts import service_of, spec_of
 from speakerd.realtime.endpoint import Endpoint
-from speakerd.sign_in_alone import SERVICE_USER
+from speakerd.sign_in_alone import worker_of
 from speakerd.wake.detector import Detector
 
 USUAL_TIMEOUT_S = 20.0
@@ -240,7 +237,7 @@ class Examination:
                 on_change=lambda _: None,
                 call_at=asyncio.get_running_loop().call_at,
                 state=state_of(self._environment),
-                make_worker=_worker,
+                make_worker=worker_of,
             )
             running = asyncio.create_task(identity.run(), name="identity")
             stack.push_async_callback(_cancel, running)
@@ -272,14 +269,6 @@ class Examination:
         await self._check("Machine", "state", _at_once(lambda: [machine.judge_state(machine.see_state(state))]))
         await self._check("Machine", "memory", _at_once(lambda: machine.judge_memory(_meminfo())))
         await self._check("Machine", "power", machine.look_at_power)
-
-
-def _worker(wish: Wish, environment: Mapping[str, str]) -> Worker:
-    """Return what signs in: as the service's user where root asks, whose files the daemon could not read else."""
-    if os.geteuid() == 0 and "STATE_DIRECTORY" not in environment:
-        with contextlib.suppress(KeyError):
-            return Worker(wish, environment, user=pwd.getpwnam(SERVICE_USER).pw_name)
-    return Worker(wish, environment)
 
 
 def _at_once(look: Callable[[], Lines]) -> Callable[[], Awaitable[Lines]]:

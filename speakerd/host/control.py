@@ -16,13 +16,13 @@ import logging
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from speakerd.core.errors import Remedy, SpeakerdError
-from speakerd.host.peers import Peer, may_ask, peer_of
+from speakerd.host.peers import Peer, may_ask, peer_of, watched
 
 SOCKET_VARIABLE = "SPEAKERD_SOCKET"
 """Names the socket, over every other rule; for a second speaker on one machine, and for tests."""
@@ -101,6 +101,13 @@ class _Connection:
 class ControlServer:
     """Answers requests on the control socket.
 
+    Args:
+        path: Where it is put.
+        handlers: What answers each command.
+        idle_timeout_s: How long a connection may ask nothing.
+        admits: Who may ask.
+        forgets: Commands that are not carried out any more when whoever asked is gone.
+
     Attributes:
         listening: Set once requests are answered.
     """
@@ -112,12 +119,14 @@ class ControlServer:
         *,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
         admits: Callable[[Peer], bool] = may_ask,
+        forgets: Collection[str] = (),
     ) -> None:
         self.listening = asyncio.Event()
         self._path = path
         self._handlers = handlers
         self._idle_timeout_s = idle_timeout_s
         self._admits = admits
+        self._forgets = forgets
         self._connections = 0
         self._idle: dict[_Connection, asyncio.Timeout] = {}  # in the order in which they became idle
         self._closing = False
@@ -236,7 +245,7 @@ class ControlServer:
                     await writer.drain()
                     line, last = await _read_line(reader)
                 if line:
-                    writer.write(await self._answer(line))
+                    writer.write(await self._answer(line, writer))
             writer.close()
         except asyncio.LimitOverrunError:
             _part(writer, _refusal("control-request", f"a request has at most {MAX_LINE_BYTES} bytes"))
@@ -263,8 +272,12 @@ class ControlServer:
             finally:
                 self._idle.pop(connection, None)
 
-    async def _answer(self, line: bytes) -> bytes:
-        """Answer one request, whatever it is."""
+    async def _answer(self, line: bytes, writer: asyncio.StreamWriter) -> bytes:
+        """Answer one request, whatever it is.
+
+        Raises:
+            ConnectionResetError: whoever asked is gone, and what was asked is forgotten.
+        """
         try:
             request = json.loads(line)
         except (ValueError, RecursionError):
@@ -280,10 +293,32 @@ class ControlServer:
             return _refusal("control-command", f"there is no such command, allowed: {', '.join(self._handlers)}")
         try:
             result = handler(request)
-            answer = await result if inspect.isawaitable(result) else result
+            if not inspect.isawaitable(result):
+                answer = result
+            elif command in self._forgets:
+                answer = await _while_wanted(result, writer)
+            else:
+                answer = await result
         except SpeakerdError as error:
             return _refusal(error.code, str(error))
         return json.dumps({"ok": True, "version": VERSION, **answer}).encode() + b"\n"
+
+
+async def _while_wanted(result: Awaitable[dict[str, Any]], writer: asyncio.StreamWriter) -> dict[str, Any]:
+    """Wait for an answer as long as somebody waits for it at the other end.
+
+    Raises:
+        ConnectionResetError: nobody does.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as patience:
+            with watched(writer.get_extra_info("socket"), lambda: patience.reschedule(loop.time())):
+                return await result
+    except TimeoutError:
+        if not patience.expired():
+            raise
+        raise ConnectionResetError("whoever asked did not wait for the answer") from None
 
 
 async def _read_line(reader: asyncio.StreamReader) -> tuple[bytes, bool]:

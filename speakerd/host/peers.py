@@ -1,15 +1,18 @@
-"""Who is at the other end of the control socket, by the kernel's word.
+"""Who is at the other end of the control socket, and whether anybody still is, by the kernel's word.
 
 The socket's mode keeps strangers out already; this holds where the mode was changed, or the socket was handed on.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import grp
 import os
+import select
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 GROUP = "speakerd"
@@ -64,6 +67,31 @@ def may_ask(peer: Peer, group_id: Callable[[str], int | None] | None = None) -> 
     """
     wanted = (group_id or _group_id)(GROUP)
     return peer.uid in {0, os.getuid()} or (wanted is not None and wanted in peer.groups)
+
+
+@contextlib.contextmanager
+def watched(connection: socket.socket, on_gone: Callable[[], None]) -> Iterator[None]:
+    """Tell once when the other end has closed; not when it has only said that it will ask nothing more.
+
+    The loop's own watch knows of no difference between the two, so this one is beside it. Thread: event loop.
+
+    Args:
+        connection: The connection.
+        on_gone: Told.
+    """
+    loop = asyncio.get_running_loop()
+    with select.epoll() as watch:
+        watch.register(connection.fileno(), 0)  # of a closed end the kernel tells unasked
+
+        def tell() -> None:
+            loop.remove_reader(watch.fileno())
+            on_gone()
+
+        loop.add_reader(watch.fileno(), tell)
+        try:
+            yield
+        finally:
+            loop.remove_reader(watch.fileno())
 
 
 def _group_id(name: str) -> int | None:

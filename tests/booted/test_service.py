@@ -165,6 +165,34 @@ def test_it_stops_within_two_seconds(machine, stage, voice, phase, figure):
     assert (machine.unit_property("ActiveState"), machine.unit_property("Result")) == ("inactive", "success")
 
 
+NOBODY_ANSWERS = """\
+import socket, time
+name_server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+name_server.bind(("127.0.0.1", 53))
+time.sleep(600)
+"""
+
+
+def test_it_stops_while_a_name_is_looked_up(machine, figure):
+    """The C library waits for a name server for many seconds, and nothing can end that; the service does not."""
+    machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:10\n")
+    machine.write("/etc/credstore/api-key", "not-a-real-key")
+    machine.write(
+        CONFIG, "service: {provider: openai, endpoint: 'wss://speaker.example/v1'}\nauth: {method: api_key}\n"
+    )
+    machine.do("systemd-run", "--quiet", "python3", "-c", NOBODY_ANSWERS)
+    machine.systemctl("start", "speakerd")
+    machine.do("systemd-run", "--quiet", "--collect", "speakerd", "ask", "What time is it?")
+    machine.wait_until(lambda: "by request" in machine.unit_property("StatusText"), "a question")
+    time.sleep(1.0)  # it has begun to look
+    begun_s = time.monotonic()
+    machine.systemctl("stop", "speakerd")
+    took_s = time.monotonic() - begun_s
+    figure(f"stopped in {took_s:.2f} s while a name is looked up")
+    assert took_s < STOP_S
+    assert (machine.unit_property("ActiveState"), machine.unit_property("Result")) == ("inactive", "success")
+
+
 @on_every_release
 def test_a_key_in_the_credential_store_reaches_the_service_alone(machine):
     """Only its user can read it, and a machine without one is not asked for one."""

@@ -56,6 +56,7 @@ from speakerd.core.events import (
     WakeWordDetected,
 )
 from speakerd.core.functions import END_CONVERSATION, WAIT_FOR_USER
+from speakerd.core.notices import Notice
 from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Phase
 from speakerd.core.units import Frames, ItemId, Ms
@@ -73,6 +74,25 @@ class TestTable:
     def test_stories_reach_every_phase(self, phase):
         """The stories used here lead where they say."""
         assert play(*STORIES[phase])[0].phase is phase
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        (ResponseDone(R1, "completed"), PlaybackDrained()),
+        (StopRequested(),),
+        (LinkLost("link-lost"), PlaybackDrained(), EchoMeasured(EchoFigures(), BargeIn.SPEECH)),
+    ],
+)
+def test_a_microphone_that_became_deaf_in_an_answer_is_told_behind_it(end):
+    """However it ends, and once."""
+    state, told = play(*FOLLOW_UP[:-2], MicrophoneSilent(silent=True))[0], []
+    for event in (*end, MicrophoneSilent(silent=True), StopRequested(), SessionExpiring()):
+        state, actions = step(state, event, 100.0, LIMITS)
+        told += [action for action in actions if action == Say(Notice.DEAF, asked=False)]
+        if event is end[-1]:
+            assert len(told) == 1
+    assert len(told) == 1
 
 
 # --- properties ------------------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from speakerd.core.moves import (
     is_deaf,
     listen,
     tell,
+    tell_put_off,
 )
 from speakerd.core.notices import Notice, Said
 from speakerd.core.state import LinkState, Phase, State
@@ -58,6 +59,7 @@ def test_end_keeps_what_outlives_a_conversation():
         "over_budget": True,
         "said": said,
         "prepare_at": 7.0,
+        "deaf_untold": True,
         "barge_in": BargeIn.OFF,
     }
     state, actions = end(replace(SPEAKING, **lasting, expiring=True, leaving=True), PlayEarcon(Earcon.END))
@@ -178,3 +180,40 @@ def test_what_was_measured_counts_only_while_it_is_asked_for():
     assert barge_in(measured, LIMITS) is LIMITS.barge_in is BargeIn.SPEECH
     assert barge_in(measured, replace(LIMITS, barge_in_measured=True)) is BargeIn.WAKE_WORD
     assert barge_in(SPEAKING, replace(LIMITS, barge_in_measured=True)) is BargeIn.SPEECH
+
+
+class TestPutOff:
+    """A microphone that became deaf during an answer."""
+
+    DEAF = replace(READY, silent=True, deaf_untold=True)
+    SAY = Say(Notice.DEAF, asked=False)
+
+    def test_it_takes_the_place_of_the_sound_that_ends(self):
+        """One thing is heard at a time; it is said once."""
+        told, actions = tell_put_off(self.DEAF, (CloseLink(), PlayEarcon(Earcon.END)), NOW)
+        assert actions == (CloseLink(), self.SAY)
+        assert (told.deaf_untold, told.said) == (False, Said(Notice.DEAF, NOW, asked=False))
+        assert tell_put_off(told, (), NOW) == (told, ())
+
+    @pytest.mark.parametrize("phase", [Phase.THINKING, Phase.SPEAKING])
+    def test_not_into_an_answer(self, phase):
+        """It is heard to its end."""
+        answering = replace(self.DEAF, phase=phase)
+        assert tell_put_off(answering, (), NOW) == (answering, ())
+
+    def test_another_sentence_goes_first(self):
+        """What went wrong with the answer; the microphone's turn comes with the next event."""
+        saying = (Say(Notice.OFFLINE),)
+        assert tell_put_off(self.DEAF, saying, NOW) == (self.DEAF, saying)
+
+    @pytest.mark.parametrize("differs", [{"muted": True}, {"lost": frozenset({Device.MICROPHONE})}])
+    def test_what_is_not_true_any_more_is_not_said(self, differs):
+        """Whoever has muted it since need not be told, and of a microphone that is gone something else is said."""
+        state = replace(self.DEAF, **differs)
+        assert tell_put_off(state, (), NOW) == (replace(state, deaf_untold=False), ())
+
+    def test_what_was_said_a_moment_ago_is_not_said_again(self):
+        """The sound that ends stays."""
+        end_sound = (PlayEarcon(Earcon.END),)
+        state = replace(self.DEAF, said=Said(Notice.DEAF, NOW - 1.0, asked=False))
+        assert tell_put_off(state, end_sound, NOW) == (replace(state, deaf_untold=False), end_sound)

@@ -390,6 +390,26 @@ class TestDeafMicrophone:
         assert not [action for action in actions if isinstance(action, Say)]
         assert "stuck at one value" in status_line(state, LIMITS)
 
+    @pytest.mark.parametrize("before", [ANSWERED, SPEAKING])
+    def test_what_began_in_an_answer_is_put_off(self, before):
+        """Until the answer has ended, unless it has ended itself by then."""
+        state, _ = play(*before, MicrophoneSilent(silent=True))
+        assert state.deaf_untold
+        assert play(MicrophoneSilent(silent=True, stuck=True), state=state)[0].deaf_untold, "another value, as deaf"
+        assert not play(MicrophoneSilent(silent=False), state=state)[0].deaf_untold
+
+    @pytest.mark.parametrize(
+        ("before", "event"),
+        [
+            ((), MicrophoneSilent(silent=True)),
+            ((*SPEAKING, MuteChanged(muted=True)), MicrophoneSilent(silent=True)),
+            (SPEAKING, MicrophoneSilent(silent=True, again=True)),
+        ],
+    )
+    def test_what_is_told_or_not_to_be_told_is_not(self, before, event):
+        """At rest it is said at once, to the muted not at all, and one that went on by itself is no news."""
+        assert not play(*before, event)[0].deaf_untold
+
     def test_nor_to_an_owner_who_has_muted_it(self):
         """Who does not want to be heard need not be told."""
         _, actions = play(MuteChanged(muted=True), MicrophoneSilent(silent=True))
@@ -409,6 +429,6 @@ class TestDeafMicrophone:
 
     def test_it_is_still_deaf_after_the_conversation(self):
         """And not said again for having ended."""
-        state, actions = play(*SPEAKING, MicrophoneSilent(silent=True, stuck=True), StopRequested())
+        state, actions = play(*FOLLOW_UP, MicrophoneSilent(silent=True, stuck=True), StopRequested())
         assert (state.phase, state.silent, state.stuck) == (Phase.IDLE, True, True)
         assert not [action for action in actions if isinstance(action, Say)]

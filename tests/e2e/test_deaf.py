@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 
 from speakerd.core.mute_watch import SILENT_AFTER_S
 from speakerd.core.notices import Notice
 from speakerd.demo.room import ROOM_RATE_HZ
 from speakerd.demo.simcard import CardProfile
+from tests.e2e.test_commands import tell
 from tests.fakes.room_tools import notice_likeness
 from tests.fakes.service_manager import service_manager
 from tests.fakes.stories import at_noon, until_line
@@ -43,6 +46,23 @@ async def test_a_microphone_that_is_switched_off_is_said_to_be_deaf(play, voice)
         assert "is not deaf any more" in stage.log()
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         await stage.wait_for("state", after="speaking", after_s=begun, timeout_s=20)
+
+
+async def test_one_that_becomes_deaf_in_an_answer_is_told_when_it_has_ended(play):
+    """The answer is heard first, and nobody has to look at the status."""
+    long = " ".join(["This is an answer that goes on for much longer than it takes to be called deaf."] * 4)
+    async with play(environment=at_noon(), replies=[long], config={"conversation": {"barge_in": "off"}}) as stage:
+        saying = asyncio.create_task(tell(stage, "say", "An announcement."))
+        audible = await stage.wait_for("audible", timeout_s=20)
+        stage.room.set_fault("capture", "zeros")
+        await until_line(stage, "speaking by request, the microphone is shut")
+        assert (await saying).code == 0
+        drained = await stage.wait_for("drained", after_s=audible["t"], timeout_s=40)
+        assert drained["t"] - audible["t"] > SILENT_AFTER_S + 2.0, "it was deaf while it spoke"
+        said = await stage.wait_for("notice", notice="deaf")
+        assert said["t"] >= drained["t"] - 0.1
+        await stage.until(said["t"] + 5.0)
+        assert len(stage.marks("notice")) == 1
 
 
 async def test_a_microphone_that_is_stuck_is_told_from_one_that_is_switched_off(play):

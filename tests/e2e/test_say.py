@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import sys
 
+from speakerd.demo.props import clean_environment
 from tests.e2e.test_commands import tell
 from tests.fakes.room_tools import plain
 
@@ -44,6 +47,24 @@ async def test_texts_are_heard_one_after_the_other(play):
         assert (first.code, second.code) == (0, 0)
         assert len(stage.marks("audible")) == 2
         assert stage.marks("truncate") == []
+
+
+async def test_a_text_that_waits_is_taken_back_by_ctrl_c(play):
+    """It is not said later to a room where nobody knows of it any more."""
+    long = "This is an announcement that goes on for long enough for somebody to change their mind about another."
+    async with play(replies=[long, "Two.", "Three."]) as stage:
+        first = asyncio.create_task(tell(stage, "say", "One."))
+        await stage.wait_for("audible", timeout_s=20)
+        arguments = [sys.executable, "-m", "speakerd", "say", "Two."]
+        environment = {**clean_environment(), "SPEAKERD_SOCKET": str(stage.socket_path)}
+        waiting = await asyncio.create_subprocess_exec(*arguments, env=environment, stderr=asyncio.subprocess.PIPE)
+        await stage.until(stage.room.now_s() + 1.0)
+        waiting.send_signal(signal.SIGINT)
+        _, complaint = await waiting.communicate()
+        assert (waiting.returncode, complaint) == (130, b"")
+        assert (await first).code == 0
+        assert (await tell(stage, "say", "Three.")).code == 0
+        assert len(stage.marks("audible")) == 2
 
 
 async def test_the_wake_word_cuts_it_and_listens(play, voice):

@@ -38,9 +38,9 @@ HANDLERS = {"status": lambda request: {"line": "idle", "asked": request}, "wake"
 
 
 @contextlib.asynccontextmanager
-async def serving(path: Path, **options: Any) -> AsyncIterator[Path]:
+async def serving(path: Path, *, handlers: Any = HANDLERS, **options: Any) -> AsyncIterator[Path]:
     """Run a server for the length of a block."""
-    server = ControlServer(path, HANDLERS, **options)
+    server = ControlServer(path, handlers, **options)
     task = asyncio.create_task(server.run())
     async with asyncio.timeout(10):
         await asyncio.wait({asyncio.ensure_future(server.listening.wait()), task}, return_when="FIRST_COMPLETED")
@@ -210,6 +210,69 @@ async def test_someone_who_leaves_early_is_no_trouble(tmp_path: Path) -> None:
             writer.write(b'{"command": "status"}\n' * 100)
             writer.transport.abort()
         assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+
+
+async def test_what_nobody_waits_for_any_more_is_forgotten(tmp_path: Path) -> None:
+    """Of the commands for which that is wanted: the request ends with its connection."""
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def say(_request: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return {}
+
+    async with serving(tmp_path / "s", handlers={**HANDLERS, "say": say}, forgets={"say"}) as path:
+        for _ in range(2 * MAX_CONNECTIONS):
+            _, writer = await asyncio.open_unix_connection(path)
+            writer.write(b'{"command": "say"}\n')
+            await begun.wait()
+            assert not ended.is_set()
+            writer.transport.abort()
+            await ended.wait()
+            begun.clear()
+            ended.clear()
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+
+
+async def test_whoever_has_asked_all_still_waits_for_the_answer(tmp_path: Path) -> None:
+    """``nc -N`` ends its own half of the connection behind the request, and reads on."""
+    begun, answer = asyncio.Event(), asyncio.Event()
+
+    async def say(_request: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        await answer.wait()
+        return {"line": "heard"}
+
+    async with serving(tmp_path / "s", handlers={"say": say}, forgets={"say"}) as path:
+        asking = asyncio.create_task(exchange(path, b'{"command": "say"}\n'))
+        await begun.wait()
+        for _ in range(100):  # turns of the loop in which it could be taken for gone
+            await asyncio.sleep(0)
+        answer.set()
+        assert [one["line"] for one in await asking] == ["heard"]
+
+
+async def test_other_commands_are_carried_out_for_nobody(tmp_path: Path) -> None:
+    """A sign-out whose terminal is shut is not left half done."""
+    begun, may_end, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def logout(_request: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        await may_end.wait()
+        ended.set()
+        return {}
+
+    async with serving(tmp_path / "s", handlers={"logout": logout, "status": HANDLERS["status"]}) as path:
+        _, writer = await asyncio.open_unix_connection(path)
+        writer.write(b'{"command": "logout"}\n')
+        await begun.wait()
+        writer.transport.abort()
+        assert (await exchange(path, b'{"command": "status"}\n'))[0]["ok"]
+        may_end.set()
+        await ended.wait()
 
 
 async def test_only_owner_and_group_get_in_and_nothing_is_left(tmp_path: Path) -> None:
