@@ -23,6 +23,8 @@ command -v pkg-config >/dev/null || need pkg-config
 "$python" -c 'import ensurepip, venv' 2>/dev/null || need python3-venv
 "$python" -c 'import os, sysconfig, sys; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
   need python3-dev
+# takes out noise before the wake word where wake.noise_suppression is true
+"$python" -c 'import ctypes; ctypes.CDLL("libspeexdsp.so.1")' 2>/dev/null || need libspeexdsp1
 if [ "${1:-build}" = test ]; then
   # voices for the wake word's tests
   command -v espeak-ng >/dev/null || need espeak-ng

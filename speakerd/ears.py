@@ -16,7 +16,7 @@ from speakerd.core.settings import Wake
 from speakerd.core.story import Kind, story
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
-from speakerd.wake import engine, models
+from speakerd.wake import engine, models, noise
 from speakerd.wake.detector import Detector
 from speakerd.wake.shapes import CHUNK_FRAMES
 from speakerd.wake.worker import WakeWorker
@@ -53,11 +53,17 @@ def maker_of(wake: Wake) -> Callable[[], Detector]:
     """Return what makes the engine of a configuration; that takes its time: off the loop.
 
     Raises:
-        SpeakerdError: a model is missing or not the published one.
+        SpeakerdError: a model is missing or not the published one, or the library that suppresses noise is missing.
     """
+    if wake.noise_suppression:
+        noise.require_library()
     paths = {Path(name).stem: models.resolve(name) for name in wake.models}
     features = models.features()
     return lambda: engine.make(paths, features, wake.engine)
+
+
+def _suppressor_of(wake: Wake) -> noise.NoiseSuppressor | None:
+    return noise.NoiseSuppressor() if wake.noise_suppression else None
 
 
 class Ears:
@@ -68,7 +74,7 @@ class Ears:
         listener: Told what is heard.
 
     Raises:
-        SpeakerdError: a model is missing or not the published one.
+        SpeakerdError: a model is missing or not the published one, or the library that suppresses noise is missing.
     """
 
     def __init__(self, wake: Wake, listener: Listener) -> None:
@@ -86,6 +92,7 @@ class Ears:
             make_detector=make_detector,
             trigger=self._trigger,
             gated=wake.gate,
+            suppressor=_suppressor_of(wake),
             on_detected=self._from_thread(self._detected),
             on_ended=self._from_thread(self._ended),
             on_approached=self._from_thread(listener.on_approached),
@@ -98,12 +105,12 @@ class Ears:
 
         Args:
             wake: The section of the configuration.
-            detector: An engine made for it; None: the same words, engine and gate as before.
+            detector: An engine made for it; None: the same words, engine, gate and suppression.
         """
         self._trigger.threshold, self._trigger.refractory_s = wake.threshold_score, wake.refractory_s
         if detector is not None:
             self._names = list(wake.models)
-            self._worker.use(detector, gated=wake.gate)
+            self._worker.use(detector, gated=wake.gate, suppressor=_suppressor_of(wake))
 
     def start(self) -> None:
         """Begin to listen; what comes while the engine loads is caught up with."""
@@ -162,6 +169,7 @@ class Ears:
             "thread_id": worker.thread_id,
             "scored_chunks": worker.scored_chunks,
             "gate_open": worker.gate_open,
+            "noise_suppression": worker.suppresses_noise,
             "skipped_frames": worker.skipped_frames,
         }
 

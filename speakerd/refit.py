@@ -34,7 +34,7 @@ from speakerd.sign_in_desk import SignInDesk
 from speakerd.volume import Volume
 from speakerd.wake.detector import Detector
 
-_ENGINE = ("wake.models", "wake.engine", "wake.gate")
+_ENGINE = ("wake.models", "wake.engine", "wake.gate", "wake.noise_suppression")
 _ECHO = ("audio.capture.", "audio.playback.device", "audio.echo_cancellation", "conversation.barge_in")
 _PLACE = ("service.provider", "service.endpoint", "service.model")
 _WHO = ("auth.", "service.provider")

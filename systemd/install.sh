@@ -152,7 +152,7 @@ start() {
     say "ready: $(property StatusText)"
     return
   fi
-  journalctl --unit=speakerd --lines=15 --no-pager --output=cat >&2 || true
+  journalctl --unit=speakerd --lines=60 --no-pager --output=cat >&2 || true
   [ $first = no ] || { phase=complete; fail "it is installed but does not become ready: see above, and journalctl -u speakerd"; }
   exit 1 # back to the old one, by leave
 }

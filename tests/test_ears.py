@@ -123,6 +123,19 @@ async def settled(made):
     return status
 
 
+async def test_suppression_comes_and_goes_with_the_configuration(ears):
+    """The word and its end are told with it, and behind it."""
+    made, told = ears
+    for on in (True, False):
+        wake = Wake(noise_suppression=on)
+        made.use(wake, await asyncio.to_thread(maker_of(wake)))
+        feed(made, said("Hey Jarvis"))
+        await asyncio.wait_for(told.detected.get(), 30)
+        assert await asyncio.wait_for(told.ended.get(), 30) is not None
+        await settled(made)
+        assert made.status()["noise_suppression"] is on
+
+
 async def test_they_have_a_pulse_while_audio_waits(ears):
     """None when all is taken; else it changes with what the engine takes, muted or not."""
     made, _ = ears

@@ -140,7 +140,7 @@ def behaviour(speaker: Speaker) -> dict[str, Any]:
         ),
         "calm": microphone._calm._hang_ms,
         "words": (worker._detector.words, status["wake"]["models"]),
-        "engine": (worker.engine, worker._gate is not None),
+        "engine": (worker.engine, worker._gate is not None, worker.suppresses_noise),
         "trigger": (ears._trigger.threshold, ears._trigger.refractory_s),
         "language": (speaker._sound.voice._language, speaker._sound.spelling._language),
         "memory": speaker._service.memory._span_s,

@@ -338,16 +338,14 @@ def _usable_format(device: str, info: dict[str, Any]) -> PcmFormat:
     return PcmFormat(info["rate"], info["channels"], sample_format, info["period_size"], info["buffer_size"])
 
 
-_HandlerType = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p)
-
-_IGNORE_MESSAGE = _HandlerType(lambda *_message: None)
-"""Lives as long as the module, since C keeps a pointer to it."""
-
-
 def silence_alsa_messages() -> None:
     """Keep alsa-lib from printing to stderr at every failed open; our own errors say it better.
 
-    The handler's varargs are not read, which the calling conventions of x86-64 and AArch64 allow.
+    It tells its errors while it holds a lock of its own, so who hears them must not be Python: that may let go of the
+    interpreter for another thread, which waits for that lock with the interpreter in hand, for ever. So it is told to
+    call a function of its own that takes nothing and returns a constant; that more arguments are passed does not
+    matter in the calling conventions of x86-64 and AArch64.
     """
     with contextlib.suppress(OSError, AttributeError):  # another libasound: it chatters, nothing worse
-        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(_IGNORE_MESSAGE)
+        library = ctypes.CDLL("libasound.so.2")
+        library.snd_lib_error_set_handler(ctypes.cast(library.snd_asoundlib_version, ctypes.c_void_p))

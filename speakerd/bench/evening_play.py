@@ -237,11 +237,7 @@ def turns_begun(marks: Sequence[Mark]) -> int:
     is asked again on another link; and each answer that nobody had asked for.
     """
     states = [mark for mark in marks if mark["name"] == "state"]
-    given = [
-        mark
-        for mark in states
-        if mark["after"] == "listening" and (mark["before"], mark["on"]) not in _SAME_TURN
-    ]
+    given = [mark for mark in states if mark["after"] == "listening" and (mark["before"], mark["on"]) not in _SAME_TURN]
     unasked = [
         mark for mark in states if mark["before"] in ("idle", "follow-up") and mark["after"] in ("thinking", "speaking")
     ]

@@ -53,6 +53,7 @@ WHEN: Mapping[str, When] = {
     "wake.refractory_s": _N,
     "wake.engine": _N,
     "wake.gate": _N,
+    "wake.noise_suppression": _N,
     "turn_detection.type": _C,
     "turn_detection.threshold": _C,
     "turn_detection.prefix_padding_ms": _C,

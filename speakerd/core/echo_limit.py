@@ -93,7 +93,7 @@ class EchoLimit:
         """Return by what factor of power an echo may be there at most; infinite: nothing is known."""
         first = max(0, len(self._near) - levels)
         near = self._near[first:]
-        if not len(near) or near.min() < _SILENT:
+        if not len(near) or np.min(near) < _SILENT:
             return np.inf
         far = np.concatenate(([0.0], self._far, [0.0]))
         far = np.minimum(np.minimum(far[:-2], far[1:-1]), far[2:])  # an echo may lie astride two levels

@@ -121,7 +121,7 @@ class LinearEcho:
     def _block(self, heard: npt.NDArray[np.float32], played: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         self._take(played)
         product = np.multiply(self._response, self._rows(self._played), out=self._product)
-        predicted = np.fft.irfft(np.add.reduce(product, axis=0))[self._block_frames :]
+        predicted = np.fft.irfft(product.sum(axis=0))[self._block_frames :]
         left: npt.NDArray[np.float32] = np.subtract(heard, predicted, out=self._left[self._block_frames :])
         self._learn(np.fft.rfft(self._left).astype(np.complex64, copy=False))
         return self._checked(heard, left.copy())
@@ -143,7 +143,7 @@ class LinearEcho:
         self._noise *= _NOISE_MEMORY
         self._noise += (1 - _NOISE_MEMORY) * _power(error)
         share = np.multiply(self._doubt, self._rows(self._played_power), out=self._share)
-        scale = 1 / (np.add.reduce(share, axis=0) + 2 * self._noise + np.float32(1e-6))
+        scale = 1 / (share.sum(axis=0) + 2 * self._noise + np.float32(1e-6))
         step = np.conj(self._rows(self._played), out=self._product)
         step *= error * scale
         step *= self._doubt

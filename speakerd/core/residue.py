@@ -120,7 +120,7 @@ class Residue:
             return out
         if self._is_held_back:
             return np.zeros_like(out)
-        if out.max(initial=0) <= _FAINT and out.min(initial=0) >= -_FAINT:
+        if np.max(out, initial=0) <= _FAINT and np.min(out, initial=0) >= -_FAINT:
             return out
         return self._limited(np.concatenate((before, out)), held_frames)
 
@@ -138,7 +138,7 @@ class Residue:
         """Count what is played."""
         for at in range(0, len(far), STEP_FRAMES):
             step = far[at : at + STEP_FRAMES]
-            if step.max() > _QUIET_FAR or step.min() < -_QUIET_FAR:
+            if np.max(step) > _QUIET_FAR or np.min(step) < -_QUIET_FAR:
                 self._quiet_frames = 0
                 self._reply_frames += len(step)
                 self._since_frames += len(step)

@@ -228,6 +228,9 @@ class Wake(Section):
     gate: Switch = True
     """Let the networks sleep while the room is quiet; they catch up, so nothing is missed. False: they always work."""
 
+    noise_suppression: Switch = False
+    """Take noise out before the wake word is looked for: helps where it is loud. Needs the package libspeexdsp1."""
+
     @property
     def threshold_score(self) -> float:
         """The threshold as a number, whatever way it was written."""

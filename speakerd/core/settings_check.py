@@ -28,7 +28,6 @@ MAX_FINDINGS = 50
 
 _PLANNED_KEYS = frozenset(
     {
-        "wake.noise_suppression",
         "tools",
         "offline",
         "hardware",

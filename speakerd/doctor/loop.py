@@ -157,7 +157,7 @@ def measure(capture: CapturePcm, playback: PlaybackPcm, channel: int | Literal["
     found = find(mono, rate_hz, begun_s)
     return {
         "noise_dbfs": round(rms_dbfs(quiet), 1),
-        "constant": bool(len(mono)) and int(mono.min()) == int(mono.max()),
+        "constant": bool(len(mono)) and int(np.min(mono)) == int(np.max(mono)),
         "write_to_heard_ms": None
         if found is None
         else round(found.delay_ms + 1000 * playback.format.buffer_frames / out_hz, 1),

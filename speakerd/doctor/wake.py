@@ -18,7 +18,7 @@ from speakerd.demo.mouth import SPEECH_RATE_HZ, find_mouth
 from speakerd.demo.process import StageError
 from speakerd.doctor.advice import advice_for
 from speakerd.doctor.report import Line, failed, passed, warned
-from speakerd.wake import engine, models
+from speakerd.wake import engine, models, noise
 from speakerd.wake.detector import Detector
 
 LEAD_S, REST_S = 2.5, 1.0
@@ -65,6 +65,8 @@ def look_at_engine(wake: Wake) -> tuple[list[Line], Detector | None]:
     try:
         paths = {Path(name).stem: models.resolve(name) for name in wake.models}
         detector = engine.make(paths, models.features(), wake.engine)
+        if wake.noise_suppression:
+            noise.require_library()
     except SpeakerdError as error:
         return [failed("engine", f"{error.code}: {error}", advice_for(error), code=error.code)], None
     took_ms = round(1000 * (time.monotonic() - begun_s))

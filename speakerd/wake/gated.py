@@ -48,10 +48,16 @@ class GatedDetector:
         """Be awake for a while: the microphone begins anew, perhaps in another room."""
         self._gate.renew()
 
-    def score(self, chunk: npt.NDArray[np.int16]) -> dict[str, float]:
-        """Return how much each word was just said, 0 to 1, after another chunk of audio; 0 while asleep."""
+    def score(self, chunk: npt.NDArray[np.int16], room: npt.NDArray[np.int16] | None = None) -> dict[str, float]:
+        """Return how much each word was just said, 0 to 1, after another chunk of audio; 0 while asleep.
+
+        Args:
+            chunk: What the engine hears.
+            room: What the gate hears; None: the same. With noise taken out the rest stands out of nothing, and the gate
+                would be open nearly twice as long (measured: 86 instead of 47 % of a stream at 10 dB) for no word more.
+        """
         self.taken += 1
-        if not self._gate.process(chunk):
+        if not self._gate.process(chunk if room is None else room):
             self._kept.append(chunk.copy())
             return dict.fromkeys(self.words, 0.0)
         self._catch_up()

@@ -136,9 +136,10 @@ def _reduce_mean(given: Mapping[str, Any]) -> Operation:
 
     def compute(x: Tensor, late_axes: Tensor | None = None) -> Tensor:
         chosen = axes if late_axes is None else late_axes.tolist()
-        total: Tensor = np.asarray(x.sum(None if chosen is None else tuple(chosen), keepdims=keeps))
+        axis: tuple[int, ...] = tuple(range(x.ndim)) if chosen is None else tuple(chosen)
+        total: Tensor = x.sum(axis, keepdims=True)
         mean: Tensor = total * x.dtype.type(total.size / x.size)  # three times as fast as numpy's own for so few
-        return mean
+        return mean if keeps else np.squeeze(mean, axis)
 
     return compute
 

@@ -39,6 +39,16 @@ class Ring(Protocol):
         """Take out up to that many bytes, oldest first."""
 
 
+class Suppressor(Protocol):
+    """Takes noise out of a stream of wake audio. Thread: one at a time."""
+
+    delay_frames: int
+    """How far what comes out lags behind."""
+
+    def process(self, frames: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+        """Return as many frames as come in."""
+
+
 class WakeWorker:
     """Scores microphone audio in a thread of its own, as it comes.
 
@@ -58,6 +68,7 @@ class WakeWorker:
         make_detector: Callable[[], Detector],
         trigger: WakeTrigger,
         gated: bool = False,
+        suppressor: Suppressor | None = None,
         on_detected: Callable[[str, float, int], None],
         on_ended: Callable[[int | None], None] | None = None,
         on_approached: Callable[[float], None] = lambda _score: None,
@@ -73,6 +84,8 @@ class WakeWorker:
             make_detector: Makes the engine; may take seconds.
             trigger: Turns scores into detections.
             gated: Let the engine sleep while the room is quiet.
+            suppressor: Takes noise out of what the engine hears, and nobody else; it hears everything, also while the
+                engine sleeps, because what it does to a sound depends on the noise before. None: nothing is taken out.
             on_detected: Takes word, score and the position of the end of the chunk that fired.
             on_ended: Takes the position where a detected word ended, or None when its model cannot tell: after each
                 detection, and after the work of some 8 chunks. None: nobody asks.
@@ -90,13 +103,14 @@ class WakeWorker:
         self._make_detector = make_detector
         self._trigger = trigger
         self._gated = gated
+        self._suppressor = suppressor
         self._on_detected = on_detected
         self._on_ended = on_ended
         self._on_approached = on_approached
         self._on_failed = on_failed
         self._on_ready = on_ready
         self._detector: Detector | None = None
-        self._replacements: deque[tuple[Detector, bool]] = deque()
+        self._replacements: deque[tuple[Detector, bool, Suppressor | None]] = deque()
         self._recent: deque[npt.NDArray[np.int16]] = deque()
         self._gate: GatedDetector | None = None
         self._was_away = False
@@ -134,6 +148,11 @@ class WakeWorker:
     def gate_open(self) -> bool:
         """Whether the engine is awake."""
         return self._gate is None or self._gate.open
+
+    @property
+    def suppresses_noise(self) -> bool:
+        """Whether noise is taken out of what the engine hears."""
+        return self._suppressor is not None
 
     @property
     def self_chunks(self) -> int:
@@ -186,14 +205,15 @@ class WakeWorker:
         """Say that what comes from now on is heard by another microphone, or behind a gap: the engine wakes up."""
         self._was_away = True
 
-    def use(self, detector: Detector, *, gated: bool) -> None:
+    def use(self, detector: Detector, *, gated: bool, suppressor: Suppressor | None = None) -> None:
         """Listen with another engine from the next chunk on; it knows what was heard before, so nothing is missed.
 
         Args:
             detector: The engine; takes chunks as long as the one before. Nobody else may give it audio.
             gated: Let it sleep while the room is quiet.
+            suppressor: Takes noise out of what it hears; a new one, which begins with what was heard before.
         """
-        self._replacements.append((detector, gated))
+        self._replacements.append((detector, gated, suppressor))
 
     def pump_once(self) -> bool:
         """Score one chunk, if there is one; return whether there was. The first call makes the engine."""
@@ -222,13 +242,14 @@ class WakeWorker:
         self._on_ready()
         return detector
 
-    def _change(self, detector: Detector, gated: bool) -> Detector:
+    def _change(self, detector: Detector, gated: bool, suppressor: Suppressor | None) -> Detector:
         """Put another engine in the place of the one before, with its past."""
-        self._gated = gated
+        self._gated, self._suppressor = gated, suppressor
         past = list(self._recent)
         detector = self._install(detector)
         if past:
-            detector.follow(np.array(past))
+            heard = np.array(past)
+            detector.follow(heard if suppressor is None else suppressor.process(heard))
         self.renew()  # what the gate has learnt of the room is gone: awake it finds out
         return detector
 
@@ -256,7 +277,8 @@ class WakeWorker:
             self._passed_frames += self._gaps.popleft()[1]
 
     def _score(self, detector: Detector, chunk: npt.NDArray[np.int16]) -> None:
-        scores = detector.score(chunk)
+        heard = chunk if self._suppressor is None else self._suppressor.process(chunk)
+        scores = detector.score(heard) if self._gate is None else self._gate.score(heard, chunk)
         self.chunks += 1
         self.last_score = max(scores.values(), default=0.0)
         if self._self_score is not None and self._trigger.heeds(scores):
@@ -273,7 +295,8 @@ class WakeWorker:
     def _tell_end(self, detector: Detector, word: str) -> None:
         if self._on_ended is not None:
             ended_before = detector.ended_before(word)
-            self._on_ended(None if ended_before is None else self.position_frames - ended_before)
+            delay_frames = 0 if self._suppressor is None else self._suppressor.delay_frames
+            self._on_ended(None if ended_before is None else self.position_frames - delay_frames - ended_before)
 
     def _run(self) -> None:
         try:

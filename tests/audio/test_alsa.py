@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import alsaaudio
@@ -118,3 +121,39 @@ def test_a_mixer_control_tells_what_it_has(control: Control, state: MixerState) 
 
 def test_a_mixer_control_that_is_gone_tells_nothing() -> None:
     assert alsa.mixer_state(31, "Master") == MixerState("Master")
+
+
+OPEN_AT_ONCE = """
+import sys, threading
+from speakerd.audio.alsa import open_capture, open_playback, silence_alsa_messages
+from speakerd.core.errors import DeviceError
+
+def often(open_pcm):
+    for _ in range(100):
+        try:
+            open_pcm("default")
+        except DeviceError:
+            pass
+
+silence_alsa_messages()
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=often, args=(each,), daemon=True) for each in (open_capture, open_playback) * 2]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+"""What a daemon does that finds no card at its start, so that whatever can meet does."""
+
+
+def test_two_cards_that_cannot_be_opened_at_once_hang_nobody(tmp_path: Path) -> None:
+    """ALSA tells its errors with a lock held, and whoever hears them must not wait for the interpreter then.
+
+    It hung the start of one daemon in thirty on a busy machine; nothing is printed either.
+    """
+    no_card = tmp_path / "asound.conf"
+    no_card.write_text(f"<{ALSA_CONF}>\ndefaults.pcm.card 31\n")
+    environment = {**os.environ, "ALSA_CONFIG_PATH": str(no_card)}
+    command = [sys.executable, "-c", OPEN_AT_ONCE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == ("", "")

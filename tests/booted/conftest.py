@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from speakerd.demo.mouth import find_mouth
 from speakerd.demo.process import StageError, last_lines
 from tests.booted import root
-from tests.booted.machine import Machine
+from tests.booted.machine import Machine, MachineError
 from tests.booted.stage import INSIDE, Stage
 
 CHECKOUT, WHEELS = "/srv/speakerd", "/srv/wheels"
@@ -130,7 +130,10 @@ def installed(release: str, tmp_path_factory: pytest.TempPathFactory) -> Install
             copy_checkout(checkout)
             with Machine(folder, [bottom], binds={CHECKOUT: checkout, WHEELS: wheels}) as machine:
                 begun_s = time.monotonic()
-                output = machine.do(*INSTALL, timeout_s=INSTALL_S)
+                try:
+                    output = machine.do(*INSTALL, timeout_s=INSTALL_S)
+                except MachineError as error:
+                    raise MachineError(f"{error}\n{machine.journal()}") from error
                 took_s = time.monotonic() - begun_s
                 enabled = machine.systemctl("is-enabled", "speakerd")
                 machine.systemctl("disable", "--now", "--quiet", "speakerd")

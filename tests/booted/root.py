@@ -31,7 +31,16 @@ PACKAGES = (
     # A machine as an owner has it before `make install` …
     *("systemd-sysv", "dbus", "make", "python3", "ca-certificates"),
     # … and what .ci/packages.sh would fetch, because there is no network inside.
-    *("python3-venv", "python3-dev", "gcc", "libc6-dev", "libasound2-dev", "libsystemd-dev", "pkg-config"),
+    *(
+        "python3-venv",
+        "python3-dev",
+        "gcc",
+        "libc6-dev",
+        "libasound2-dev",
+        "libsystemd-dev",
+        "pkg-config",
+        "libspeexdsp1",
+    ),
 )
 
 _UNREAD = ("doc", "man", "locale", "info")

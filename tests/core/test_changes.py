@@ -45,6 +45,7 @@ OTHER: dict[str, Any] = {
     "wake.refractory_s": 3.0,
     "wake.engine": "openwakeword",
     "wake.gate": False,
+    "wake.noise_suppression": True,
     "turn_detection.type": "semantic_vad",
     "turn_detection.threshold": 0.6,
     "turn_detection.prefix_padding_ms": 200,

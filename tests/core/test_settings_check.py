@@ -132,7 +132,7 @@ def test_a_wrong_value_is_answered_with_what_is_allowed(tree: dict[str, Any], co
 @pytest.mark.parametrize(
     ("tree", "name"),
     [
-        ({"wake": {"noise_suppression": True}}, "wake.noise_suppression"),
+        ({"offline": {"fallback": "embedded"}}, "offline"),
         ({"tools": {"timers": True}}, "tools"),
         ({"hardware": None}, "hardware"),
     ],

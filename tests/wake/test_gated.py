@@ -75,6 +75,18 @@ def test_woken_it_follows_what_it_remembers_and_scores_what_woke_it() -> None:
     assert np.array_equal(fake.heard[-2:], LOUD[:2])
 
 
+def test_what_wakes_it_may_be_something_else_than_what_it_hears() -> None:
+    """The gate hears the room, the engine what is left of it; nothing of the room reaches the engine."""
+    fake = FakeDetector([0.0] * HANG_CHUNKS + [0.7])
+    gated = GatedDetector(fake)
+    for at, chunk in enumerate(QUIET[:100]):
+        gated.score(LOUD[at % len(LOUD)], chunk)
+    assert not gated.open
+    assert gated.score(QUIET[0], LOUD[0]) == {WORD: 0.7}
+    assert np.array_equal(fake.heard[-1], QUIET[0])
+    assert np.array_equal(fake.followed[-1], LOUD[99 % len(LOUD)])
+
+
 def test_a_short_sleep_is_followed_as_it_was() -> None:
     """What the engine knows already it is not given again."""
     fake = FakeDetector()
