@@ -246,6 +246,9 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
+    except PermissionError as error:
+        remedy = f"the service's user reads it, too: sudo chmod 644 {path}"
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}; {remedy}") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:

@@ -93,8 +93,12 @@ check_config() {
   say "$config"
   if [ -e $config ]; then echo "    kept as it is"; else install -D -m 644 config/speakerd.yaml $config; fi
   set -- "$new/bin/speakerd" check-config $config
-  # With the variables that the service has: they may fill what the file leaves open.
-  if systemd_runs; then set -- systemd-run --quiet --wait --pipe --property=EnvironmentFile=-/etc/speakerd/environment "$@"; fi
+  # As the service reads it: by its user, and with its variables, which may fill what the file leaves open.
+  if systemd_runs; then
+    set -- systemd-run --quiet --wait --pipe --uid=speakerd --property=EnvironmentFile=-/etc/speakerd/environment "$@"
+  else
+    set -- runuser -u speakerd -- "$@"
+  fi
   "$@" || fail "$config is wrong, see above; nothing that runs was touched. Correct it first"
 }
 

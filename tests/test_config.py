@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -203,6 +204,16 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         config.load(tmp_path / "nothing.yaml", {})
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
         config.check_file(tmp_path, {})
+
+
+def test_a_file_that_the_service_may_not_read_is_told_with_what_to_do() -> None:
+    """An editor of root's may leave it so."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        file = Path(folder) / "speakerd.yaml"
+        file.touch(0o000)
+        with without_rights(), pytest.raises(ConfigError, match=f"Permission denied.*sudo chmod 644 {file}"):
+            config.check_file(file, {})
 
 
 def test_the_checkout_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

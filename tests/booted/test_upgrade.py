@@ -116,6 +116,19 @@ def test_a_file_that_the_new_release_refuses_leaves_everything_as_it_was(service
     assert releases(service) == [before.rpartition("/")[2]]
 
 
+def test_a_file_that_only_root_may_read_is_found_before_anything_is_touched(service, next_release):
+    """As an editor of a careful root leaves it; the service could not start on it, the release before no more."""
+    before, pid = release_in_use(service), service.unit_property("MainPID")
+    service.do("chmod", "600", CONFIG)
+    done = service.run(*UPGRADE, timeout_s=INSTALL_S)
+    assert done.returncode != 0
+    assert f"sudo chmod 644 {CONFIG}" in done.stdout
+    assert (release_in_use(service), service.unit_property("MainPID")) == (before, pid)
+    assert service.run("systemctl", "reload", "speakerd").returncode != 0
+    assert "Permission denied" in service.journal()
+    assert service.unit_property("ActiveState") == "active"
+
+
 @pytest.fixture
 def private_index(machine, tmp_path):
     """Let the machine have an index of packages, and its certificate from an authority that only it knows."""
