@@ -25,6 +25,11 @@ WAIT_S = 60.0
 """How long a text waits for a conversation to end (chosen: a cook's question with its answers, not an evening)."""
 
 
+MAX_WAITING = 8
+"""Texts that wait or are being heard; one more is refused: half of the control socket's places are left to who wants to
+stop them (chosen)."""
+
+
 class _Step(NamedTuple):
     """A step of the conversation."""
 
@@ -58,6 +63,7 @@ class TextDesk:
         self._refresh = refresh
         self._expect, self._remember = expect, remember
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._names = itertools.count(1)
         self._rest = asyncio.Event()
         self._ended: asyncio.Future[_Step] | None = None
@@ -68,8 +74,8 @@ class TextDesk:
     def handlers(self) -> Mapping[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]:
         """The commands of the control socket that are answered here."""
         return {
-            "say": lambda request: self._speak(text_of(request), verbatim=True),
-            "ask": lambda request: self._speak(text_of(request), verbatim=False),
+            "say": lambda request: self._wait(text_of(request), verbatim=True),
+            "ask": lambda request: self._wait(text_of(request), verbatim=False),
         }
 
     def on_step(self, before: State, event: Event, after: State) -> None:
@@ -86,6 +92,21 @@ class TextDesk:
         """Take note of what was said."""
         if role == "assistant" and self._ended is not None:
             self._words.append(text)
+
+    async def _wait(self, text: str, *, verbatim: bool) -> dict[str, Any]:
+        """Have a text spoken in its turn.
+
+        Raises:
+            SpeakerdError: too many wait already (``say-busy``), or it was not heard to its end.
+        """
+        if self._waiting >= MAX_WAITING:
+            sentence = f"{MAX_WAITING} texts wait to be heard already: ask again later, or end this one: speakerd stop"
+            raise SpeakerdError("say-busy", sentence, Remedy.RETRY)
+        self._waiting += 1
+        try:
+            return await self._speak(text, verbatim=verbatim)
+        finally:
+            self._waiting -= 1
 
     async def _speak(self, text: str, *, verbatim: bool) -> dict[str, Any]:
         """Have a text spoken and return the words that were heard.

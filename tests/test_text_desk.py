@@ -28,7 +28,8 @@ from speakerd.core.events import (
 from speakerd.core.sign_in import SignInState
 from speakerd.core.state import Limits, Phase
 from speakerd.core.units import Frames, ResponseId
-from speakerd.text_desk import MAX_CHARACTERS, TextDesk, text_of
+from speakerd.host.control import MAX_CONNECTIONS
+from speakerd.text_desk import MAX_CHARACTERS, MAX_WAITING, TextDesk, text_of
 from tests.fakes.ports import FakeClock, FakeIndicator, FakeLink, FakeLoudspeaker, FakeTrace, FakeUplink, FakeVoice
 
 R1 = ResponseId("resp_1")
@@ -139,6 +140,21 @@ async def test_it_does_not_wait_for_ever(house, monkeypatch):
     error = await refused(await house.ask())
     assert (error.code, "speakerd stop" in str(error)) == ("say-busy", True)
     assert house.controller.state.phase is Phase.LISTENING
+
+
+async def test_so_many_wait_that_others_can_still_ask(house):
+    """Each that waits has a place at the control socket, and ``speakerd stop`` needs one, too."""
+    assert MAX_WAITING <= MAX_CONNECTIONS // 2
+    house.post(WAKE)
+    tasks = [await house.ask() for _ in range(MAX_WAITING)]
+    assert (await refused(await house.ask())).code == "say-busy"
+    tasks.pop().cancel()  # whoever wrote it has gone
+    await asyncio.sleep(0)
+    tasks.append(await house.ask())
+    assert not any(task.done() for task in tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 @pytest.mark.parametrize(
