@@ -21,8 +21,9 @@ _log = logging.getLogger("speakerd.embedded")
 READY_S = 60.0
 """How long loading may take; a Pi reads 100 MB of weights from its card first (guessed)."""
 
-_LEAVE_S = 1.0
-"""How long it may take to end before it is killed: it has nothing to lose, and the daemon has two seconds (chosen)."""
+_LEAVE_S = 0.5
+"""How long it may take to end before it is killed: it has nothing to lose, and of the daemon's two seconds a card that
+hangs takes one (chosen)."""
 
 _ANNOUNCED = re.compile(r"listening on (wss?://\S+) \(tier: (\w+)\)")
 

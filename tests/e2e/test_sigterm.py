@@ -69,6 +69,17 @@ async def test_it_leaves_at_any_moment_of_the_start(whom, tmp_path):
         assert "Exception ignored" not in said.decode(), delay_s
 
 
+async def test_it_leaves_as_readily_while_both_cards_hang(play):
+    """Neither thread comes back, and its own service is to end as well."""
+    async with play(config={"service": {"endpoint": None}}, start_service=False) as stage:
+        for name in ("capture", "playback"):
+            stage.room.set_fault(name, "stall")
+        await stage.until(stage.room.now_s() + 0.5)
+        told_s = stage.room.now_s()
+        assert await stage.stop_daemon() == 0
+        assert stage.room.now_s() - told_s < 2.0
+
+
 async def test_it_leaves_as_readily_while_it_starts(play):
     """A signal in the first moments ends it as well; a process that has not yet taken over the signal dies of it."""
     async with play(start_service=False, start_daemon=False) as stage:
