@@ -176,7 +176,8 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "taken for one, by the daemon's own engine, gate and threshold, as a table and as a curve. Give it a folder of "
         "recordings: what lies in DIR/hey_jarvis (any configured wake word) has to be heard, what lies in any other "
         "sub-folder must not be, and DIR/near holds what merely sounds like it. Without DIR synthetic voices speak, "
-        "which are no people; about three minutes. "
+        "which are no people; about three minutes. With DIR no limit is known: it exits with 1 only when "
+        "nothing could be measured. "
         "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
     )
     bench.add_argument(
