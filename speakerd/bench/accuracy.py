@@ -24,7 +24,7 @@ from speakerd.bench.accuracy_picture import Line, draw
 from speakerd.bench.accuracy_table import Row
 from speakerd.bench.accuracy_voices import Voice
 from speakerd.bench.figures import Figure, format_table, holds, machine
-from speakerd.wake import engine, models
+from speakerd.wake import engine, models, noise
 
 LIMITS_WORD = "hey_jarvis"
 """The wake word that the limits were taken of; for another one the figures are only told."""
@@ -78,7 +78,7 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
         With synthesised clips whether no limit was missed, with the owner's whether anything could be measured.
 
     Raises:
-        WakeError: a model is missing, or the engine cannot be made.
+        WakeError: a model is missing, or the engine or what takes out noise cannot be made.
     """
     out.mkdir(parents=True, exist_ok=True)
     before = machine()
@@ -88,9 +88,12 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
         return False
     detector = engine.make(paths, models.features(), wishes.wake.engine)
     floor = accuracy_noise.Bed("quiet", accuracy_noise.pink(np.random.default_rng(wishes.seed)))
-    listener = Listener(detector, wishes.wake.gate, found.beds, floor, wishes.seed)
-    gate = "on" if wishes.wake.gate else "off"
-    say(f"{', '.join(paths)} at {wishes.wake.threshold_score:g}, engine {detector.name}, gate {gate}")
+    wake = wishes.wake
+    if wake.noise_suppression:
+        noise.require_library()
+    listener = Listener(detector, wake.gate, wake.noise_suppression, found.beds, floor, wishes.seed)
+    switches = f"gate {_on_off(wake.gate)}, noise suppression {_on_off(wake.noise_suppression)}"
+    say(f"{', '.join(paths)} at {wake.threshold_score:g}, engine {detector.name}, {switches}")
     tell_clips(found.clips, say)
     rows = _rows(_trials(listener, found, wishes, out / "listen", say), wishes)
     tell_unread(found.unread, say)
@@ -105,7 +108,8 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
         "threshold": wishes.wake.threshold_score,
         "refractory_s": wishes.wake.refractory_s,
         "engine": detector.name,
-        "gate": wishes.wake.gate,
+        "gate": wake.gate,
+        "noise_suppression": wake.noise_suppression,
         "seed": wishes.seed,
         "clips": "synthesised" if wishes.folder is None else str(wishes.folder),
         "noises": [bed.name for bed in found.beds],
@@ -117,6 +121,10 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
     (out / "accuracy.svg").write_text(_picture(rows, wishes, list(paths)), encoding="utf-8")
     say(f"written to {out / 'accuracy.json'} and {out / 'accuracy.svg'}; hear what went wrong in {out / 'listen'}")
     return holds(figures)
+
+
+def _on_off(switch: bool) -> str:
+    return "on" if switch else "off"
 
 
 def _trials(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import wave
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count as counting
 from itertools import islice
@@ -22,6 +22,7 @@ from speakerd.bench.accuracy_table import snr_name
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ
 from speakerd.wake.detector import Detector
 from speakerd.wake.gated import GatedDetector
+from speakerd.wake.noise import NoiseSuppressor
 from speakerd.wake.shapes import CHUNK_FRAMES
 
 Int16 = npt.NDArray[np.int16]
@@ -68,6 +69,9 @@ class Listener:
     gated: bool
     """Whether it sleeps while the room is quiet, as configured."""
 
+    suppresses_noise: bool
+    """Whether noise is taken out of what the engine hears, as configured."""
+
     beds: Sequence[Bed]
     """The noises; each clip gets one of them."""
 
@@ -101,11 +105,8 @@ class Listener:
             yield Heard(self._hear(clip, pcm, found, scene), pcm, found, scene)
 
     def _hear(self, clip: Clip, pcm: Int16, found: Levels, scene: Scene) -> Trial:
-        stream: Detector = self.detector.twin()
-        if self.gated:
-            stream = GatedDetector(stream)
-        words = stream.words
-        rows = [[scores[word] for word in words] for scores in map(stream.score, chunks(pcm, found, scene))]
+        words = self.detector.words
+        rows = [[scores[word] for word in words] for scores in map(self._scorer(), chunks(pcm, found, scene))]
         return Trial(
             name=clip.name,
             label=clip.label,
@@ -118,6 +119,18 @@ class Listener:
             scores=np.array(rows, np.float32),
             end_s=found.end_frames / WAKE_RATE_HZ if clip.word is not None and clip.alone else None,
         )
+
+    def _scorer(self) -> Callable[[Int16], dict[str, float]]:
+        """Return what scores the chunks of a stream of its own, as the daemon's wake thread does."""
+        stream = self.detector.twin()
+        gate = GatedDetector(stream) if self.gated else None
+        suppressor = NoiseSuppressor() if self.suppresses_noise else None
+
+        def score(chunk: Int16) -> dict[str, float]:
+            heard = chunk if suppressor is None else suppressor.process(chunk)
+            return stream.score(heard) if gate is None else gate.score(heard, chunk)
+
+        return score
 
 
 class Keeper:

@@ -13,7 +13,9 @@ from speakerd.bench.accuracy_count import CHUNK_S, judge
 from speakerd.bench.accuracy_listen import Keeper, Listener
 from speakerd.bench.accuracy_mix import LEAD_S, TAIL_S
 from speakerd.bench.accuracy_noise import Bed, made, pink
+from speakerd.core.errors import WakeError
 from speakerd.core.units import WAKE_RATE_HZ
+from speakerd.wake import noise
 from speakerd.wake.engine import make
 from speakerd.wake.models import features, resolve
 from tests.fakes.models import wake_models
@@ -26,7 +28,7 @@ FLOOR = Bed("quiet", pink(np.random.default_rng(2)))
 @pytest.fixture(scope="module")
 def listener() -> Listener:
     wake_models()
-    return Listener(make({"hey_jarvis": resolve("hey_jarvis")}, features()), True, BEDS, FLOOR, 1)
+    return Listener(make({"hey_jarvis": resolve("hey_jarvis")}, features()), True, False, BEDS, FLOOR, 1)
 
 
 def clip(name: str = "a.wav", text: str = "hey jarvis", word: str | None = "hey_jarvis", *, alone: bool = True) -> Clip:
@@ -48,7 +50,7 @@ def test_a_wake_word_is_heard_soon_after_its_end(listener: Listener) -> None:
 
 def test_the_gate_changes_no_score_that_matters(listener: Listener) -> None:
     """Asleep it answers 0; awake what an engine says that never slept."""
-    awake = Listener(listener.detector, False, BEDS, FLOOR, 1)
+    awake = Listener(listener.detector, False, False, BEDS, FLOOR, 1)
     for snr_db in (None, 10.0):
         (slept,) = listener.hear(clip(), [snr_db])
         (never,) = awake.hear(clip(), [snr_db])
@@ -56,6 +58,20 @@ def test_the_gate_changes_no_score_that_matters(listener: Listener) -> None:
         assert open_chunks.any()
         assert not (never.trial.scores[~open_chunks] > 0.2).any()
         assert np.abs(slept.trial.scores - never.trial.scores)[open_chunks].max() < 1e-3
+
+
+def test_noise_is_taken_out_where_the_owner_wants_that(listener: Listener) -> None:
+    """Out of what the engine hears: it hears another sound, later by its delay, and the word; the gate the room."""
+    try:
+        noise.require_library()
+    except WakeError as error:
+        pytest.skip(str(error))
+    quieter = Listener(listener.detector, True, True, BEDS, FLOOR, 1)
+    (heard,) = quieter.hear(clip(), [10.0])
+    (plain,) = listener.hear(clip(), [10.0])
+    assert judge(heard.trial, 0.5, 2.0).hit is not None
+    assert np.abs(heard.trial.scores - plain.trial.scores).max() > 0.01
+    assert ((heard.trial.scores > 0) == (plain.trial.scores > 0)).all()
 
 
 def test_other_words_are_other_words(listener: Listener) -> None:
@@ -74,7 +90,7 @@ def test_a_clip_has_the_same_noise_at_every_ratio_and_in_every_run(listener: Lis
     assert [scene.snr_db for scene in three] == [10.0, 0.0, None]
     assert three[2].bed is FLOOR
     assert list(listener.scenes(clip(), [10.0])) == three[:1]
-    other = Listener(listener.detector, True, BEDS, FLOOR, 2)
+    other = Listener(listener.detector, True, False, BEDS, FLOOR, 2)
     places = {(scene.bed.name, scene.bed_frames) for each in (listener, other) for scene in each.scenes(clip(), [0.0])}
     places |= {(scene.bed.name, scene.bed_frames) for scene in listener.scenes(clip("b.wav"), [0.0])}
     assert len(places) == 3
