@@ -15,11 +15,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
 from speakerd.options import Command, build_parser
+
+if TYPE_CHECKING:
+    from speakerd.bench.accuracy_find import Wishes
 
 OK, FAILED, USAGE, UNREACHABLE, SIGN_IN, CONFIGURATION = 0, 1, 2, 69, 77, 78
 """Exit codes (contract). systemd does not restart on 78."""
@@ -240,8 +243,25 @@ def _bench(arguments: argparse.Namespace) -> int:
         say=lambda line: print(line, flush=True),
         seed=arguments.seed,
         minutes=arguments.minutes,
+        wishes=_accuracy_of(arguments) if arguments.topic == "accuracy" else None,
     )
     return OK if worked else FAILED
+
+
+def _accuracy_of(arguments: argparse.Namespace) -> Wishes:
+    """Return what ``speakerd bench accuracy`` is to measure, by the command line and the configuration."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is loaded, as for the daemon
+    from speakerd import config
+    from speakerd.bench import accuracy_find
+
+    return accuracy_find.Wishes(
+        wake=config.load(arguments.config, os.environ).settings.wake,
+        folder=arguments.folder,
+        noise=arguments.noise,
+        snrs_db=arguments.snr or accuracy_find.SNRS_DB,
+        seed=accuracy_find.SEED if arguments.seed is None else arguments.seed,
+        minutes=arguments.minutes or accuracy_find.MINUTES,
+    )
 
 
 def _doctor(arguments: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from speakerd import __version__
 
@@ -171,15 +172,29 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
         "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
         "and start; about twelve minutes; needs PortAudio (libportaudio2). "
+        "accuracy: how many wake words are missed in quiet and in noise, how late they are heard, and what else is "
+        "taken for one, by the daemon's own engine, gate and threshold, as a table and as a curve. Give it a folder of "
+        "recordings: what lies in DIR/hey_jarvis (any configured wake word) has to be heard, what lies in any other "
+        "sub-folder must not be, and DIR/near holds what merely sounds like it. Without DIR synthetic voices speak, "
+        "which are no people; about three minutes. With DIR no limit is known: it exits with 1 only when "
+        "nothing could be measured. "
         "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers"),
+        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers", "accuracy"),
         default="latency",
-        help="latency (default), embedded, cpu, evening, echo, guess or peers",
+        help="latency (default), embedded, cpu, evening, echo, guess, peers or accuracy",
+    )
+    bench.add_argument(
+        "folder",
+        metavar="DIR",
+        nargs="?",
+        type=Path,
+        action=_OnlyForAccuracy,
+        help="recordings (right behind accuracy): WAV of any kind, FLAC where flac, sox or ffmpeg is installed",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
@@ -189,8 +204,61 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries "
         "(guess: 7)",
     )
-    bench.add_argument("--seed", metavar="N", type=int, help="which evening is played, or which room has the echo")
-    bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")
+    bench.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        help="which evening is played, which room has the echo, which noise each clip has",
+    )
+    bench.add_argument(
+        "--minutes",
+        metavar="M",
+        type=_positive,
+        help="how long replies are played (echo; default: 5), or everyday speech is said (accuracy; default: 20)",
+    )
+    bench.add_argument(
+        "--noise",
+        metavar="DIR",
+        type=Path,
+        help="noise recordings (accuracy; default: pink, brown and a kitchen, made)",
+    )
+    bench.add_argument(
+        "--snr",
+        metavar="LIST",
+        type=_ratios,
+        help="how far speech stands above the noise, in dB, 'clean' without (accuracy; default: clean,10,0; "
+        "--snr=-5,0 when it begins with a minus)",
+    )
+
+
+class _OnlyForAccuracy(argparse.Action):
+    """Takes the folder of the one topic that has one."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        _option_string: str | None = None,
+    ) -> None:
+        """Keep it, or refuse it."""
+        if values is not None and namespace.topic != "accuracy":
+            parser.error(f"{namespace.topic} takes no folder")
+        setattr(namespace, self.dest, values)
+
+
+def _ratios(text: str) -> tuple[float | None, ...]:
+    """Read signal-to-noise ratios; ``clean`` becomes None."""
+    known: dict[float | None, None] = {}
+    for part in text.split(","):
+        try:
+            ratio = None if part.strip() == "clean" else float(part)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{part.strip()!r} is neither 'clean' nor a number of dB") from None
+        if ratio is not None and not -40 <= ratio <= 80:  # noqa: PLR2004 - dB that mean something
+            raise argparse.ArgumentTypeError(f"{ratio:g} dB is not between -40 and 80")
+        known[ratio] = None
+    return tuple(known)
 
 
 def _positive(text: str) -> int:

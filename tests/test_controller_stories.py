@@ -113,6 +113,20 @@ def test_a_network_that_stays_away_is_told_in_time():
     check_it_works(outside)
 
 
+def test_what_was_said_over_an_answer_is_not_asked_again_behind_a_wake_word():
+    """The question begins behind the wake word that cut the answer."""
+    outside = Outside(Limits(barge_in=BargeIn.WAKE_WORD))
+    for act in STORY[:6]:
+        act(outside)
+    outside.begin_speech()
+    outside.end_speech()
+    hear_wake_word(outside)
+    outside.begin_speech()
+    began = outside.question[-1]
+    outside.lose_link("link-lost")
+    assert ("uplink.repeat", began) in outside.calls
+
+
 class Evening(RuleBasedStateMachine):
     """People, the service and the cards do what they can do, in any order."""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from speakerd.bench.accuracy_find import Wishes
 
 LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS = "latency", "embedded", "cpu", "evening", "echo", "guess"
-PEERS = "peers"
-TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS, PEERS)
+PEERS, ACCURACY = "peers", "accuracy"
+TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS, PEERS, ACCURACY)
 """What can be measured."""
 
 _TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7, PEERS: 6}
@@ -26,6 +30,7 @@ def bench(
     *,
     seed: int | None = None,
     minutes: float | None = None,
+    wishes: Wishes | None = None,
 ) -> bool:
     """Measure one topic.
 
@@ -36,10 +41,16 @@ def bench(
         say: Told what happens.
         seed: Which evening, or whose room's echo; None: always the same.
         minutes: How long replies are played against their echo; None: five.
+        wishes: What accuracy is measured of; needed for it alone.
 
     Returns:
         Whether everything worked and no limit was missed.
     """
+    if topic == ACCURACY:
+        from speakerd.bench import accuracy
+
+        assert wishes is not None
+        return accuracy.measure(out, wishes, say)
     if topic == ECHO:
         from speakerd.bench import echo
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakerd.bench.chances import at_most
 from speakerd.bench.figures import Figure, format_table, holds, machine
 from speakerd.bench.service import serving
 from speakerd.core.errors import SpeakerdError
@@ -71,8 +72,6 @@ _MISSES_MAX = 3
 
 _POLL_S = 0.25
 """How often the daemon is asked whether it has done (chosen)."""
-
-_CONFIDENCE = 0.95
 
 
 @dataclass(slots=True)
@@ -157,16 +156,6 @@ def figures(watched: Watched | None) -> list[Figure]:
         rows.append(Figure(f"{name} an hour", round(count / hours, 1) if hours else None, ""))
         rows.append(Figure(f"{name} an hour, at most (95 %)", at_most(count) / hours if hours else None, ""))
     return rows
-
-
-def at_most(count: int) -> float:
-    """Return how many there may be on average where so many were counted, with a confidence of 95 % (Poisson)."""
-    low, high = 0.0, 20.0 + 3.0 * count
-    for _ in range(60):
-        middle = (low + high) / 2
-        terms = (math.exp(number * math.log(middle) - middle - math.lgamma(number + 1)) for number in range(count + 1))
-        low, high = (middle, high) if sum(terms) > 1 - _CONFIDENCE else (low, middle)
-    return high
 
 
 def room_response(seed: int = SEED) -> NDArray[np.float32]:

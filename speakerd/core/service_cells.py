@@ -148,7 +148,9 @@ def speech_busy(state: State, event: SpeechStarted, now: float, limits: Limits) 
 
 
 def speech_stopped(state: State, event: SpeechStopped, now: float, limits: Limits) -> Answer:
-    """Wait for the answer."""
+    """Wait for the answer; not for the one to what was said before the wake word that cut in, whose end comes late."""
+    if state.overtaken and not state.user_speaking:
+        return state, ()
     return replace(state, phase=Phase.THINKING, user_speaking=False, deadline=now + limits.reply_s), ()
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from speakerd import cli
 from speakerd.bench import TOPICS
 from speakerd.options import build_parser
+from tests.bench.test_accuracy_files import tone, wav
+from tests.fakes.models import wake_models
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -29,6 +33,10 @@ def test_the_latency_is_measured_unless_told_otherwise() -> None:
         ["bench", "echo", "--minutes", "0"],
         ["bench", "--turns", "0"],
         ["bench", "--turns", "some"],
+        ["bench", "latency", "clips"],
+        ["bench", "accuracy", "--snr", "10,loud"],
+        ["bench", "accuracy", "--snr", "100"],
+        ["bench", "accuracy", "--snr", "nan"],
     ],
 )
 def test_wrong_usage_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,3 +55,32 @@ def test_the_help_says_what_is_measured_and_how_long_it_takes(capsys: pytest.Cap
     assert all(f"{topic}: " in shown for topic in TOPICS)
     assert "minutes" in shown
     assert "Every topic exits with 1" in shown
+
+
+def test_accuracy_takes_a_folder_noise_and_ratios() -> None:
+    """In any order, as long as the folder comes right behind the topic."""
+    parse = build_parser(cli.COMMANDS).parse_args
+    given = parse(["bench", "accuracy", "clips", "--noise", "fan", "--snr", "clean,10,0,10,-2.5", "--seed", "3"])
+    assert (given.topic, given.folder, given.noise) == ("accuracy", Path("clips"), Path("fan"))
+    assert given.snr == (None, 10.0, 0.0, -2.5)
+    assert parse(["bench", "--snr=-5", "accuracy", "clips"]).snr == (-5.0,)
+    plain = parse(["bench", "accuracy"])
+    assert (plain.folder, plain.noise, plain.snr) == (None, None, None)
+
+
+def test_accuracy_is_measured_at_the_configured_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the file that is named; without a clip it exits with 1."""
+    wake_models()
+    config = tmp_path / "speakerd.yaml"
+    config.write_text("wake: {models: [hey_jarvis, alexa], threshold: strict, gate: false}\n")
+    clips = tmp_path / "clips" / "alexa"
+    clips.mkdir(parents=True)
+    arguments = ["bench", "accuracy", str(clips.parent), "-c", str(config), "--out", str(tmp_path / "out")]
+    assert cli.main(arguments) == cli.FAILED
+    assert "those with the wake word into hey_jarvis or alexa" in capsys.readouterr().out
+    wav(clips / "hum.wav", tone(16_000), 16_000)
+    assert cli.main([*arguments, "--snr", "clean"]) == cli.OK
+    said = capsys.readouterr().out
+    assert "hey_jarvis, alexa at 0.7, engine lean, gate off" in said
+    assert "alexa: 1 clips, the wake word alexa" in said
+    assert (tmp_path / "out" / "accuracy.svg").exists()

@@ -218,6 +218,17 @@ class TestInterruptions:
         assert actions[3:6] == (CloseUplink(), CloseLink(), PlayEarcon(Earcon.END))
 
 
+class TestLateEnds:
+    def test_the_end_of_what_was_said_before_the_wake_word_is_not_that_of_the_question(self):
+        """Told a second time, or late: nothing was said since, and the answer to what was is not wanted."""
+        called, _ = play(*LISTENING, LinkUp(), SpeechStarted(), SpeechStopped(), WAKE)
+        assert (called.phase, called.overtaken) == (Phase.LISTENING, True)
+        assert play(SpeechStopped(), state=called) == (called, ())
+        assert play(ResponseCreated(R1), state=called)[1] == (CancelResponse(R1),)
+        asked, _ = play(SpeechStarted(), SpeechStopped(), state=called)
+        assert asked.phase is Phase.THINKING
+
+
 class TestLosses:
     def test_link_fails_to_come_up(self):
         """A service that cannot be reached is heard and seen."""

@@ -271,7 +271,10 @@ class Outside:
         if self.phase is Phase.THINKING and not self.muted and Device.MICROPHONE not in self.lost:
             self.service.overtaken = self.service.owes
             self.forget_question()
+        speaking = self.phase is Phase.SPEAKING
         self.post(WakeWordDetected(model, 0.9, Frames(480_000)))
+        if speaking and self.phase is Phase.LISTENING:
+            self.forget_question()  # what was said over the answer is none
 
     def send_audio(self, heard_ms: int) -> None:
         """Sound of the answer comes in; behind a closed gate it is dropped."""
