@@ -171,26 +171,36 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
         "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
         "and start; about twelve minutes; needs PortAudio (libportaudio2). "
+        "wake: what listening for the wake word costs in four rooms, its memory and its start, beside openWakeWord as "
+        "it comes, pyopen-wakeword and pymicro-wakeword, which are downloaded once, about 130 MB; and whether the "
+        "scores are openWakeWord's, on some minutes of mixed audio (--minutes 60: an hour of it); about seven minutes. "
+        "idle: what the daemon costs while nobody talks: CPU and wake-ups of each thread and memory, beside the least "
+        "program that listens, and how soon after its start a word is heard; about three minutes. "
         "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
     )
     bench.add_argument(
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers"),
+        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers", "wake", "idle"),
         default="latency",
-        help="latency (default), embedded, cpu, evening, echo, guess or peers",
+        help="latency (default), embedded, cpu, evening, echo, guess, peers, wake or idle",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
         "--turns",
         metavar="N",
         type=_positive,
-        help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries "
-        "(guess: 7)",
+        help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200), tries "
+        "(guess: 7), rounds (wake: 5) or starts (idle: 3)",
     )
     bench.add_argument("--seed", metavar="N", type=int, help="which evening is played, or which room has the echo")
-    bench.add_argument("--minutes", metavar="M", type=_positive, help="how long replies are played (echo; default: 5)")
+    bench.add_argument(
+        "--minutes",
+        metavar="M",
+        type=_positive,
+        help="how long replies are played (echo; default: 5) or scores are compared (wake; default: 3)",
+    )
 
 
 def _positive(text: str) -> int:
