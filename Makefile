@@ -8,7 +8,7 @@ DEMO   ?= demo
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-entra test check bench bench-peers install uninstall wheels lock clean
+.PHONY: help demo demo-entra test check bench bench-peers bench-wake install uninstall wheels lock clean
 
 help: ## show this
 	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
@@ -46,6 +46,10 @@ bench-peers: $(VENV)/.local ## measure the speaker beside openai-agents and pipe
 	@PYTHON="$(PYTHON)" sh .ci/packages.sh peers
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/speakerd bench peers
+
+bench-wake: $(VENV)/.local ## measure the wake word beside openWakeWord and two others (fetches about 130 MB once)
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/speakerd bench wake
 
 install: ## put the service on this machine, or bring it up to date (as root)
 	@PYTHON="$(PYTHON)" WHEELS="$(WHEELS)" LOCAL="$(LOCAL)" sh systemd/install.sh

@@ -24,4 +24,8 @@ peer() {
 }
 peer agents --constraint tests/contract/agents/requirements.txt # the versions of the contract tests
 peer pipecat --no-emit-package docopt                          # source only, and nothing here calls it
+peer open
+peer micro
+(cd .lock/peer-stock && uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate --output-file ../peer-stock.txt) # its settings are in its folder
 for file in .lock/*.txt; do tidy "$file"; done

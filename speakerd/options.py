@@ -172,6 +172,11 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
         "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
         "and start; about twelve minutes; needs PortAudio (libportaudio2). "
+        "wake: what listening for the wake word costs in four rooms, its memory and its start, beside openWakeWord as "
+        "it comes, pyopen-wakeword and pymicro-wakeword, which are downloaded once, about 130 MB; and whether the "
+        "scores are openWakeWord's, on some minutes of mixed audio (--minutes 60: an hour of it); about seven minutes. "
+        "idle: what the daemon costs while nobody talks: CPU and wake-ups of each thread and memory, beside the least "
+        "program that listens, and how soon after its start a word is heard; about three minutes. "
         "accuracy: how many wake words are missed in quiet and in noise, how late they are heard, and what else is "
         "taken for one, by the daemon's own engine, gate and threshold, as a table and as a curve. Give it a folder of "
         "recordings: what lies in DIR/hey_jarvis (any configured wake word) has to be heard, what lies in any other "
@@ -184,9 +189,9 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "topic",
         metavar="TOPIC",
         nargs="?",
-        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers", "accuracy"),
+        choices=("latency", "embedded", "cpu", "evening", "echo", "guess", "peers", "wake", "idle", "accuracy"),
         default="latency",
-        help="latency (default), embedded, cpu, evening, echo, guess, peers or accuracy",
+        help="latency (default), embedded, cpu, evening, echo, guess, peers, wake, idle or accuracy",
     )
     bench.add_argument(
         "folder",
@@ -201,8 +206,8 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--turns",
         metavar="N",
         type=_positive,
-        help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200) or tries "
-        "(guess: 7)",
+        help="conversations (default: 5, peers: 6), questions (embedded: 12, cpu: 3), turns (evening: 200), tries "
+        "(guess: 7), rounds (wake: 5) or starts (idle: 3)",
     )
     bench.add_argument(
         "--seed",
@@ -214,7 +219,8 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--minutes",
         metavar="M",
         type=_positive,
-        help="how long replies are played (echo; default: 5), or everyday speech is said (accuracy; default: 20)",
+        help="how long replies are played (echo; default: 5), scores are compared (wake; default: 3) or everyday speech is "
+        "said (accuracy; default: 20)",
     )
     bench.add_argument(
         "--noise",

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from speakerd.threads import name_for_the_kernel
+
 REALTIME_PRIORITY = 10
 """SCHED_FIFO priority of the audio threads: above every ordinary thread, below the kernel's own (guessed)."""
 
@@ -68,6 +70,7 @@ class AudioThread:
     def start(self) -> None:
         """Start the thread; once."""
         self._thread.start()
+        name_for_the_kernel(self._thread)
 
     def stop(self, timeout_s: float) -> bool:
         """Ask the thread to end and wait for it.

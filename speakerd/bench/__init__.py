@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from speakerd.bench.accuracy_find import Wishes
 
 LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS = "latency", "embedded", "cpu", "evening", "echo", "guess"
-PEERS, ACCURACY = "peers", "accuracy"
-TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS, PEERS, ACCURACY)
+PEERS, WAKE, IDLE, ACCURACY = "peers", "wake", "idle", "accuracy"
+TOPICS = (LATENCY, EMBEDDED, CPU, EVENING, ECHO, GUESS, PEERS, WAKE, IDLE, ACCURACY)
 """What can be measured."""
 
-_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7, PEERS: 6}
-"""How many conversations, questions or turns unless told otherwise."""
+_TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7, PEERS: 6, WAKE: 5, IDLE: 3}
+"""How many conversations, questions, turns or rounds unless told otherwise."""
 
-_MINUTES = 5.0
-"""How long replies are played unless told otherwise."""
+_MINUTES = {ECHO: 5.0, WAKE: 3.0}
+"""How long replies are played, or scores compared, unless told otherwise."""
 
 
 def bench(
@@ -37,10 +37,10 @@ def bench(
     Args:
         topic: One of ``TOPICS``.
         out: Where figures and logs are written; made if missing.
-        turns: Conversations to hold, questions to ask, or turns of an evening; None: the topic's own number.
+        turns: Conversations to hold, questions to ask, turns of an evening, or rounds; None: the topic's own number.
         say: Told what happens.
         seed: Which evening, or whose room's echo; None: always the same.
-        minutes: How long replies are played against their echo; None: five.
+        minutes: How long replies are played against their echo, or scores are compared; None: five, or three.
         wishes: What accuracy is measured of; needed for it alone.
 
     Returns:
@@ -54,12 +54,16 @@ def bench(
     if topic == ECHO:
         from speakerd.bench import echo
 
-        return echo.measure(out, minutes or _MINUTES, say, seed=echo.SEED if seed is None else seed)
+        return echo.measure(out, minutes or _MINUTES[ECHO], say, seed=echo.SEED if seed is None else seed)
     count = turns or _TURNS[topic]
     if topic == EVENING:
         from speakerd.bench import evening
 
         return evening.measure(out, count, say, seed=evening.SEED if seed is None else seed)
+    if topic == WAKE:
+        from speakerd.bench import wake
+
+        return wake.measure(out, count, say, minutes=minutes or _MINUTES[WAKE])
     # The others are called alike, and each is a module of its topic's name.
     worked: bool = importlib.import_module(f"speakerd.bench.{topic}").measure(out, count, say)
     return worked

@@ -21,10 +21,14 @@ import numpy.typing as npt
 
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import fade, models
-from speakerd.wake.shapes import CHUNK_FRAMES, EMBEDDING_ROWS, EMBEDDING_WIDTH, OVERLAP_FRAMES, memory_chunks
-
-_NOISE_SEED = 20
-"""Any fixed number: openWakeWord fills its history with noise, and equal starts make equal scores (guessed)."""
+from speakerd.wake.shapes import (
+    CHUNK_FRAMES,
+    EMBEDDING_ROWS,
+    EMBEDDING_WIDTH,
+    NOISE_SEED,
+    OVERLAP_FRAMES,
+    memory_chunks,
+)
 
 
 class Detector(Protocol):
@@ -178,7 +182,7 @@ def _load_model(classifiers: Sequence[Path], melspectrogram: Path, embedding: Pa
             "embedding_onnx_model_path": str(embedding),
         }
     global_noise = np.random.get_state()  # noqa: NPY002 - openwakeword draws from numpy's global generator
-    np.random.seed(_NOISE_SEED)  # noqa: NPY002 - the same
+    np.random.seed(NOISE_SEED)  # noqa: NPY002 - the same
     try:
         return model_class(ncpu=1, **arguments)
     except (*load_errors, IndexError) as error:

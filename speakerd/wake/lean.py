@@ -18,7 +18,7 @@ from speakerd.wake import fade
 from speakerd.wake.lean_classifier import Classifier, UnknownOperationError
 from speakerd.wake.lean_features import Embedding, Float32, Int16, Melspectrogram
 from speakerd.wake.onnx_file import BadModelError, Graph, read
-from speakerd.wake.shapes import BANDS, CHUNK_FRAMES, CHUNK_ROWS, OVERLAP_FRAMES, memory_chunks
+from speakerd.wake.shapes import BANDS, CHUNK_FRAMES, CHUNK_ROWS, NOISE_SEED, OVERLAP_FRAMES, memory_chunks
 
 Made = TypeVar("Made")
 
@@ -28,9 +28,9 @@ _FIRST_ROWS = 5
 _EMPTY_BLOCKS = 10
 """So many chunks of ones stand before the first, more than the 76 rows that an embedding sees (specified)."""
 
-_NOISE_SEED, _NOISE_FRAMES, _NOISE_PEAK = 20, 64_000, 1000
-"""openWakeWord's history begins with embeddings of four seconds of noise; a fixed seed makes equal starts equal. Begun
-with zeros "alexa" is heard in other speech within the first second (measured: 6 of 240 recordings)."""
+_NOISE_FRAMES, _NOISE_PEAK = 64_000, 1000
+"""openWakeWord's history begins with embeddings of four seconds of noise. Begun with zeros "alexa" is heard
+in other speech within the first second (measured: 6 of 240 recordings)."""
 
 _DUMB_CHUNKS = 5
 """So many scores at the start are 0 (specified by openWakeWord)."""
@@ -141,7 +141,7 @@ class Lean:
 
     def _begin(self) -> Float32:
         """Return the embeddings that stand before the first chunk, and give the stream its past of ones."""
-        noise = np.random.RandomState(_NOISE_SEED).randint(-_NOISE_PEAK, _NOISE_PEAK, _NOISE_FRAMES)
+        noise = np.random.RandomState(NOISE_SEED).randint(-_NOISE_PEAK, _NOISE_PEAK, _NOISE_FRAMES)
         rows = self._melspectrogram.rows(noise.astype(np.float32))
         # The first of them would be made of the 76 rows from row 0 on; a chunk's end is 4 rows off from there.
         lead = np.ones((CHUNK_ROWS // 2, BANDS), np.float32)

@@ -169,6 +169,8 @@ def _with_next(layer: _Layer, node: Node, graph: Graph) -> _Layer:
         least = graph.constants[node.inputs[1]].item()
     elif node.op == "MaxPool" and given["kernel_shape"] == given["strides"] and not any(given.get("pads", [0])):
         pool = (given["kernel_shape"][0], given["kernel_shape"][1])
+        if not {*pool} <= {1, 2}:
+            raise BadModelError(f"a pool of {pool} cannot be streamed")
     else:
         raise BadModelError(f"{node.op} with {given} cannot be streamed")
     return _Layer(layer.kind, layer.weights, layer.bias, pool, slope, least)

@@ -21,6 +21,9 @@ EMBEDDING_WIDTH = 96
 EMBEDDING_CHUNKS = 10
 """An embedding depends on so many chunks and nothing before them: 76 rows, and the overlap."""
 
+NOISE_SEED = 20
+"""Of the noise that openWakeWord's history begins with: a fixed one makes equal starts equal (chosen)."""
+
 
 def memory_chunks(embeddings: int) -> int:
     """Return on how many chunks a score depends whose classifier looks at so many embeddings, a chunk apart."""

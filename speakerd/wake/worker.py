@@ -19,6 +19,7 @@ from speakerd.core.errors import SpeakerdError
 from speakerd.core.own_speech import OwnSpeech
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ
 from speakerd.core.wake_gate import WakeTrigger
+from speakerd.threads import name_for_the_kernel
 from speakerd.wake.detector import Detector
 from speakerd.wake.gated import GatedDetector
 from speakerd.wake.self_score import SelfScore
@@ -187,6 +188,7 @@ class WakeWorker:
     def start(self) -> None:
         """Start the thread, once."""
         self._thread.start()
+        name_for_the_kernel(self._thread)
 
     def stop(self, timeout_s: float) -> bool:
         """End the thread; return whether it ended in time (it is a daemon thread: the process can exit anyway)."""

@@ -97,10 +97,17 @@ def test_other_networks_are_refused(graphs, tmp_path: Path) -> None:
         ([node("Conv", ["x", "w"], "y", kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[1, 1])], (8, 1, 3, 3)),
         ([node("Conv", ["x", "w"], "y", kernel_shape=[3, 1], strides=[2, 1])], (8, 4, 3, 1)),
         ([node("Conv", ["x", "w"], "y", strides=[1, 1]), node("Softmax", ["y"], "z")], (8, 4, 3, 1)),
+        (
+            [
+                node("Conv", ["x", "w"], "y", strides=[1, 1]),
+                node("MaxPool", ["y"], "z", kernel_shape=[3, 1], strides=[3, 1]),
+            ],
+            (8, 4, 3, 1),
+        ),
     ],
 )
 def test_what_cannot_be_streamed_is_refused(tmp_path: Path, nodes: list[bytes], shape: tuple[int, ...]) -> None:
-    """A convolution that pads the time or takes every second row, and what is not known."""
+    """A convolution that pads the time or takes every second row, a pool of three, and what is not known."""
     weights = {"w": np.zeros(shape, "f4")}
     data = graph(nodes, weights, {"x": [1, 4, 8, 8]}, {"z": [1]})
     with pytest.raises(BadModelError, match="cannot be streamed"):
