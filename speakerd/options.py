@@ -219,8 +219,8 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         "--minutes",
         metavar="M",
         type=_positive,
-        help="how long replies are played (echo; default: 5), scores are compared (wake; default: 3) or everyday speech is "
-        "said (accuracy; default: 20)",
+        help="how long replies are played (echo; default: 5), scores are compared (wake; default: 3) or everyday "
+        "speech is said (accuracy; default: 20)",
     )
     bench.add_argument(
         "--noise",
