@@ -221,15 +221,15 @@ TASKS: dict[str, Callable[[Counter], None]] = {
 # --- process 1
 
 
-def names(packages: Path = PACKAGES) -> list[str]:
-    """Return what the packages are imported as, those with compiled parts first."""
+def names(packages: Path = PACKAGES) -> dict[str, bool]:
+    """Return what the packages are imported as, and whether they have compiled parts; those come first."""
     found = {}
     for path in sorted(packages.iterdir()):
         name = path.name.partition(".")[0]
         is_package = (path / "__init__.py").exists() or path.suffix in {".py", ".so"}
         if is_package and name.isidentifier() and name != "speakerd":
-            found[name] = not (path.suffix == ".so" or any(path.rglob("*.so")))
-    return sorted(found, key=lambda name: (found[name], name))
+            found[name] = path.suffix == ".so" or any(path.rglob("*.so"))
+    return dict(sorted(found.items(), key=lambda item: (not item[1], item[0])))
 
 
 def do(task: str) -> None:
@@ -260,8 +260,9 @@ def first_process() -> None:
     processor = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     tell("machine", python=sys.version.split()[0], kernel=os.uname().release, processor=processor)
     try:
-        for name in names():
-            do(f"import {name}")  # compiles what it imports, as an installation does: not yet a measurement
+        for name, is_compiled in names().items():
+            if is_compiled:
+                do(f"import {name}")  # leaves its bytecode behind, as an installation does: not yet a measurement
             do(f"import {name}")
         for task in TASKS:
             do(task)

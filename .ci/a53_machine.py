@@ -42,6 +42,9 @@ RUN_S = 1500.0
 SOURCE_ONLY = ("pyalsaaudio", "systemd-python")
 """Packages without wheels: they are compiled on the board, and no part of the wake path."""
 
+PACKAGES = "python3,libstdc++6"
+"""What a root is made of; numpy and onnxruntime want the second from the system, where a compiler brings it."""
+
 _UNREAD = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "var", "boot")
 """Folders of a root that nothing here looks into."""
 
@@ -55,48 +58,49 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "speakerd-a53"
 
 
-def check_room() -> None:
+def check_room(place: Path, used_bytes: int = 0) -> None:
     """Refuse to begin what will not fit.
+
+    Args:
+        place: Where things will be kept.
+        used_bytes: What somebody else will take meanwhile.
 
     Raises:
         BenchError: there is too little room.
     """
-    place = cache()
     place.mkdir(parents=True, exist_ok=True)
-    free_bytes = shutil.disk_usage(place).free
+    free_bytes = shutil.disk_usage(place).free - used_bytes
     if free_bytes < ROOM_BYTES:
         room = f"{place} needs {ROOM_BYTES / 1e9:.1f} GB and has {free_bytes / 1e9:.1f}"
         raise BenchError(f"{room}: set XDG_CACHE_HOME to a folder with room")
 
 
 def emulator() -> tuple[list[str], str]:
-    """Return how the emulator is called, and its version: this machine's own if it is new enough, else Debian's.
+    """Return how the emulator is called, and its version.
 
     Raises:
         BenchError: there is none, or it is too old.
     """
-    own = shutil.which("qemu-system-aarch64")
-    if own is not None and _version([own]) >= LEAST_VERSION:
-        return [own], _words([own])
-    place = made(f"emulator-{NEWEST}", 15, lambda folder: extract(NEWEST, "qemu-system-arm", folder))
-    library = next(iter(sorted(place.glob("usr/lib/*-linux-gnu"))))
-    loader = next(iter(sorted(library.glob("ld-linux*.so.*"))))
+    place = made(cache() / f"emulator-{NEWEST}", 15, lambda folder: extract(NEWEST, "qemu-system-arm", folder))
+    library = next(place.glob("usr/lib/*-linux-gnu"))
+    loader = next(library.glob("ld-linux*.so.*"))
     command = [str(loader), "--library-path", str(library), str(place / "usr/bin/qemu-system-aarch64")]
-    if _version(command) < LEAST_VERSION:
-        needed = ".".join(map(str, LEAST_VERSION))
-        raise BenchError(f"the emulator is too old, {needed} is needed: {_words(command)}")
-    return [*command, "-L", str(place / "usr/share/qemu")], _words(command)
+    return [*command, "-L", str(place / "usr/share/qemu")], checked(command)
 
 
-def _version(command: list[str]) -> tuple[int, int]:
-    return emulator_version(_words(command))
+def checked(command: list[str]) -> str:
+    """Return what an emulator says it is.
 
-
-def _words(command: list[str]) -> str:
+    Raises:
+        BenchError: it does not start, or is too old.
+    """
     done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - ours
     if done.returncode != 0:
         raise BenchError(f"the emulator does not start: {done.stderr.strip() or f'it ended with {done.returncode}'}")
-    return done.stdout.splitlines()[0]
+    said = done.stdout.splitlines()[0]
+    if emulator_version(said) < LEAST_VERSION:
+        raise BenchError(f"the emulator is too old, {'.'.join(map(str, LEAST_VERSION))} is needed: {said}")
+    return said
 
 
 def kernel() -> Path:
@@ -111,7 +115,7 @@ def kernel() -> Path:
         shutil.copy(image, folder)
         shutil.rmtree(whole)
 
-    place = made(f"kernel-{NEWEST}", 15, make)
+    place = made(cache() / f"kernel-{NEWEST}", 15, make)
     return next(place.glob("vmlinuz-*"))
 
 
@@ -119,12 +123,12 @@ def base_of(release: str) -> Path:
     """Return the archive of a release's root for this processor, with the packages of the daemon in it."""
     minor = int(root.PYTHONS[release].partition(".")[2])
     wanted = wheels.requirements(["run"], minor, without=SOURCE_ONLY)
-    digest = hashlib.sha256(wanted.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(f"{PACKAGES} {wanted}".encode()).hexdigest()[:12]
 
     def make(folder: Path) -> None:
         folder.mkdir()
         tree = folder / "root"
-        extract(release, "python3", tree, "arm64")
+        extract(release, PACKAGES, tree, "arm64")
         for name in _UNREAD:
             shutil.rmtree(tree / name, ignore_errors=True)
         requirements = folder / "wanted.txt"
@@ -136,7 +140,7 @@ def base_of(release: str) -> Path:
         pack(tree, folder / "base.cpio")
         shutil.rmtree(tree)
 
-    return made(f"{release}-{digest}", 60, make) / "base.cpio"
+    return made(cache() / f"{release}-{digest}", 60, make) / "base.cpio"
 
 
 def wheels_of(release: str) -> list[str]:
@@ -153,9 +157,9 @@ def download(requirements: Path, into: Path, minor: int) -> None:
     root.run([*command, *wheels.target_options(minor, "aarch64")])
 
 
-def extract(release: str, package: str, folder: Path, architecture: str | None = None) -> None:
-    """Unpack a package of a Debian release, and what it needs, into a folder; nothing is installed or started."""
-    options = ["--variant=extract", f"--include={package}"]
+def extract(release: str, packages: str, folder: Path, architecture: str | None = None) -> None:
+    """Unpack packages of a Debian release, and what they need, into a folder; nothing is installed or started."""
+    options = ["--variant=extract", f"--include={packages}"]
     options += [f"--architectures={architecture}"] if architecture else []
     root.run(["mmdebstrap", *options, release, str(folder), root.mirror()])
 
@@ -181,14 +185,14 @@ def _under(folder: Path) -> Iterator[Path]:
             yield from _under(path)
 
 
-def made(name: str, usually_s: int, make: Callable[[Path], None]) -> Path:
-    """Return a folder of the cache, made if it is not there yet.
+def made(place: Path, usually_s: int, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is kept, made if it is not there yet.
 
     Raises:
         BenchError: it cannot be made.
     """
     try:
-        return root.made(cache() / name, usually_s, make)
+        return root.made(place, usually_s, make)
     except pytest.skip.Exception as reason:
         raise BenchError(f"{reason}\nIs the network up? This takes packages of Debian and of Python, once.") from None
 

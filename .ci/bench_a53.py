@@ -111,7 +111,7 @@ def measure(release: str, out: Path, heard: dict[str, np.ndarray], right: dict[s
     print(format_table(rows))
     for task in run.tasks.values():
         if task.died:
-            print(f"{task.name}: {task.died}: {task.said.strip().splitlines()[-1:]}")
+            print(f"{task.name} {task.died}: {(task.said.strip().splitlines() or ['it said nothing'])[-1]}")
     speech_m = run.millions("lean", "chunk")
     if speech_m is not None:
         print(f"of a core of a Zero 2 W, in speech: {a53_figures.share(speech_m)} (estimate)")
@@ -136,7 +136,7 @@ def main() -> None:
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     try:
-        a53_machine.check_room()
+        a53_machine.check_room(a53_machine.cache())
         heard = sounds()
         files = {WORD: models.resolve(WORD)}, models.features()
         engines: dict[str, Detector] = {"lean": Lean(*files), "openwakeword": OpenWakeWord(*files)}

@@ -150,4 +150,5 @@ def test_the_packages_with_compiled_parts_come_first(tmp_path: Path) -> None:
         (tmp_path / name / "__init__.py").touch()
     for name in ("zzz/fast.cpython-311-aarch64-linux-gnu.so", "single.py", "_bare.abi3.so"):
         (tmp_path / name).touch()
-    assert a53_guest.names(tmp_path) == ["_bare", "zzz", "aaa", "single"]
+    found = a53_guest.names(tmp_path)
+    assert list(found.items()) == [("_bare", True), ("zzz", True), ("aaa", False), ("single", False)]
