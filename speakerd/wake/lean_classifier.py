@@ -6,7 +6,7 @@ one after the other, as ONNX describes them; a network with any other operation 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ class _Program:
                 self._constants[node.outputs[0]] = node.attributes["value"]
         nodes = [node for node in graph.nodes if node.op != "Constant"]
         while nodes:
-            step = _normalisation(nodes[: len(_NORMALISATION)], self._constants)
+            step = _normalisation(nodes, graph.outputs, self._constants)
             del nodes[: len(_NORMALISATION) - 1 if step else 0]
             node = nodes.pop(0)
             self._steps.append(step or (_operation(node), node.inputs, node.outputs[0]))
@@ -131,8 +131,9 @@ class _Normalisation:
         return normal
 
 
-def _normalisation(nodes: Sequence[Node], constants: Values) -> Step | None:
-    """Return one step in place of the nine nodes of a normalisation; None: the nodes are something else."""
+def _normalisation(nodes: Sequence[Node], outputs: Sequence[str], constants: Values) -> Step | None:
+    """Return one step in place of the nine nodes of a normalisation; None: the next nodes are something else."""
+    nodes, others = nodes[: len(_NORMALISATION)], nodes[len(_NORMALISATION) :]
     if tuple(node.op for node in nodes) != _NORMALISATION:
         return None
     mean, centred, square, variance, added, _, normal, scaled, moved = nodes
@@ -144,10 +145,21 @@ def _normalisation(nodes: Sequence[Node], constants: Values) -> Step | None:
         and all(node.attributes == _LAST_AXIS for node in (mean, variance))
         and exponent is not None
         and exponent.tolist() == _SQUARE
+        and not {*made[:-1]} & {*outputs, *_taken_by(others)}
     )
     if not is_one or epsilon is None:
         return None
     return _Normalisation(epsilon), (x, scaled.inputs[1], moved.inputs[1]), made[-1]
+
+
+def _taken_by(nodes: Sequence[Node]) -> Iterator[str]:
+    """Return the names of what nodes take, those in their branches included."""
+    for node in nodes:
+        yield from node.inputs
+        for value in node.attributes.values():
+            if isinstance(value, Graph):
+                yield from _taken_by(value.nodes)
+                yield from value.outputs
 
 
 def _operation(node: Node) -> Operation:
@@ -173,7 +185,7 @@ def _gemm(given: Mapping[str, Any]) -> Operation:
     plain = alpha == beta == 1.0
 
     def compute(a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
-        product = (a.T if turned_a else a) @ (b.T if turned_b else b)
+        product: Tensor = np.dot(a.T if turned_a else a, b.T if turned_b else b)
         if not plain:
             product = alpha * product
             c = None if c is None else beta * c
