@@ -127,11 +127,11 @@ def task_lean(counter: Counter) -> None:
         return Lean(*files())
 
     engine = start_of(counter, make)
+    tell("scores", word=[engine.score(chunk)[WORD] for chunk in chunks_of("word")])
     speech = chunks_of("speech")
     tell("chunk", **per_chunk(counter, engine.score, speech))
     tell("twins", **per_chunk(counter, engine.follow, speech[:120].reshape(-1, 2, 1280)))
     _tell_parts(counter, engine, speech)
-    tell("scores", word=[engine.score(chunk)[WORD] for chunk in chunks_of("word")])
 
 
 def _tell_parts(counter: Counter, engine: Any, speech: Any) -> None:
@@ -178,8 +178,8 @@ def task_openwakeword(counter: Counter) -> None:
         return OpenWakeWord(*files())
 
     engine = start_of(counter, make)
-    tell("chunk", **per_chunk(counter, engine.score, chunks_of("speech")))
     tell("scores", word=[engine.score(chunk)[WORD] for chunk in chunks_of("word")])
+    tell("chunk", **per_chunk(counter, engine.score, chunks_of("speech")))
 
 
 def task_stock(counter: Counter) -> None:
