@@ -96,11 +96,10 @@ class Stage:
         self._past, self._next_past = self._padded[:before], self._padded[rows:]
         self._remembers = before > 0
         self._sums = np.empty((rows, bands, outputs), np.float32)
-        if _is_tiled(layer, rows):
-            self._steps = self._tiled
+        self._is_tiled = _is_tiled(layer, rows)
+        if self._is_tiled:
             self._prepare_tiles(layer, rows, bands)
         else:
-            self._steps = self._plain
             self._prepare(layer, rows, bands)
         self._prepare_pool(layer)
         # An array of nothing else: with a single number numpy takes three times the instructions.
@@ -119,7 +118,13 @@ class Stage:
 
     def run(self, out: Float32) -> None:
         """Compute what ``into`` holds. Shape of ``out``: ``shape``."""
-        self._steps()
+        if self._is_tiled:
+            np.matmul(_BEFORE, self._tiles, out=self._turned)
+            np.matmul(self._factors, self._weights, out=self._products)
+            np.matmul(_AFTER, self._with_bias, out=self._result)
+        else:
+            np.copyto(self._cells, self._windows)
+            np.dot(self._columns, self._weights, out=self._result)
         for one, other, larger in self._pools:
             np.maximum(one, other, out=larger)
         if self._is_linear:
@@ -172,15 +177,6 @@ class Stage:
         # Not in place: numpy takes twice the instructions for a result that lies where an operand does.
         self._pooled, self._low, self._limited = pooled, np.empty_like(pooled), np.empty_like(pooled)
         self.shape = pooled.shape
-
-    def _plain(self) -> None:
-        np.copyto(self._cells, self._windows)
-        np.dot(self._columns, self._weights, out=self._result)
-
-    def _tiled(self) -> None:
-        np.matmul(_BEFORE, self._tiles, out=self._turned)
-        np.matmul(self._factors, self._weights, out=self._products)
-        np.matmul(_AFTER, self._with_bias, out=self._result)
 
 
 def _is_tiled(layer: Layer, rows: int) -> bool:
