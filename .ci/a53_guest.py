@@ -43,6 +43,10 @@ _ATTRIBUTES = struct.Struct("IIQQQQQ16x")
 _POWER_OFF = 0x4321FEDC
 """What ``reboot`` takes (specified by Linux)."""
 
+_NOT_BY_NAME = ("speakerd", "openwakeword")
+"""What is not imported to see whether it can be: ourselves; and what imports packages that are left out unless the
+daemon does it, as in the measurements."""
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -226,9 +230,14 @@ def names(packages: Path = PACKAGES) -> dict[str, bool]:
     found = {}
     for path in sorted(packages.iterdir()):
         name = path.name.partition(".")[0]
-        is_package = (path / "__init__.py").exists() or path.suffix in {".py", ".so"}
-        if is_package and name.isidentifier() and name != "speakerd":
+        if not name.isidentifier() or name in _NOT_BY_NAME:
+            continue
+        if (path / "__init__.py").exists() or path.suffix in {".py", ".so"}:
             found[name] = path.suffix == ".so" or any(path.rglob("*.so"))
+        elif path.name == name:  # a folder that several packages share
+            for part in path.glob("*/__init__.py"):
+                found[f"{name}.{part.parent.name}"] = any(part.parent.rglob("*.so"))
+            found |= {f"{name}.{part.name.partition('.')[0]}": True for part in path.glob("*.so")}
     return dict(sorted(found.items(), key=lambda item: (not item[1], item[0])))
 
 

@@ -144,11 +144,15 @@ def test_a_sound_that_is_too_short_is_refused() -> None:
 
 
 def test_the_packages_with_compiled_parts_come_first(tmp_path: Path) -> None:
-    for name in ("aaa", "zzz", "aaa-1.0.dist-info", "speakerd", "data"):
-        (tmp_path / name).mkdir()
+    for name in ("aaa", "zzz", "aaa-1.0.dist-info", "speakerd", "data", "shared/one", "shared/two", "zzz.libs"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "shared/one/__init__.py").touch()
+    (tmp_path / "shared/two/__init__.py").touch()
+    (tmp_path / "shared/two/fast.so").touch()
     for name in ("aaa", "zzz", "speakerd"):
         (tmp_path / name / "__init__.py").touch()
     for name in ("zzz/fast.cpython-311-aarch64-linux-gnu.so", "single.py", "_bare.abi3.so"):
         (tmp_path / name).touch()
     found = a53_guest.names(tmp_path)
-    assert list(found.items()) == [("_bare", True), ("zzz", True), ("aaa", False), ("single", False)]
+    compiled, plain = ["_bare", "shared.two", "zzz"], ["aaa", "shared.one", "single"]
+    assert list(found.items()) == [(name, True) for name in compiled] + [(name, False) for name in plain]
