@@ -156,9 +156,10 @@ def figures(run: Run, right: Mapping[str, Sequence[float]]) -> list[Figure]:
         run: What the machine said.
         right: The same scores as this machine computes them, by task.
     """
-    died = [task for task in run.imports() if task.died]
+    imports = run.imports()
+    good = sum(task.died is None for task in imports) if imports else None
     rows = [
-        Figure("packages that import", len(run.imports()) - len(died), "", len(run.imports()), at_least=True),
+        Figure("packages that import", good, "", len(imports), at_least=True),
         Figure("lean engine, 80 ms of speech", run.millions("lean", "chunk"), "M", SPEECH_LIMIT_M),
         *(
             Figure(f"  of it {part}", run.millions("lean", part), "M")

@@ -1,7 +1,7 @@
 """What runs in the emulated machine of ``bench_a53.py``: its first process, and one process for each measurement.
 
-    a53_guest.py                 as process 1: do every task, tell what each found, switch the machine off
-    a53_guest.py TASK            do one task
+    a53_guest.py [TASK ...]      as process 1: do these tasks, or all, tell what each found, switch the machine off
+    a53_guest.py TASK            as another: do one task
 
 Instructions are counted by the processor's own counter, which the emulator keeps exactly: those of this thread, and
 only those outside the kernel, as an emulator of programs would count them. The kernel's are counted beside them.
@@ -18,7 +18,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +222,10 @@ TASKS: dict[str, Callable[[Counter], None]] = {
 """What is measured, by name."""
 
 
+IMPORTS = "imports"
+"""The import of each package, as a task for the first process."""
+
+
 # --- process 1
 
 
@@ -256,8 +260,8 @@ def do(task: str) -> None:
     tell("end", task=task, ended=ended, took_s=round(time.monotonic() - begun_s, 3), said=done.stdout[-400:])
 
 
-def first_process() -> None:
-    """Do everything and switch the machine off."""
+def first_process(only: Sequence[str]) -> None:
+    """Do everything, or only some of it, and switch the machine off."""
     for kind, place in (("proc", "/proc"), ("sysfs", "/sys"), ("devtmpfs", "/dev"), ("tmpfs", "/tmp")):  # noqa: S108 - ours
         Path(place).mkdir(exist_ok=True)
         _libc.mount(kind.encode(), place.encode(), kind.encode(), 0, None)
@@ -269,12 +273,14 @@ def first_process() -> None:
     processor = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     tell("machine", python=sys.version.split()[0], kernel=os.uname().release, processor=processor)
     try:
-        for name, is_compiled in names().items():
+        wanted = only or (IMPORTS, *TASKS)
+        for name, is_compiled in names().items() if IMPORTS in wanted else ():
             if is_compiled:
                 do(f"import {name}")  # leaves its bytecode behind, as an installation does: not yet a measurement
             do(f"import {name}")
         for task in TASKS:
-            do(task)
+            if task in wanted:
+                do(task)
         tell("done")
     finally:
         _libc.sync()
@@ -284,7 +290,7 @@ def first_process() -> None:
 def main() -> None:
     """Be the process that was asked for."""
     if os.getpid() == 1:
-        first_process()
+        first_process(sys.argv[1:])
         return
     task, _, name = sys.argv[1].partition(" ")
     counter = Counter()

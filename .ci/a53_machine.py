@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -205,12 +205,13 @@ def made(place: Path, usually_s: int, make: Callable[[Path], None]) -> Path:
         raise BenchError(f"{reason}\nIs the network up? This takes packages of Debian and of Python, once.") from None
 
 
-def run(command: list[str], image: Path, on_line: Callable[[str], None]) -> int:
+def run(command: list[str], image: Path, only: Sequence[str], on_line: Callable[[str], None]) -> int:
     """Start the machine and let it run to its end; return how the emulator ended.
 
     Args:
         command: How the emulator is called.
         image: The root's archive.
+        only: What to measure; nothing: everything.
         on_line: Told each line of its console.
 
     Raises:
@@ -218,7 +219,7 @@ def run(command: list[str], image: Path, on_line: Callable[[str], None]) -> int:
     """
     hardware = ["-M", "virt", "-cpu", "cortex-a53", "-smp", "1", "-m", "1536", "-icount", "shift=0,sleep=off"]
     console = ["-nodefaults", "-nographic", "-serial", "stdio", "-no-reboot"]
-    line = "console=ttyAMA0 quiet panic=-1 rdinit=/usr/bin/python3 -- /guest.py"
+    line = " ".join(("console=ttyAMA0 quiet panic=-1 rdinit=/usr/bin/python3 -- /guest.py", *only))
     boot = ["-kernel", str(kernel()), "-initrd", str(image), "-append", line]
     timer = ["timeout", "--kill-after=5", str(RUN_S)]
     with subprocess.Popen(  # noqa: S603 - our own words

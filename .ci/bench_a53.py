@@ -1,6 +1,6 @@
 """Count the instructions of the wake path on an emulated Cortex-A53, with the wheels that a Raspberry Pi gets.
 
-    .venv/bin/python .ci/bench_a53.py [--release bookworm|trixie] [--out DIR]
+    .venv/bin/python .ci/bench_a53.py [--release bookworm|trixie] [--only TASK ...] [--out DIR]
 
 And prove that these wheels are imported there at all: a library that was built for a newer processor ends with an
 illegal instruction. Instructions are exact and the same on every machine; seconds on a real board are only guessed
@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import a53_figures  # noqa: E402 - found through the line above
+import a53_guest  # noqa: E402 - the same
 import a53_machine  # noqa: E402 - the same
 import numpy as np  # noqa: E402 - the same
 import pytest  # noqa: E402 - the same
@@ -33,8 +34,8 @@ from speakerd.wake.lean import Lean  # noqa: E402 - the same
 from tests.booted import root  # noqa: E402 - the same
 from tests.fakes.voices import say  # noqa: E402 - the same
 
-WORD = "hey_jarvis"
-"""As in the guest."""
+WORD = a53_guest.WORD
+"""The wake word whose engines are measured."""
 
 RATE_HZ, CHUNK_FRAMES = 16_000, 1280
 """Of the wake path (specified)."""
@@ -87,7 +88,9 @@ def image_of(release: str, heard: dict[str, np.ndarray], folder: Path) -> Path:
     return image
 
 
-def measure(release: str, out: Path, heard: dict[str, np.ndarray], right: dict[str, list[float]]) -> bool:
+def measure(
+    release: str, only: list[str], out: Path, heard: dict[str, np.ndarray], right: dict[str, list[float]]
+) -> bool:
     """Measure on one release, print the table and write it; return whether no limit is missed."""
     command, version = a53_machine.emulator()
     lines: list[str] = []
@@ -102,7 +105,7 @@ def measure(release: str, out: Path, heard: dict[str, np.ndarray], right: dict[s
         image = image_of(release, heard, Path(scratch))
         print(f"==> {release} on an emulated Cortex-A53, {version}; about three minutes", flush=True)
         begun_s = time.monotonic()
-        a53_machine.run(command, image, on_line)
+        a53_machine.run(command, image, only, on_line)
     (out / f"a53-{release}.log").write_text("\n".join(lines), encoding="utf-8")
     run = a53_figures.read(lines)
     rows = a53_figures.figures(run, right)
@@ -132,6 +135,8 @@ def main() -> None:
     """Measure on each release."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--release", choices=sorted(root.PYTHONS), help="only this one")
+    tasks = [a53_guest.IMPORTS, *a53_guest.TASKS]
+    parser.add_argument("--only", nargs="+", default=[], choices=tasks, help="measure only this")
     parser.add_argument("--out", type=Path, default=Path("bench"))
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -142,7 +147,7 @@ def main() -> None:
         engines: dict[str, Detector] = {"lean": Lean(*files), "openwakeword": OpenWakeWord(*files)}
         right = {name: trace(engine, heard["word"]) for name, engine in engines.items()}
         releases = [asked.release] if asked.release else list(root.PYTHONS)
-        good = [measure(release, asked.out, heard, right) for release in releases]
+        good = [measure(release, asked.only, asked.out, heard, right) for release in releases]
     except (a53_machine.BenchError, a53_figures.ConsoleError, WakeError, pytest.skip.Exception) as error:
         sys.exit(str(error))
     sys.exit(0 if all(good) else 1)

@@ -93,6 +93,12 @@ def test_what_was_measured_stands_beside_its_limit() -> None:
     assert rows["openWakeWord: scores off by"].verdict is Verdict.NOT_SHOWN
 
 
+def test_nothing_that_was_not_measured_holds() -> None:
+    rows = figures(read([said(fact="machine", python="3.13.5", kernel="6.12", processor=""), said(fact="done")]), {})
+    assert {row.verdict for row in rows} <= {Verdict.NOT_SHOWN, Verdict.NONE}
+    assert all(row.value is None for row in rows)
+
+
 def test_traces_of_other_lengths_are_not_compared() -> None:
     assert off([0.1, 0.2], [0.1]) is None
     assert off([], []) is None
