@@ -47,7 +47,7 @@ bench-peers: $(VENV)/.local ## measure the speaker beside openai-agents and pipe
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/speakerd bench peers
 
-bench-a53: $(VENV)/.dev ## count instructions on an emulated Cortex-A53 with a Pi's wheels (keeps 1.1 GB)
+bench-a53: $(VENV)/.dev ## count instructions on an emulated Cortex-A53 with a Pi's wheels (keeps 0.8 GB)
 	@PYTHON="$(PYTHON)" sh .ci/packages.sh a53
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/python .ci/bench_a53.py

@@ -4,7 +4,7 @@
 
 And prove that these wheels are imported there at all: a library that was built for a newer processor ends with an
 illegal instruction. Instructions are exact and the same on every machine; seconds on a real board are only guessed
-from them. A tool for developers: it takes 1.1 GB and mmdebstrap, so it is no topic of ``speakerd bench``.
+from them. A tool for developers: it keeps 0.8 GB and takes mmdebstrap, so it is no topic of ``speakerd bench``.
 """
 
 from __future__ import annotations
