@@ -8,12 +8,12 @@ DEMO   ?= demo
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-entra test check bench bench-peers bench-wake install uninstall wheels lock clean
+.PHONY: help demo demo-entra test check bench bench-peers bench-wake bench-a53 install uninstall wheels lock clean
 
 help: ## show this
 	@echo "speakerd $$(sed -n 's/^__version__ = "\(.*\)"/\1/p' speakerd/__init__.py): say a wake word to a Raspberry Pi, it answers"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
 	@echo
 	@echo "Start with: make demo"
 
@@ -50,6 +50,11 @@ bench-peers: $(VENV)/.local ## measure the speaker beside openai-agents and pipe
 bench-wake: $(VENV)/.local ## measure the wake word beside openWakeWord and two others (fetches about 130 MB once)
 	@$(BIN)/speakerd fetch-models
 	@$(BIN)/speakerd bench wake
+
+bench-a53: $(VENV)/.dev ## count instructions on an emulated Cortex-A53 with a Pi's wheels (keeps 0.8 GB)
+	@PYTHON="$(PYTHON)" sh .ci/packages.sh a53
+	@$(BIN)/speakerd fetch-models
+	@$(BIN)/python .ci/bench_a53.py
 
 install: ## put the service on this machine, or bring it up to date (as root)
 	@PYTHON="$(PYTHON)" WHEELS="$(WHEELS)" LOCAL="$(LOCAL)" sh systemd/install.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the system packages that are missing, through the machine's own package manager.
-# Usage: packages.sh build | test | peers      PYTHON may name the interpreter.
+# Usage: packages.sh build | test | peers | a53      PYTHON may name the interpreter.
 # What is missing is found by looking for the thing itself, so that any way of having it will do.
 set -eu
 
@@ -38,6 +38,11 @@ fi
 if [ "${1:-build}" = peers ]; then
   # what the peers of `speakerd bench peers` play through
   PATH="$PATH:/sbin:/usr/sbin" ldconfig -p | grep -q libportaudio.so.2 || need libportaudio2
+fi
+if [ "${1:-build}" = a53 ]; then
+  # what makes the emulated machine of `make bench-a53`; the emulator itself comes with its release
+  command -v mmdebstrap >/dev/null || need mmdebstrap
+  command -v cpio >/dev/null || need cpio
 fi
 
 [ -n "$missing" ] || exit 0

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Collection
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,13 +30,20 @@ CONDITION = re.compile(r" ; python_full_version (<|>=) '3\.(\d+)'")
 """The only kind of condition in our lock files that depends on the Python."""
 
 
-def requirements(names: list[str], minor: int) -> str:
-    """Return the lock files' entries for one Python; pip would ask the conditions of its own."""
+def requirements(names: list[str], minor: int, *, without: Collection[str] = ()) -> str:
+    """Return the lock files' entries for one Python; pip would ask the conditions of its own.
+
+    Args:
+        names: The lock files.
+        minor: Which Python 3.
+        without: Packages to leave out.
+    """
     entries = "\n".join((ROOT / ".lock" / f"{name}.txt").read_text(encoding="utf-8") for name in names)
     kept = []
     for entry in re.split(r"\n(?=\S)", entries):
         condition = CONDITION.search(entry)
-        if condition is None or (minor < int(condition[2])) == (condition[1] == "<"):
+        holds = condition is None or (minor < int(condition[2])) == (condition[1] == "<")
+        if holds and entry.partition("==")[0] not in without:
             kept.append(CONDITION.sub("", entry))
     return "\n".join(kept) + "\n"
 

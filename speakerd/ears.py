@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from speakerd.core.settings import Wake
 from speakerd.core.story import Kind, story
 from speakerd.core.units import SAMPLE_BYTES, WAKE_RATE_HZ, WIRE_RATE_HZ, Frames
 from speakerd.core.wake_gate import WakeTrigger
+from speakerd.host.places import state_folder
 from speakerd.wake import engine, models, noise
 from speakerd.wake.detector import Detector
 from speakerd.wake.shapes import CHUNK_FRAMES
@@ -59,7 +61,7 @@ def maker_of(wake: Wake) -> Callable[[], Detector]:
         noise.require_library()
     paths = {Path(name).stem: models.resolve(name) for name in wake.models}
     features = models.features()
-    return lambda: engine.make(paths, features, wake.engine)
+    return lambda: engine.make(paths, features, wake.engine, state=state_folder(os.environ))
 
 
 def _suppressor_of(wake: Wake) -> noise.NoiseSuppressor | None:

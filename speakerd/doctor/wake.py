@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from speakerd.demo.mouth import SPEECH_RATE_HZ, find_mouth
 from speakerd.demo.process import StageError
 from speakerd.doctor.advice import advice_for
 from speakerd.doctor.report import Line, failed, passed, warned
-from speakerd.wake import engine, models, noise
+from speakerd.wake import engine, models, noise, probe
 from speakerd.wake.detector import Detector
 
 LEAD_S, REST_S = 2.5, 1.0
@@ -55,16 +55,19 @@ def look_at_models(names: Sequence[str]) -> list[Line]:
     return [passed("models", f"{detail}, as published (SHA-256)")]
 
 
-def look_at_engine(wake: Wake) -> tuple[list[Line], Detector | None]:
+def look_at_engine(
+    wake: Wake, trouble: Callable[[Path, Path | None], str | None] = probe.trouble
+) -> tuple[list[Line], Detector | None]:
     """Make the engine, which asks it first what it must answer; return the line and the engine.
 
     Args:
         wake: The configuration.
+        trouble: Finds out whether onnxruntime can be loaded here, where it is needed.
     """
     begun_s = time.monotonic()
     try:
         paths = {Path(name).stem: models.resolve(name) for name in wake.models}
-        detector = engine.make(paths, models.features(), wake.engine)
+        detector = engine.make(paths, models.features(), wake.engine, trouble=trouble)
         if wake.noise_suppression:
             noise.require_library()
     except SpeakerdError as error:
@@ -78,6 +81,9 @@ def look_at_engine(wake: Wake) -> tuple[list[Line], Detector | None]:
         return [
             warned("engine", detail, "it works, and costs more; the journal's first lines say why", **figures)
         ], detector
+    if detector.name == "lean" and wake.engine == "openwakeword":
+        detail = f"lean, made in {took_ms} ms: onnxruntime cannot be used on this machine"
+        return [warned("engine", detail, "set wake.engine: auto, or install another onnxruntime", **figures)], detector
     known = "; its known answers are right" if detector.name == "lean" else ""
     return [passed("engine", f"{detector.name}, made in {took_ms} ms{known}", **figures)], detector
 

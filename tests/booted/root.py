@@ -58,7 +58,7 @@ def cache() -> Path:
 def root_of(release: str) -> Path:
     """Return the root file system of a release, made if it is not there yet; never written to afterwards."""
     packages = ",".join(PACKAGES)
-    return _made(f"{release}-{_digest(packages)}", 60, lambda folder: _bootstrap(release, packages, folder))
+    return made(cache() / f"{release}-{_digest(packages)}", 60, lambda folder: _bootstrap(release, packages, folder))
 
 
 def wheels_of(release: str) -> Path:
@@ -66,21 +66,21 @@ def wheels_of(release: str) -> Path:
     locks = "".join((PROJECT / ".lock" / name).read_text(encoding="utf-8") for name in ("build.txt", "run.txt"))
     environment = {**os.environ, "TARGET": PYTHONS[release], "LOCAL": "no"}
     command = [sys.executable, str(PROJECT / ".ci/wheels.py")]
-    return _made(
-        f"wheels-{PYTHONS[release]}-{_digest(locks)}",
+    return made(
+        cache() / f"wheels-{PYTHONS[release]}-{_digest(locks)}",
         20,
-        lambda folder: _run([*command, str(folder)], environment),
+        lambda folder: run([*command, str(folder)], environment),
     )
 
 
 def _bootstrap(release: str, packages: str, folder: Path) -> None:
     unread = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _UNREAD]
     options = ["--variant=minbase", f"--include={packages}", "--dpkgopt=force-unsafe-io", *unread]
-    _run(["mmdebstrap", *options, release, str(folder), _mirror()])
+    run(["mmdebstrap", *options, release, str(folder), mirror()])
 
 
-def _mirror() -> str:
-    """Return where this machine has its Debian packages from."""
+def mirror() -> str:
+    """Return where this machine has its Debian packages from; skip the test where it has none."""
     files = [*_SOURCES.glob("sources.list"), *sorted(_SOURCES.glob("sources.list.d/*"))]
     text = "\n".join(path.read_text(encoding="utf-8") for path in files if path.suffix in {".list", ".sources"})
     found = re.findall(r"^(?:deb(?: \[.*\])?|URIs:) +(\S+/debian/?)(?:\s|$)", text, re.MULTILINE)
@@ -89,14 +89,13 @@ def _mirror() -> str:
     return str(found[0])
 
 
-def _made(name: str, usually_s: int, make: Callable[[Path], None]) -> Path:
-    """Return a folder of the cache; make it aside first, so that it is whole or not there."""
-    place = cache() / name
-    with locked(cache() / f"{name}.lock"):
+def made(place: Path, usually_s: int, make: Callable[[Path], None]) -> Path:
+    """Return a folder that is kept; if it is not there yet, make it aside first, so that it is whole or not there."""
+    with locked(place.with_name(f"{place.name}.lock")):
         if not place.exists():
             begun_s = time.monotonic()
             _tell(f"==> making {place}, once (about {usually_s} s)")
-            fresh = place.with_suffix(".part")
+            fresh = place.with_name(f"{place.name}.part")
             shutil.rmtree(fresh, ignore_errors=True)
             make(fresh)
             fresh.rename(place)
@@ -122,11 +121,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
+def run(command: list[str], environment: dict[str, str] | None = None) -> None:
+    """Run a command; skip the test with what it said last if it fails."""
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = last_lines(f"{done.stdout}{done.stderr}", 10)
-        pytest.skip(f"nothing to boot: {' '.join(command[:2])} ended with {done.returncode}:\n{said}")
+        pytest.skip(f"nothing to work with: {' '.join(command[:2])} ended with {done.returncode}:\n{said}")
 
 
 if __name__ == "__main__":  # before the tests, where what it costs can be seen

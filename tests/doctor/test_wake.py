@@ -47,6 +47,15 @@ def test_the_real_ones_pass_and_hear_the_word() -> None:
     assert line.data["scores"]["hey_jarvis"] > 0.9
 
 
+def test_an_engine_that_serves_in_place_of_another_is_told() -> None:
+    """Where onnxruntime ends the process."""
+    wake_models()
+    (line,), detector = look_at_engine(Wake(engine="openwakeword"), lambda _model, _state: "SIGILL")
+    assert (line.verdict, line.data["engine"]) == (Verdict.WARN, "lean")
+    assert "onnxruntime" in line.detail
+    assert detector is not None
+
+
 def test_an_owners_own_model_has_no_digest_and_no_spelling(tmp_path: Path) -> None:
     own = wake_models() / "alexa_v0.1.onnx"
     copy = tmp_path / "kitchen.onnx"

@@ -69,3 +69,33 @@ def test_features_that_are_wrong_are_noticed(features) -> None:
     found = engine.wrong_about(lean, words)
     assert found is not None
     assert "features are wrong" in found
+
+
+def dies(model: Path, state: Path | None) -> str:
+    """Stand in for a machine that onnxruntime ends processes on."""
+    return "loading it ends the process with SIGILL"
+
+
+def test_the_lean_one_serves_where_onnxruntime_ends_the_process(features, caplog) -> None:
+    words = {"alexa": models.resolve("alexa")}
+    assert isinstance(engine.make(words, features, "openwakeword", trouble=dies), Lean)
+    assert "SIGILL" in caplog.text
+
+
+@pytest.mark.parametrize("asked", ["auto", "openwakeword"])
+def test_where_neither_can_it_is_said_and_nothing_is_loaded(features, tmp_path, asked) -> None:
+    with pytest.raises(WakeError, match=r"SIGILL.*Softplus") as caught:
+        engine.make({"soft": softened(tmp_path)}, features, asked, trouble=dies)
+    assert caught.value.code == "wake-engine"
+
+
+def test_nobody_is_asked_while_the_lean_one_serves(features) -> None:
+    def never(model: Path, state: Path | None) -> str:
+        raise AssertionError("a child for nothing")
+
+    assert isinstance(engine.make({"alexa": models.resolve("alexa")}, features, trouble=never), Lean)
+
+
+def test_what_was_found_is_kept_where_it_is_said(features, tmp_path) -> None:
+    engine.make({"alexa": models.resolve("alexa")}, features, "openwakeword", state=tmp_path)
+    assert (tmp_path / "onnxruntime.json").exists()

@@ -29,9 +29,9 @@ def own(
     return write(path / "own.onnx", data, opset)
 
 
-def assert_same(path: Path) -> None:
+def assert_same(path: Path, options: onnxruntime.SessionOptions | None = None) -> None:
     """A classifier says what onnxruntime says, to embeddings of any size."""
-    classifier, session = Classifier(read(path)), onnxruntime.InferenceSession(str(path))
+    classifier, session = Classifier(read(path)), onnxruntime.InferenceSession(str(path), options)
     (given,) = session.get_inputs()
     for level in (0.1, 3.0, 10.0, 200.0):
         x = (RANDOM.standard_normal((classifier.embeddings, 96)) * level).astype("f4")
@@ -116,6 +116,46 @@ KINDS = {
         },
     ),
 }
+
+
+def by_hand(exponent: float = 2.0, axis: int = -1, last: str = "moved") -> list[bytes]:
+    """Return a network with a normalisation as training writes it, or nearly so."""
+    return [
+        node("Flatten", ["x"], "f"),
+        node("Gemm", ["f", "w1", "b1"], "h"),
+        node("ReduceMean", ["h"], "mean", axes=[axis]),
+        node("Sub", ["h", "mean"], "centred"),
+        node("Constant", [], "two", value=np.array(exponent, "f4")),
+        node("Pow", ["centred", "two"], "square"),
+        node("ReduceMean", ["square"], "variance", axes=[axis]),
+        node("Constant", [], "little", value=np.array(1e-5, "f4")),
+        node("Add", ["variance", "little"], "added"),
+        node("Sqrt", ["added"], "deviation"),
+        node("Div", ["centred", "deviation"], "normal"),
+        node("Mul", ["normal", "scale"], "scaled"),
+        node("Add", ["scaled", "shift"], "moved"),
+        node("Gemm", [last, "w2", "b2"], "o"),
+        node("Sigmoid", ["o"], "y"),
+    ]
+
+
+ONE_STEP = 5
+"""Flatten, Gemm, the normalisation, Gemm, Sigmoid."""
+
+
+def test_a_normalisation_as_training_writes_it_is_one_step(tmp_path: Path) -> None:
+    path = own(tmp_path, by_hand(), DENSE | NORM)
+    assert_same(path)
+    assert len(Classifier(read(path))._program._steps) == ONE_STEP
+
+
+@pytest.mark.parametrize("other", [{"exponent": 4.0}, {"axis": 1}, {"last": "normal"}, {"last": "centred"}])
+def test_what_is_nearly_one_is_computed_as_it_stands(tmp_path: Path, other: dict[str, object]) -> None:
+    path = own(tmp_path, by_hand(**other), DENSE | NORM)
+    options = onnxruntime.SessionOptions()  # its own optimiser takes any exponent for a square
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    assert_same(path, options)
+    assert len(Classifier(read(path))._program._steps) > ONE_STEP
 
 
 @pytest.mark.parametrize("kind", KINDS)
