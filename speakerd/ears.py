@@ -73,6 +73,9 @@ class Ears:
         wake: The configuration.
         listener: Told what is heard.
 
+    Attributes:
+        hearing: Set when the first audio was scored.
+
     Raises:
         SpeakerdError: a model is missing or not the published one, or the library that suppresses noise is missing.
     """
@@ -80,6 +83,7 @@ class Ears:
     def __init__(self, wake: Wake, listener: Listener) -> None:
         self._names = list(wake.models)
         self._listener = listener
+        self.hearing = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         make_detector = maker_of(wake)
         self._trigger = WakeTrigger(wake.threshold_score, wake.refractory_s)
@@ -98,6 +102,7 @@ class Ears:
             on_approached=self._from_thread(listener.on_approached),
             on_failed=self._from_thread(listener.on_ears_failed),
             on_ready=self._from_thread(listener.on_ears_ready),
+            on_hearing=self._from_thread(self.hearing.set),
         )
 
     def use(self, wake: Wake, detector: Detector | None) -> None:
