@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import json
 import logging
 import os
@@ -85,12 +86,16 @@ def _run(arguments: argparse.Namespace) -> int:
     from speakerd.host.signals import Signals
 
     signals = Signals()  # before anything that takes its time
+    # All of this stays for good: to look through it for what does not is a tenth of what it takes to load it (measured:
+    # 400 -> 350 ms of CPU).
+    gc.disable()
     from speakerd import app, config
     from speakerd.core.story import Kind, story
     from speakerd.host import control, logs
     from speakerd.host.trace import FileTrace, NoTrace
     from speakerd.reload import Source
 
+    gc.enable()
     # A watchdog ends us by SIGABRT: then, and in a crash, the journal gets every thread's stack, without any values.
     # It is written by C code that needs nobody's lock, so also when a call into ALSA holds the interpreter.
     faulthandler.enable(STDERR_FILENO)
