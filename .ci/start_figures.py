@@ -83,6 +83,11 @@ class Start:
     """What the process had taken of a core when the microphone was opened: holds on a busy machine, too."""
 
 
+def compiled(folder: Path) -> dict[str, str]:
+    """Return what lets both programs find their modules compiled, as they are when installed."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
 def cpu_s(child: Child) -> float:
     """Return what a process has taken so far."""
     fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
@@ -117,7 +122,8 @@ async def stock(stage: Stage, word: NDArray[np.int16], python: str, *, has_train
     child.log.unlink(missing_ok=True)
     files = [models.resolve("hey_jarvis"), *models.features(), alsaaudio.__file__]
     command = [python, "-c", STOCK, *map(str, files), "yes" if has_training else "no"]
-    environment = {**clean_environment(), "ALSA_CONFIG_PATH": str(stage.directory / "asound.conf")}
+    alsa = {"ALSA_CONFIG_PATH": str(stage.directory / "asound.conf")}
+    environment = {**clean_environment(), **alsa, **compiled(stage.directory)}
     begun_s, opened = stage.room.now_s(), stage.room.opens("capture")
     try:
         await child.start(command, env=environment, cwd=stage.directory)
@@ -145,7 +151,12 @@ async def measure(rounds: int, python: str, *, has_training: bool) -> bool:
     daemons, stocks = [], []
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(
-            Path(folder), card=CardProfile(noise_dbfs=-70.0), start_service=False, start_daemon=False, room_s=900.0
+            Path(folder),
+            card=CardProfile(noise_dbfs=-70.0),
+            start_service=False,
+            start_daemon=False,
+            room_s=900.0,
+            environment=compiled(Path(folder)),
         )
         async with stage:
             word = stage.prepare("Hey Jarvis")

@@ -84,6 +84,7 @@ class Ears:
         self._names = list(wake.models)
         self._listener = listener
         self.hearing = asyncio.Event()
+        self._is_started = False
         self._loop = asyncio.get_running_loop()
         make_detector = maker_of(wake)
         self._trigger = WakeTrigger(wake.threshold_score, wake.refractory_s)
@@ -118,8 +119,10 @@ class Ears:
             self._worker.use(detector, gated=wake.gate, suppressor=_suppressor_of(wake))
 
     def start(self) -> None:
-        """Begin to listen; what comes while the engine loads is caught up with."""
-        self._worker.start()
+        """Begin to listen, unless that is so; what comes while the engine loads is caught up with."""
+        if not self._is_started:
+            self._is_started = True
+            self._worker.start()
 
     def stop(self, timeout_s: float) -> None:
         """End the thread, or leave it behind: it is a daemon thread."""

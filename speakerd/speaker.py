@@ -147,10 +147,9 @@ class Speaker:
         if self._kept.choices.muted:  # before anybody can be heard
             self.controller.post(MuteChanged(muted=True))
         self._accounts.refresh()  # the budget may have been spent before this start
-        # Ears first: what is said while the rest loads is caught up with.
-        self._sound.ears.start()
         try:
             async with self._group:
+                # First of all: what is said while the rest loads, the wake word's engine too, is caught up with.
                 self._start(self._sound.microphone.run(), "microphone")
                 self._start(self._sound.loudspeaker.run(), "loudspeaker")
                 self._service.run(self._until_hearing)
