@@ -73,8 +73,8 @@ def exit_code(error: SpeakerdError) -> int:
     """Return the exit code for an error that ended a command."""
     if isinstance(error, ConfigError) or error.remedy is Remedy.EXIT:
         return CONFIGURATION
-    if error.code.startswith("wake-model"):
-        return CONFIGURATION  # a restart does not fetch it
+    if error.code.startswith(("wake-model", "wake-engine", "wake-noise")):
+        return CONFIGURATION  # a restart does not fetch it, or change its mind
     if error.code == "daemon-unreachable":
         return UNREACHABLE
     return SIGN_IN if error.remedy is Remedy.REAUTHENTICATE else FAILED
