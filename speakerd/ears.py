@@ -75,6 +75,9 @@ class Ears:
         wake: The configuration.
         listener: Told what is heard.
 
+    Attributes:
+        hearing: Set when the first audio was scored.
+
     Raises:
         SpeakerdError: a model is missing or not the published one, or the library that suppresses noise is missing.
     """
@@ -82,6 +85,8 @@ class Ears:
     def __init__(self, wake: Wake, listener: Listener) -> None:
         self._names = list(wake.models)
         self._listener = listener
+        self.hearing = asyncio.Event()
+        self._is_started = False
         self._loop = asyncio.get_running_loop()
         make_detector = maker_of(wake)
         self._trigger = WakeTrigger(wake.threshold_score, wake.refractory_s)
@@ -100,6 +105,7 @@ class Ears:
             on_approached=self._from_thread(listener.on_approached),
             on_failed=self._from_thread(listener.on_ears_failed),
             on_ready=self._from_thread(listener.on_ears_ready),
+            on_hearing=self._from_thread(self.hearing.set),
         )
 
     def use(self, wake: Wake, detector: Detector | None) -> None:
@@ -115,8 +121,10 @@ class Ears:
             self._worker.use(detector, gated=wake.gate, suppressor=_suppressor_of(wake))
 
     def start(self) -> None:
-        """Begin to listen; what comes while the engine loads is caught up with."""
-        self._worker.start()
+        """Begin to listen, unless that is so; what comes while the engine loads is caught up with."""
+        if not self._is_started:
+            self._is_started = True
+            self._worker.start()
 
     def stop(self, timeout_s: float) -> None:
         """End the thread, or leave it behind: it is a daemon thread."""

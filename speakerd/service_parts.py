@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from speakerd.accounts import Accounts
@@ -73,10 +73,19 @@ class ServiceParts:
         self.texts = self._make_texts()
         self.desk = self._make_desk(settings)
 
-    def run(self) -> None:
-        """Start what runs until the daemon ends."""
+    def run(self, hearing: Callable[[], Awaitable[None]]) -> None:
+        """Start what runs until the daemon ends.
+
+        Args:
+            hearing: Returns when what is said is heard; only then a sign-in is begun, which takes a second of a core.
+        """
+
+        async def sign_in() -> None:
+            await hearing()
+            await self.identity.run()
+
         self._start(self.link.run(), "link")
-        self._being = self._start(self.identity.run(), "identity")
+        self._being = self._start(sign_in(), "identity")
         self._start(self.desk.run(), "sign-in desk")
 
     def be(self, settings: Settings) -> Identity:

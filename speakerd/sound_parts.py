@@ -113,8 +113,13 @@ class SoundParts:
         }
 
     def note(self, event: Event) -> None:
-        """Take what happens to a card: it has come up, or is looked for in vain."""
+        """Take what happens to a card: it has come up, or is looked for in vain.
+
+        The ears begin behind the microphone: their engine takes 50 ms to make, and would take them from its opening.
+        """
         if isinstance(event, DeviceFound | DeviceLost):
+            if event.device is Device.MICROPHONE:
+                self.ears.start()
             self._on_up(event.device.value)
         if event == DeviceFound(Device.MICROPHONE):
             self.ears.renew()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import time
@@ -42,6 +43,10 @@ from speakerd.sound_parts import PARTS, SoundParts
 from speakerd.vitals import watchdog_of
 
 log = logging.getLogger("speakerd.app")
+
+HEARING_TIMEOUT_S = 1.0
+"""How long behind a start that is over the first sound is waited for: where no microphone is there, there is none
+(chosen; it takes 80 ms)."""
 
 STOP_TIMEOUT_S = 1.0
 """How long a thread may take to end before it is abandoned (guess: a period is 20 ms)."""
@@ -142,13 +147,12 @@ class Speaker:
         if self._kept.choices.muted:  # before anybody can be heard
             self.controller.post(MuteChanged(muted=True))
         self._accounts.refresh()  # the budget may have been spent before this start
-        # Ears first: what is said while the rest loads is caught up with.
-        self._sound.ears.start()
         try:
             async with self._group:
+                # First of all: what is said while the rest loads, the wake word's engine too, is caught up with.
                 self._start(self._sound.microphone.run(), "microphone")
                 self._start(self._sound.loudspeaker.run(), "loudspeaker")
-                self._service.run()
+                self._service.run(self._until_hearing)
                 self._start(control.run(), "control")
                 self._start(self._accounts.run(), "accounts")
                 self._start(self._sound.echoes.run(), "echoes")
@@ -248,17 +252,26 @@ class Speaker:
             self.fail(error)
 
     async def _warm(self) -> None:
-        """Load what the first conversation needs.
+        """Load what the first conversation needs, when what is said is heard already.
 
         A collection of everything that is loaded holds all threads for some 40 ms (measured), a sentence that plays
         meanwhile would have a hole: so there is none until then, and what has come by then is never looked at again.
         """
         gc.disable()
         try:
+            await self._until_hearing()
+            self._trace.mark("warming", hearing=self._sound.ears.hearing.is_set())
             await self._service.link.warm()
         finally:
             gc.freeze()
             gc.enable()
+
+    async def _until_hearing(self) -> None:
+        """Wait until audio is scored; or until a start without a microphone is over."""
+        await self._reloader.ready.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARING_TIMEOUT_S):
+                await self._sound.ears.hearing.wait()
 
     # --- the parts ---------------------------------------------------------------------------------------------------
 

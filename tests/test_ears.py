@@ -76,6 +76,7 @@ async def test_the_word_is_told_with_its_place(ears):
     model, score, position = await asyncio.wait_for(told.detected.get(), 30)
     assert (model, score >= 0.5) == ("hey_jarvis", True)
     assert 1.0 < position / WIRE_RATE_HZ < len(heard) / 16_000
+    assert made.hearing.is_set()
     assert made.status()["chunks"] > 0
 
 

@@ -101,6 +101,14 @@ async def test_it_is_ready_when_every_part_was_looked_for(speaker) -> None:
     assert speaker.board.told[-1] == "STOPPING"
 
 
+async def test_without_a_microphone_a_conversation_is_prepared_all_the_same(speaker) -> None:
+    """The first sound is not waited for longer than a while."""
+    async with running(speaker), asyncio.timeout(60):
+        assert not speaker._sound.ears.hearing.is_set()
+        await asyncio.wait([task for task in speaker._tasks if task.get_name() == "warm"])
+        assert speaker._service.link._dialler._dial._client is not None
+
+
 async def test_the_status_is_plain_data(speaker) -> None:
     """A program can read it, and it says what is wrong with each card."""
     async with running(speaker):

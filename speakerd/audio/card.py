@@ -128,8 +128,10 @@ class Card(Generic[P]):
                 continue
             except DeviceError as error:
                 self._note_lost(error)
+            # Not wait_for: in Python 3.11 it forgets that it was cancelled in the same step in which this was set.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._renewed.wait(), self._wait_s)
+                async with asyncio.timeout(self._wait_s):
+                    await self._renewed.wait()
             self._wait_s = self._back_off_s[0] if self._renewed.is_set() else min(2 * self._wait_s, self._back_off_s[1])
 
     def renew(self) -> None:

@@ -75,6 +75,7 @@ class WakeWorker:
         on_approached: Callable[[float], None] = lambda _score: None,
         on_failed: Callable[[str, BaseException], None],
         on_ready: Callable[[], None],
+        on_hearing: Callable[[], None] = lambda: None,
     ) -> None:
         """Take what the thread needs; nothing heavy happens yet.
 
@@ -93,6 +94,7 @@ class WakeWorker:
             on_approached: Takes a score that may be on its way to a detection.
             on_failed: Takes a stable code and what ended the thread.
             on_ready: Called when the engine is there, before the first score.
+            on_hearing: Called once, when the first audio was scored, or passed over by a speaker that is muted.
         """
         self.playing = False
         self.muted = False
@@ -110,6 +112,7 @@ class WakeWorker:
         self._on_approached = on_approached
         self._on_failed = on_failed
         self._on_ready = on_ready
+        self._on_hearing = on_hearing
         self._detector: Detector | None = None
         self._replacements: deque[tuple[Detector, bool, Suppressor | None]] = deque()
         self._recent: deque[npt.NDArray[np.int16]] = deque()
@@ -237,6 +240,8 @@ class WakeWorker:
             self._recent.append(chunk)
             self._score(detector, chunk)
         self.progress += 1
+        if self.progress == 1:
+            self._on_hearing()
         return True
 
     def _load(self) -> Detector:

@@ -343,3 +343,18 @@ async def test_another_card_waits_until_it_is_not_heard() -> None:
         bench.busy = False
         assert await bench.events.get() == FOUND
         assert pcm.closed
+
+
+async def test_one_that_is_cancelled_in_the_step_in_which_another_card_is_wanted_ends() -> None:
+    """While it waits for the next attempt: a stop and a reload may come at once."""
+    bench = Bench()
+    card = bench.card()
+    card._back_off_s = (3600.0, 3600.0)
+    task = asyncio.create_task(card.run())
+    assert await bench.events.get() == LOST
+    await asyncio.sleep(0)  # it waits now
+    card.renew()
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    assert done == {task}
+    assert task.cancelled()

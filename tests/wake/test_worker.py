@@ -33,6 +33,7 @@ class Bench:
         make: Callable[[], Detector] | None = None,
         *,
         hears_ends: bool = False,
+        hears_first: bool = False,
         gated: bool = False,
     ) -> None:
         self.detector = FakeDetector(scores)
@@ -48,6 +49,7 @@ class Bench:
             on_ended=(lambda at: self.note("ended", at)) if hears_ends else None,
             on_failed=lambda code, error: self.note("failed", code, error),
             on_ready=lambda: self.note("ready"),
+            on_hearing=(lambda: self.note("hearing")) if hears_first else lambda: None,
         )
 
     def note(self, *what: object) -> None:
@@ -101,6 +103,19 @@ def test_where_the_word_ended_is_told_behind_its_detection(ended_before: int | N
     bench.put(4 * CHUNK)
     bench.drain()
     assert bench.notes[1:] == [("detected", "hey_jarvis", 0.9, 3 * CHUNK), ("ended", ended)]
+
+
+@pytest.mark.parametrize("muted", [True, False])
+def test_that_it_hears_is_told_once_behind_the_first_chunk(muted: bool) -> None:
+    """What was said in it is told before; while muted it is passed over, and that counts."""
+    bench = Bench([0.9], hears_first=True)
+    bench.worker.muted = muted
+    bench.drain()
+    assert bench.notes == [("ready",)]
+    bench.put(3 * CHUNK)
+    bench.drain()
+    heard = [] if muted else [("detected", "hey_jarvis", 0.9, CHUNK)]
+    assert bench.notes == [("ready",), *heard, ("hearing",)]
 
 
 def test_counters_tell_what_was_done() -> None:
