@@ -32,7 +32,7 @@ async def test_the_page_says_how_it_is(play, voice, neural_url):
     assert re.search(r"last turn +answered \d s ago, .*first sound of the reply after \d+ ms", page)
     assert re.search(r"sign-in +none\n", page)
     assert re.search(r"session +closed; 1 since the start, the last one reached in \d+ ms", page)
-    assert re.search(r"spent today +about 0\.0000 USD in 1 turns, no budget", page)
+    assert re.search(r"spent today +about 0\.0000 USD in 1 turn, no budget", page)
     assert re.search(r"configuration +embedded gpt-realtime, voice marin\n", page)
     assert len(page.splitlines()) <= 16
     assert playing["loudspeaker"]["level_dbfs"] > -50, "what is played has a level"
