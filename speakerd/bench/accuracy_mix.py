@@ -79,7 +79,7 @@ def levels(pcm: Int16) -> Levels:
         pcm: At 16 kHz.
     """
     powers = _powers(pcm)
-    loudest = float(powers.max(initial=0.0))
+    loudest = float(np.max(powers, initial=0.0))
     if not loudest:
         return Levels(SILENCE_DBFS, FLOOR_MIN_DBFS, len(pcm))
     voiced = powers >= loudest * 10 ** (-SPEECH_RANGE_DB / 10)
