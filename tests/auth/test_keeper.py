@@ -378,6 +378,21 @@ async def test_a_refused_token_that_comes_again_is_none() -> None:
         assert stage.next_in_s == LONGEST_RETRY_S
 
 
+async def test_one_that_comes_after_a_refused_one_came_again_proves_nothing() -> None:
+    """A role that is missing is missing when the agent's next token comes: the service has the word."""
+    async with Stage() as stage:
+        token = await stage.give()
+        stage.keeper.rejected(token.secret)
+        await settle()
+        stage.attempts.give(token)
+        await stage.pass_time(LONGEST_RETRY_S)
+        new = await stage.give()
+        assert stage.keeper.current() is new, "it is shown to the service all the same"
+        assert stage.code == "auth-refused"
+        stage.keeper.accepted(new.secret)
+        assert (stage.code, stage.told[-1].state) == (None, SignInState.OK)
+
+
 async def test_a_service_that_refuses_every_token_does_not_get_them_all() -> None:
     """The second refusal of a fresh token is told; the third attempt is a matter of seconds, or of a person."""
     async with Stage() as stage:

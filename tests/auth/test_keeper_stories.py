@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from speakerd.auth.keeper import ATTEMPT_GAP_S, REFRESH_GAP_S
+from speakerd.auth.refusals import FRESH_S
 from speakerd.core.errors import AuthError
 from speakerd.core.sign_in import Fault, SignInState
 from speakerd.core.token_life import LONGEST_RETRY_S, Token
@@ -39,6 +40,10 @@ class Life(RuleBasedStateMachine):
         """Refused, or signed out: never to be served again."""
         self.good: Token | None = None
         """What must be served while it can be used."""
+        self.refused_before = False
+        """The service has refused a token, and taken none since."""
+        self.is_doubted = False
+        """It has refused a fresh one after that, or nothing but that one can be had: believed until it takes one."""
         self.leaps: list[tuple[float, float]] = []
         """After which moments an attempt may follow the one before sooner, and how soon."""
         self.waiters: list[tuple[float, asyncio.Task[Token]]] = []
@@ -95,7 +100,22 @@ class Life(RuleBasedStateMachine):
             self.refused.append(token)
             self.dropped.add(token.secret)
             self.leaps.append((self.now_s, 0.0))
+            fresh = self.now_s - token.fetched_at_s < FRESH_S
+            self.is_doubted = self.is_doubted or (self.refused_before and fresh)
+            self.refused_before = True
         self.stage.keeper.rejected(token.secret)
+        self.run(settle())
+
+    @precondition(lambda self: self.stage.attempts.given)
+    @rule(age=st.integers(0, 2))
+    def be_accepted(self, age: int) -> None:
+        """The service takes the newest token, or an older one whose handshake was slow."""
+        given = self.stage.attempts.given
+        token = given[-1 - age % len(given)]
+        self.stage.keeper.accepted(token.secret)
+        if token is self.good:
+            self.refused_before = self.is_doubted = False
+            assert self.stage.keeper.status()["code"] != "auth-refused"
         self.run(settle())
 
     @rule(reason=st.sampled_from(["network", "clock", "wake word"]))
@@ -106,10 +126,11 @@ class Life(RuleBasedStateMachine):
     @rule(life_s=st.sampled_from(LIVES_S))
     def log_in(self, life_s: float) -> None:
         self.good = self.stage.attempts.token(life_s)
+        self.refused_before = self.is_doubted = False
         self.stage.keeper.adopt(self.good)
         self.leaps.append((self.now_s, REFRESH_GAP_S))
         self.run(settle())
-        self.check_ok()
+        self.check_served()
         assert self.stage.attempts.flights == []
 
     @rule()
@@ -117,6 +138,7 @@ class Life(RuleBasedStateMachine):
         if self.good is not None:
             self.dropped.add(self.good.secret)
             self.good = None
+        self.refused_before = self.is_doubted = False
         self.stage.keeper.forget()
         assert self.stage.keeper.current() is None
         self.run(settle())
@@ -129,7 +151,7 @@ class Life(RuleBasedStateMachine):
     def give(self, life_s: float, refresh_s: float | None) -> None:
         self.leaps.append((self.now_s, REFRESH_GAP_S))
         self.good = self.run(self.stage.give(life_s, refresh_s))
-        self.check_ok()
+        self.check_served()
 
     @precondition(lambda self: self.stage.attempts.is_asked)
     @rule(fault=st.sampled_from(FAULTS))
@@ -140,6 +162,8 @@ class Life(RuleBasedStateMachine):
     @rule(which=st.integers(0, 3))
     def give_a_refused_one(self, which: int) -> None:
         self.leaps.append((self.now_s, 0.0))
+        _, forced = self.stage.attempts.begun[-1]
+        self.is_doubted = self.is_doubted or forced
         self.stage.attempts.give(self.refused[-1 - which % len(self.refused)])
         self.run(settle())
 
@@ -159,10 +183,12 @@ class Life(RuleBasedStateMachine):
 
     # --- what must hold ----------------------------------------------------------------------------------------------
 
-    def check_ok(self) -> None:
+    def check_served(self) -> None:
+        """A token has just come: it is served, and all is well unless the service refuses every one."""
         assert self.stage.keeper.current() is self.good
-        assert self.stage.told[-1].state is SignInState.OK
-        assert self.stage.keeper.status()["code"] is None
+        state = SignInState.MISCONFIGURED if self.is_doubted else SignInState.OK
+        assert self.stage.told[-1].state is state
+        assert self.stage.keeper.status()["code"] == ("auth-refused" if self.is_doubted else None)
         assert all(waiter.done() for _, waiter in self.waiters), "somebody was not told"
 
     def check_token(self, token: Token) -> None:
