@@ -73,8 +73,7 @@ class Capture:
         self._idle_results = 0
         self._now = now
         self._read_s = now()
-        self._late = False
-        self._unannounced_frames = 0
+        self._late_s = LATE_PERIODS * pcm.format.period_frames / pcm.format.rate_hz
         self.frames_total = 0
         self.xruns = 0
         self.refused_bytes = 0
@@ -95,28 +94,47 @@ class Capture:
         return False
 
     def pump_once(self) -> None:
-        """Wait for one period of the card and pass it on.
+        """Wait for one period of the card and pass it on; after a delay, all that waits behind it as well.
 
         Raises:
             DeviceError: the card is gone (``device-lost``).
         """
+        periods = [self._read()]
+        if not periods[0]:
+            return
+        if self._is_late():
+            periods += [self._read() for _ in range(self._waiting_periods())]
+        loud = self.listening and any(self._is_loud(period) for period in periods if period)
+        if self.lookout_channel is not None:
+            self._lookout.process(self._decoded(b"".join(periods))[:, self.lookout_channel])
+        if loud or self.frames_total >= self._due_frames:
+            self._doorbell()
+
+    def _read(self) -> bytes:
+        """Pass on the next period and return it; empty: there was none this time."""
         frames, data = self._pcm.read()
         self.progress += 1
         if frames > 0:
             self._idle_results = 0
             self.frames_total += frames
             self._pass_on(data)
-            loud = self.listening and self._is_loud(data)
-            if self.lookout_channel is not None:
-                self._lookout.process(self._decoded(data)[:, self.lookout_channel])
-            if not self._more_waits(frames) and (loud or self.frames_total >= self._due_frames):
-                self._doorbell()
-            return
+            return data
         if frames == -errno.EPIPE:
             self.xruns += 1
         self._idle_results += 1
         if frames not in (0, -errno.EPIPE) or self._idle_results >= IDLE_RESULTS_LIMIT:
             raise DeviceError("device-lost", f"the microphone delivers nothing ({frames})", Remedy.RETRY)
+        return b""
+
+    def _is_late(self) -> bool:
+        """Tell whether so much time has passed since the last period that more may wait."""
+        before_s, self._read_s = self._read_s, self._now()
+        return self._read_s - before_s > self._late_s
+
+    def _waiting_periods(self) -> int:
+        """Return how many periods the card holds; one that claims more than it has room for is not believed."""
+        given = self._pcm.format
+        return min(self._pcm.waiting_frames(), given.buffer_frames) // given.period_frames
 
     def _pass_on(self, data: bytes) -> None:
         # A split frame would swap the channels from here on, so the room is rounded down to whole frames.
@@ -139,19 +157,6 @@ class Capture:
         patient = self.lookout_channel is not None and not self._lookout.open
         return self.wanted_frames + patient * self._patience_frames
 
-    def _more_waits(self, frames: int) -> bool:
-        """Tell whether the next period is there already, after a delay; a card that never says no is not believed."""
-        now_s, period_frames = self._now(), self._pcm.format.period_frames
-        self._late = self._late or now_s - self._read_s > LATE_PERIODS * period_frames / self._pcm.format.rate_hz
-        self._read_s = now_s
-        self._unannounced_frames += frames
-        room_frames = self._pcm.format.buffer_frames - self._unannounced_frames
-        if self._late and room_frames > 0 and self._pcm.waiting_frames() >= period_frames:
-            return True
-        self._late = False
-        self._unannounced_frames = 0
-        return False
-
     @property
     def spare_s(self) -> float:
         """How long it takes until there is what somebody wants of the card; 0: that is the next period."""
@@ -168,8 +173,6 @@ class Capture:
 
         It ends when all that is wanted should be there, so that reading it waits for nothing.
         """
-        if self._late:
-            return  # what waits in the card belongs to what was read
         self._dozing = True  # before what is wanted is looked at: who changes it later rings
         if spare_s := self.spare_s:
             with contextlib.suppress(queue.Empty):
