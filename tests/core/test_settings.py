@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from speakerd.core.settings import Settings, schema_json
-
-CHECKOUT = Path(__file__).parents[2]
+from speakerd.core.settings import Settings
 
 
 def leaves(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, Any]]:
@@ -31,10 +28,9 @@ def test_nothing_configured_is_the_embedded_service_without_sign_in() -> None:
     assert settings.conversation.follow_up_s == 8
 
 
-def test_every_key_says_what_it_is() -> None:
-    """Each key carries a description for editors, and a default."""
+def test_every_key_has_a_default() -> None:
+    """Nothing has to be configured."""
     for name, field in leaves(Settings):
-        assert field.description, name
         assert not field.is_required(), name
 
 
@@ -123,11 +119,3 @@ def test_prices_are_kept_by_model() -> None:
     assert budget.daily_usd is None
     assert budget.prices["my.kitchen"].model_dump(exclude_none=True) == {"audio_in": 32.0}
     assert Settings.model_validate({"budget": {"daily_usd": 2}}).budget.daily_usd == 2
-
-
-def test_the_schema_for_editors_is_fresh() -> None:
-    """The file in the checkout is what the model generates."""
-    assert (CHECKOUT / "config/speakerd.schema.json").read_text() == schema_json(), (
-        "run: python -c 'from speakerd.core.settings import schema_json; print(schema_json(), end=\"\")'"
-        " > config/speakerd.schema.json"
-    )
