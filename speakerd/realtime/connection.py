@@ -18,6 +18,7 @@ from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.ports import Credentials
 from speakerd.realtime import server_events as wire_events
 from speakerd.realtime import wire
+from speakerd.realtime.diary import note
 from speakerd.realtime.expiry import OPENAI_LIFE_S, notice_delay_s
 from speakerd.realtime.heartbeat import Heartbeat
 from speakerd.realtime.listeners import Listeners
@@ -317,7 +318,7 @@ class Connection:
             self._up_since_s = self._now()
             if self.session is not None:
                 self._send_texts(self.session)
-        self._tell.note(event, outcome)
+        note(self._tell.trace, event, outcome)
         for command in outcome.commands:
             self._command(command)
         if outcome.refusal is not None:

@@ -8,21 +8,24 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from speakerd.core.events import Event, LinkLost
 from speakerd.core.guess import GUESS_DECLINED, worth_guessing
 from speakerd.core.memory import Said
 from speakerd.core.units import Frames, ItemId, Ms, ResponseId
 from speakerd.ports import Credentials, Trace
-from speakerd.realtime.connection import Connection
 from speakerd.realtime.dialler import SdkDialler
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.realtime.listeners import Listeners, nobody
 from speakerd.realtime.outbox import Outbox
-from speakerd.realtime.prepared import Prepared
 from speakerd.realtime.sockets import TimedDial
 from speakerd.realtime.spec import SessionSpec
 from speakerd.realtime.usage import TranscriptionUsage, Usage
+
+if TYPE_CHECKING:
+    from speakerd.realtime.connection import Connection
+    from speakerd.realtime.prepared import Prepared
 
 __all__ = ["Endpoint", "RealtimeLink", "SdkDialler", "SessionSpec"]
 
@@ -119,7 +122,8 @@ class RealtimeLink:
                 self._end()
 
     async def warm(self) -> None:
-        """Import the SDK and build its client in a worker thread, so that the first ``open`` need not."""
+        """Import what a session needs and build the SDK's client in a worker thread, so that ``open`` need not."""
+        await asyncio.to_thread(_load)
         await self._dialler.warm()
 
     def prepare(self) -> None:
@@ -136,6 +140,8 @@ class RealtimeLink:
         if not self._worth(self._dialler.took_s):
             self._listeners.on_event(LinkLost(GUESS_DECLINED))
             return
+        from speakerd.realtime.prepared import Prepared
+
         self._prepared = Prepared(
             dial=self._dialler, credentials=self._credentials, trace=self._listeners.trace, now=self._now
         )
@@ -156,6 +162,8 @@ class RealtimeLink:
         self._forget_lost()
         if self._connection is not None:
             return
+        from speakerd.realtime.connection import Connection
+
         self._sessions += 1
         self._connection = Connection(
             dial=self._dialler,
@@ -305,3 +313,8 @@ class RealtimeLink:
         self._audio_tokens["in"] += usage.audio_in
         self._audio_tokens["out"] += usage.audio_out
         self._usage_listener(usage)
+
+
+def _load() -> None:
+    """Import what only a session needs: a twentieth of the start's CPU, and nobody who is to be heard waits for it."""
+    from speakerd.realtime import connection  # noqa: F401 - to have it loaded

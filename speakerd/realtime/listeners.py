@@ -1,16 +1,18 @@
-"""Who is told what a session comes to, and what the diary notes of it."""
+"""Who is told what a session comes to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from speakerd.core.events import Event, LinkUp
+from speakerd.core.events import Event
 from speakerd.core.units import ItemId, Ms, ResponseId
 from speakerd.ports import Trace
-from speakerd.realtime import server_events as wire_events
-from speakerd.realtime.outcome import Outcome
 from speakerd.realtime.usage import TranscriptionUsage, Usage
+
+if TYPE_CHECKING:
+    from speakerd.realtime.outcome import Outcome
 
 
 def nobody(*_said: object) -> None:
@@ -65,30 +67,3 @@ class Listeners:
         for event in (*outcome.calls, outcome.event):
             if event is not None and still_wanted():
                 self.on_event(event)
-
-    def note(self, event: wire_events.ServerEvent, outcome: Outcome) -> None:
-        """Write into the diary what an event came to."""
-        mark = self.trace.mark
-        for call in outcome.calls:
-            mark("call", response_id=call.response_id, function=call.name)
-        if outcome.audio is not None:
-            audio = outcome.audio
-            mark("downlink", response_id=audio.response_id, item_id=audio.item_id, bytes=len(audio.pcm))
-        elif outcome.transcript is not None:
-            mark("transcript", role=outcome.transcript.role, text=outcome.transcript.text)
-        elif isinstance(outcome.event, LinkUp):
-            mark("link.up")
-        elif outcome.event is not None:
-            _note_event(mark, event)
-
-
-def _note_event(mark: Callable[..., None], event: wire_events.ServerEvent) -> None:
-    match event:
-        case wire_events.SpeechStarted(_, audio_start_ms):
-            mark("speech_started", audio_start_ms=audio_start_ms)
-        case wire_events.SpeechStopped(_, audio_end_ms):
-            mark("speech_stopped", audio_end_ms=audio_end_ms)
-        case wire_events.ResponseCreated(response_id):
-            mark("response.created", response_id=response_id)
-        case wire_events.ResponseDone():
-            mark("response.done", response_id=event.response_id, status=event.status)

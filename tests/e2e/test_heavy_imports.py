@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-HEAVY = ("openai", "azure.identity", "msal", "websockets", "httpx", "onnxruntime", "openwakeword", "ctranslate2")
+HEAVY = (
+    *("openai", "azure.identity", "msal", "websockets", "httpx", "onnxruntime", "openwakeword", "ctranslate2"),
+    *("speakerd.realtime.connection", "speakerd.realtime.session"),
+)
 
 WATCH = """
 import os, sys, time
