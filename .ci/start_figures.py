@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from speakerd.demo.process import Child, StageError  # noqa: E402 - found through the line above
-from speakerd.demo.props import clean_environment  # noqa: E402
+from speakerd.demo.props import as_installed, clean_environment  # noqa: E402
 from speakerd.demo.simcard import CardProfile  # noqa: E402
 from speakerd.demo.stage import Stage  # noqa: E402
 from speakerd.wake import models  # noqa: E402
@@ -83,11 +83,6 @@ class Start:
     """What the process had taken of a core when the microphone was opened: holds on a busy machine, too."""
 
 
-def compiled(folder: Path) -> dict[str, str]:
-    """Return what lets both programs find their modules compiled, as they are when installed."""
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
-
-
 def cpu_s(child: Child) -> float:
     """Return what a process has taken so far."""
     fields = Path(f"/proc/{child.pid}/stat").read_text().rpartition(")")[2].split()
@@ -123,7 +118,7 @@ async def stock(stage: Stage, word: NDArray[np.int16], python: str, *, has_train
     files = [models.resolve("hey_jarvis"), *models.features(), alsaaudio.__file__]
     command = [python, "-c", STOCK, *map(str, files), "yes" if has_training else "no"]
     alsa = {"ALSA_CONFIG_PATH": str(stage.directory / "asound.conf")}
-    environment = {**clean_environment(), **alsa, **compiled(stage.directory)}
+    environment = {**clean_environment(), **alsa, **as_installed(stage.directory)}
     begun_s, opened = stage.room.now_s(), stage.room.opens("capture")
     try:
         await child.start(command, env=environment, cwd=stage.directory)
@@ -156,7 +151,7 @@ async def measure(rounds: int, python: str, *, has_training: bool) -> bool:
             start_service=False,
             start_daemon=False,
             room_s=900.0,
-            environment=compiled(Path(folder)),
+            environment=as_installed(Path(folder)),
         )
         async with stage:
             word = stage.prepare("Hey Jarvis")

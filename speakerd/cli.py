@@ -83,6 +83,8 @@ def exit_code(error: SpeakerdError) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Before pydantic is: it would read what every installed package offers, and load what calls itself its plugin.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from speakerd.host.signals import Signals
 
     signals = Signals()  # before anything that takes its time

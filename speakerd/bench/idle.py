@@ -20,6 +20,7 @@ from speakerd.bench.figures import Figure, format_table, holds, machine
 from speakerd.bench.proc import Memory, Thread
 from speakerd.core.errors import SpeakerdError
 from speakerd.demo.process import Child, StageError
+from speakerd.demo.props import as_installed
 from speakerd.demo.stage import Stage
 
 IDLE_TIMES = 1.5
@@ -233,7 +234,8 @@ def _plain(measured: Measured) -> dict[str, Any]:
 async def _measure(measured: Measured, logs: Path, starts: int, plan: Plan, say: Callable[[str], None]) -> None:
     idle_s = plan.settle_s + 2 * plan.slices * plan.slice_s
     room_s = idle_s + 2 * starts * len(plan.offsets_s) * (_LATE_S + 4.0) + 120.0
-    async with Stage(logs, tier="scripted", start_daemon=False, room_s=room_s) as stage:
+    compiled = as_installed(logs.parent)
+    async with Stage(logs, tier="scripted", start_daemon=False, room_s=room_s, environment=compiled) as stage:
         say(f"about {idle_s:.0f} s of silence, then {starts * len(plan.offsets_s)} starts")
         await stage.start_daemon()
         await asyncio.sleep(plan.settle_s)

@@ -29,6 +29,17 @@ def clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not _FOREIGN.search(key)}
 
 
+def as_installed(folder: Path) -> dict[str, str]:
+    """Return the variables by which programs find their modules compiled, as pip leaves them, from a second start on.
+
+    An environment may keep Python from it, and then every start compiles what is not installed.
+
+    Args:
+        folder: Where what is compiled is kept.
+    """
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+
+
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested keys with others laid over them."""
     result = copy.deepcopy(dict(base))
