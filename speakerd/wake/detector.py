@@ -215,9 +215,14 @@ def _cannot_train(*_args: object, **_options: object) -> NoReturn:
 
 
 def _check_classifier(session: Any, path: Path) -> None:
-    """Refuse a network that does not turn a stretch of embeddings into one score."""
+    """Refuse a network that does not turn so and so many embeddings into one score."""
     takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-    if (len(takes), takes[-1]) != (3, EMBEDDING_WIDTH) or (len(gives), gives[-1]) != (2, 1):
+    match takes:
+        case [_, int(), int(width)]:  # a name in the middle would mean any number: openWakeWord cannot ask for that
+            is_known = width == EMBEDDING_WIDTH
+        case _:
+            is_known = False
+    if not is_known or (len(gives), gives[-1]) != (2, 1):
         message = f"{path} is not a wake word model: it turns {takes} into {gives}"
         raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
 

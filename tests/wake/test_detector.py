@@ -16,6 +16,7 @@ from speakerd.wake import models
 from speakerd.wake.detector import OpenWakeWord
 from speakerd.wake.shapes import CHUNK_FRAMES
 from tests.fakes.models import wake_models
+from tests.fakes.onnx_writer import graph, node, write
 from tests.fakes.voices import pad, say
 
 RATE_HZ = 16_000
@@ -160,6 +161,19 @@ def test_a_model_of_another_kind_is_told(folder: Path) -> None:
     """An .onnx that is no classifier of one word is an error, not a strange score."""
     with pytest.raises(WakeError, match=r"embedding_model\.onnx") as call:
         OpenWakeWord.load([str(folder / "embedding_model.onnx")])
+    assert call.value.code == "wake-model-corrupt"
+
+
+def test_a_model_of_any_number_of_embeddings_is_told(folder: Path, tmp_path: Path) -> None:
+    """openWakeWord cannot ask for "n" of them."""
+    nodes = [
+        node("ReduceMean", ["x"], "m", axes=[1], keepdims=0),
+        node("Gemm", ["m", "w"], "g"),
+        node("Sigmoid", ["g"], "y"),
+    ]
+    any_number = graph(nodes, {"w": np.zeros((96, 1), "f4")}, {"x": [1, "n", 96]}, {"y": [1, 1]})
+    with pytest.raises(WakeError, match=r"any\.onnx is not a wake word model") as call:
+        OpenWakeWord.load([str(write(tmp_path / "any.onnx", any_number))])
     assert call.value.code == "wake-model-corrupt"
 
 
