@@ -49,7 +49,7 @@ def make(
     state: Path | None = None,
     trouble: Callable[[Path, Path | None], str | None] = probe.trouble,
 ) -> Detector:
-    """Make the engine; takes 50 ms of a desktop's CPU, with openWakeWord half a second: do it off the event loop.
+    """Make the engine; takes 50 ms of a desktop's CPU, with openWakeWord a third of a second: do it off the event loop.
 
     Args:
         words: The classifier of each wake word, by its name.

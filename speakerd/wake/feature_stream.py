@@ -1,6 +1,7 @@
 """A microphone's embeddings, one for every 80 ms, as a stream on numpy that begins where openWakeWord begins.
 
-What the networks compute is ``lean_features.py``'s business, what is made of their embeddings the engine's.
+What the networks compute is ``lean_features.py``'s business, what is made of their embeddings each engine's: the lean
+one and openWakeWord itself listen to such a stream (``lean.py``, ``streaming.py``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""openWakeWord as it comes, for comparisons."""
+"""openWakeWord as it comes, for comparisons: its ``Model``, and our engine on its own features."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.wake import detector, models
-from speakerd.wake.shapes import NOISE_SEED
+from speakerd.wake.detector import OpenWakeWord
+from speakerd.wake.shapes import EMBEDDING_CHUNKS, NOISE_SEED
+from speakerd.wake.streaming import OwnFeatures
 
 
 class Stock:
@@ -38,3 +40,11 @@ class Stock:
     def score(self, audio: npt.NDArray[np.int16]) -> dict[str, float]:
         """Return each word's score behind these chunks; of several, the largest."""
         return {self._stems[stem]: float(score) for stem, score in self.model.predict(audio).items()}
+
+
+def on_its_own_features(words: Mapping[str, Path]) -> OpenWakeWord:
+    """Return our engine as it is where the features cannot be streamed."""
+    engine = OpenWakeWord(words, models.features())
+    own = detector._load_features(*models.features())
+    engine._model.preprocessor = OwnFeatures(own, engine.memory_chunks - EMBEDDING_CHUNKS)
+    return engine
