@@ -222,7 +222,7 @@ class Wake(Section):
     """Seconds after a detection in which no other counts."""
 
     engine: Literal["auto", "openwakeword", "lean"] = "auto"
-    """What computes the scores: lean takes a quarter of the CPU, openwakeword knows every model, auto chooses."""
+    """What computes the scores: lean takes 40 MB less, starts sooner; openwakeword knows every model, auto chooses."""
 
     gate: Switch = True
     """Let the networks sleep while the room is quiet; they catch up, so nothing is missed. False: they always work."""

@@ -1,18 +1,19 @@
-"""Scores for wake words, one for every 80 ms of audio, computed by openWakeWord on onnxruntime.
+"""Scores for wake words, one for every 80 ms of audio, by openWakeWord, whose classifiers run on onnxruntime.
 
 What a score means (threshold, refractory time) is ``core/wake_gate.py``'s business; when it is computed is
-``worker.py``'s. This is the only file that knows openwakeword.
+``worker.py``'s; of what, ``streaming.py``'s. This is the only file that knows openwakeword.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import inspect
 import sys
+import threading
 import types
 import warnings
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
@@ -20,15 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 from speakerd.core.errors import Remedy, WakeError
-from speakerd.wake import fade, models
-from speakerd.wake.shapes import (
-    CHUNK_FRAMES,
-    EMBEDDING_ROWS,
-    EMBEDDING_WIDTH,
-    NOISE_SEED,
-    OVERLAP_FRAMES,
-    memory_chunks,
-)
+from speakerd.wake import fade, models, streaming
+from speakerd.wake.shapes import CHUNK_FRAMES, EMBEDDING_WIDTH, NOISE_SEED, memory_chunks
+
+_FRAMEWORK = "onnx"
+"""What openwakeword computes on; its default, TensorFlow Lite, breaks on numpy 2."""
+
+_LOADING = threading.Lock()
+"""Held while something of the package, or of numpy, that is there once for all threads is another for a moment."""
 
 
 class Detector(Protocol):
@@ -68,9 +68,9 @@ class Detector(Protocol):
 
 
 class OpenWakeWord:
-    """openWakeWord's ``Model``, 0.4 and 0.6 alike, always on onnxruntime with one thread.
+    """openWakeWord's ``Model``, 0.4 and 0.6 alike: classifiers on onnxruntime with one thread, features as a stream.
 
-    Making one takes about half a second of a desktop's CPU and several of a small board's: do it off the event loop.
+    Making one takes a third of a second of a desktop's CPU and several of a small board's: do it off the event loop.
     Thread: one at a time.
     """
 
@@ -93,11 +93,12 @@ class OpenWakeWord:
         if len(self._words_by_stem) != len(words):
             message = "two wake word models have the same file name; rename one: " + ", ".join(map(str, words.values()))
             raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
-        self._model = _load_model(list(words.values()), *features)
+        self._model = _load_model(words.values())
         for stem, word in self._words_by_stem.items():
             _check_classifier(self._model.models[stem], words[word])
-        _shorten_history(self._model)
-        self.memory_chunks = memory_chunks(max(self._model.model_inputs.values()))
+        depth = max(self._model.model_inputs.values())
+        self._model.preprocessor = streaming.choose(features, depth, lambda: _load_features(*features))
+        self.memory_chunks = memory_chunks(depth)
 
     @classmethod
     def load(cls, names_or_paths: Sequence[str]) -> OpenWakeWord:
@@ -124,13 +125,12 @@ class OpenWakeWord:
         return {word: float(scores[stem]) for stem, word in self._words_by_stem.items()}
 
     def follow(self, chunks: npt.NDArray[np.int16]) -> None:
-        """Take in chunks of audio whose scores nobody wants; only the small classifiers are saved.
+        """Take in chunks of audio whose scores nobody wants; the classifiers are saved.
 
-        Shape: (n, 1280).
+        Shape: (n, 1280), n at least 1.
         Units: S16 at 16 kHz.
         """
-        for chunk in chunks:
-            self._model.preprocessor(chunk)
+        self._model.preprocessor.follow(chunks)
         for stem in self._words_by_stem:  # the first five scores of a stream are 0, counted in here
             self._model.prediction_buffer[stem].extend([0.0] * len(chunks))
 
@@ -146,50 +146,71 @@ class OpenWakeWord:
     def twin(self) -> OpenWakeWord:
         """Return a second stream over the same networks; it begins with this one's past and goes its own way.
 
-        Copied is what a stream changes: a hundred kilobytes. Making a new ``Model`` would take half a second and load
-        every network again.
+        Copied is what a stream changes. Making a new ``Model`` would load every network again.
         """
         twin = copy.copy(self)
         model = twin._model = copy.copy(self._model)  # noqa: SLF001 - it is of this class
         model.prediction_buffer = copy.deepcopy(self._model.prediction_buffer)
-        features = model.preprocessor = copy.copy(self._model.preprocessor)
-        # The arrays in there are replaced with each chunk, never written to; the deque is written to.
-        features.raw_data_buffer = copy.copy(features.raw_data_buffer)
+        model.preprocessor = self._model.preprocessor.fork()
         return twin
 
 
-def _load_model(classifiers: Sequence[Path], melspectrogram: Path, embedding: Path) -> Any:
-    """Return openwakeword's ``Model`` over these files, whichever release is installed."""
+def _load_model(classifiers: Iterable[Path]) -> Any:
+    """Return openwakeword's ``Model`` over these files, without features, whichever release is installed."""
     features, model_class = _import_openwakeword()
     paths = [str(path) for path in classifiers]
-    from onnxruntime.capi import onnxruntime_pybind11_state as ort
+    arguments: dict[str, Any] = {"wakeword_model_paths": paths}
+    if _takes_framework(features):
+        arguments = {"wakeword_models": paths, "inference_framework": _FRAMEWORK}
+    module = sys.modules[model_class.__module__]
+    with _LOADING, _model_errors(paths):
+        theirs = module.AudioFeatures
+        module.AudioFeatures = _no_features  # type: ignore[attr-defined] # what the constructor calls
+        try:
+            return model_class(**arguments)
+        finally:
+            module.AudioFeatures = theirs  # type: ignore[attr-defined] # the same
 
-    load_errors = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
-    # The features' signature tells the releases apart; the Model's own hides behind a decorator in 0.6.
-    if "inference_framework" in inspect.signature(features).parameters:
-        arguments: dict[str, Any] = {
-            "wakeword_models": paths,
-            "inference_framework": "onnx",  # the default, TensorFlow Lite, breaks on numpy 2
-            "melspec_model_path": str(melspectrogram),
-            "embedding_model_path": str(embedding),
-        }
+
+def _no_features(**_options: object) -> None:
+    """Stand in for openwakeword's features, which would load two networks that a stream does without."""
+
+
+def _load_features(melspectrogram: Path, embedding: Path) -> Any:
+    """Return openwakeword's own ``AudioFeatures`` over these files, begun with the same noise each time."""
+    features, _ = _import_openwakeword()
+    paths = [str(melspectrogram), str(embedding)]
+    if _takes_framework(features):
+        names, arguments = ("melspec_model_path", "embedding_model_path"), {"inference_framework": _FRAMEWORK}
     else:
         # It asks for CUDA first; that there is none is no news on a Pi.
         warnings.filterwarnings("ignore", message="Specified provider 'CUDAExecutionProvider'", category=UserWarning)
-        arguments = {
-            "wakeword_model_paths": paths,
-            "melspec_onnx_model_path": str(melspectrogram),
-            "embedding_onnx_model_path": str(embedding),
-        }
-    global_noise = np.random.get_state()  # noqa: NPY002 - openwakeword draws from numpy's global generator
-    np.random.seed(NOISE_SEED)  # noqa: NPY002 - the same
+        names, arguments = ("melspec_onnx_model_path", "embedding_onnx_model_path"), {}
+    with _LOADING, _model_errors(paths):
+        global_noise = np.random.get_state()  # noqa: NPY002 - openwakeword draws from numpy's global generator
+        np.random.seed(NOISE_SEED)  # noqa: NPY002 - the same
+        try:
+            return features(ncpu=1, **dict(zip(names, paths, strict=True)), **arguments)
+        finally:
+            np.random.set_state(global_noise)  # noqa: NPY002 - the same
+
+
+def _takes_framework(features: Any) -> bool:
+    """Return which release it is: its features' signature tells, the ``Model``'s hides behind a decorator in 0.6."""
+    return "inference_framework" in inspect.signature(features).parameters
+
+
+@contextlib.contextmanager
+def _model_errors(paths: Sequence[str]) -> Iterator[None]:
+    """Turn what onnxruntime and openwakeword make of a bad file into an error that names it."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as ort
+
+    load_errors = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
     try:
-        return model_class(ncpu=1, **arguments)
+        yield
     except (*load_errors, IndexError) as error:
         message = f"not a wake word model among {', '.join(paths)}: {error}"
         raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR) from error
-    finally:
-        np.random.set_state(global_noise)  # noqa: NPY002 - the same
 
 
 def _import_openwakeword() -> tuple[Any, Any]:
@@ -215,19 +236,13 @@ def _cannot_train(*_args: object, **_options: object) -> NoReturn:
 
 
 def _check_classifier(session: Any, path: Path) -> None:
-    """Refuse a network that does not turn a stretch of embeddings into one score."""
+    """Refuse a network that does not turn so and so many embeddings into one score."""
     takes, gives = session.get_inputs()[0].shape, session.get_outputs()[0].shape
-    if (len(takes), takes[-1]) != (3, EMBEDDING_WIDTH) or (len(gives), gives[-1]) != (2, 1):
+    match takes:
+        case [_, int(), int(width)]:  # a name in the middle would mean any number: openWakeWord cannot ask for that
+            is_known = width == EMBEDDING_WIDTH
+        case _:
+            is_known = False
+    if not is_known or (len(gives), gives[-1]) != (2, 1):
         message = f"{path} is not a wake word model: it turns {takes} into {gives}"
         raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR)
-
-
-def _shorten_history(model: Any) -> None:
-    """Keep only the past that the next score depends on.
-
-    openWakeWord keeps ten seconds and copies them, sample by sample, for every chunk; the scores stay the same.
-    """
-    features = model.preprocessor
-    features.raw_data_buffer = deque(features.raw_data_buffer, maxlen=CHUNK_FRAMES + OVERLAP_FRAMES)
-    features.melspectrogram_max_len = EMBEDDING_ROWS
-    features.feature_buffer_max_len = max(model.model_inputs.values())

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from speakerd.core.errors import Remedy, WakeError
-from speakerd.wake import models, probe
+from speakerd.wake import feature_stream, models, probe
 from speakerd.wake.detector import Detector
 from speakerd.wake.lean import Lean
 from speakerd.wake.lean_classifier import UnknownOperationError
@@ -24,9 +24,6 @@ from speakerd.wake.shapes import EMBEDDING_WIDTH
 log = logging.getLogger("speakerd.wake")
 
 Engine = Literal["auto", "openwakeword", "lean"]
-
-_NOISE_EMBEDDING = (-6.069, 23.127, 3.954, -5.294, 17.144, 26.488, 10.774, -16.898)
-"""The first numbers of the last embedding of the noise that a stream begins with (measured: openWakeWord 0.6.0)."""
 
 _SCORES = {
     models.WORDS["hey_jarvis"].file: ((6, 0.42073), (0, 0.95931)),
@@ -40,8 +37,8 @@ one is for the network that judges what the first one takes for the word."""
 _NOISE_LEVEL = 10.0
 """How loud those embeddings are (chosen: as real ones)."""
 
-_TOLERANCE_EMBEDDING, _TOLERANCE_SCORE = 0.01, 0.001
-"""How far off a start may be; rounding is some 0.0001 and 0.000001 (measured)."""
+_TOLERANCE_SCORE = 0.001
+"""How far off those may be; rounding is some 0.000001 (measured)."""
 
 
 def make(
@@ -52,7 +49,7 @@ def make(
     state: Path | None = None,
     trouble: Callable[[Path, Path | None], str | None] = probe.trouble,
 ) -> Detector:
-    """Make the engine; takes 50 ms of a desktop's CPU, with openWakeWord half a second: do it off the event loop.
+    """Make the engine; takes 50 ms of a desktop's CPU, with openWakeWord a third of a second: do it off the event loop.
 
     Args:
         words: The classifier of each wake word, by its name.
@@ -103,9 +100,9 @@ def _lean(words: Mapping[str, Path], features: tuple[Path, Path]) -> tuple[Lean 
 
 def wrong_about(lean: Lean, words: Mapping[str, Path]) -> str | None:
     """Return what an engine gets wrong whose answer is known; None: nothing. To be asked before it hears anything."""
-    found = lean.newest_embedding[: len(_NOISE_EMBEDDING)]
-    if not np.allclose(found, _NOISE_EMBEDDING, rtol=0, atol=_TOLERANCE_EMBEDDING):
-        return f"its features are wrong on this machine: {np.round(found, 3).tolist()}"
+    wrong = feature_stream.wrong_about(lean.newest_embedding)
+    if wrong is not None:
+        return wrong
     for word, path in words.items():
         for seed, right in _SCORES.get(path.name, ()):
             noise = np.random.RandomState(seed).standard_normal((lean.embeddings(word), EMBEDDING_WIDTH)) * _NOISE_LEVEL

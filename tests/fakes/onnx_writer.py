@@ -51,6 +51,8 @@ def attribute(name: str, value: object) -> bytes:
             return text(1, name) + number(3, value) + number(20, 2)
         case np.ndarray():
             return text(1, name) + message(5, tensor(value)) + number(20, 4)
+        case str():
+            return text(1, name) + text(4, value) + number(20, 3)
         case bytes():  # a graph
             return text(1, name) + message(6, value) + number(20, 5)
         case _:

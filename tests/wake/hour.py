@@ -1,9 +1,10 @@
-"""Compare the daemon's engine with openwakeword as it comes, over an hour of everything.
+"""Compare the daemon's engines with openwakeword as it comes, over an hour of everything.
 
     .venv/bin/python -m tests.wake.hour [--minutes N] [--seed N]
 
-Three listeners hear the same audio: ``openwakeword.Model`` itself, the lean engine, and the lean engine behind its
-gate. The exit code is 1 where one of them hears something else than the others.
+Four listeners hear the same audio: ``openwakeword.Model`` itself ("stock"), the engine openwakeword, which gives it
+streaming features, the lean engine, and the lean engine behind its gate. The exit code is 1 where one of them hears
+something else than the others.
 """
 
 from __future__ import annotations
@@ -17,21 +18,26 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from speakerd.core.wake_gate import WakeTrigger
-from speakerd.wake import detector, models
+from speakerd.wake import models
+from speakerd.wake.detector import OpenWakeWord
 from speakerd.wake.gated import GatedDetector
 from speakerd.wake.lean import Lean
 from speakerd.wake.shapes import CHUNK_FRAMES
 from tests.fakes.long_audio import RATE_HZ, mixed
+from tests.fakes.stock import Stock
 
 CHUNK_S = CHUNK_FRAMES / RATE_HZ
 TOLERANCE = 1e-3
 Heard = tuple[int, str]
 """A detection: at which chunk, which word."""
 
+LISTENERS = ("stock", "openwakeword", "lean", "gated")
+"""By name."""
+
 
 @dataclass
 class Report:
-    """What three listeners made of the same audio."""
+    """What four listeners made of the same audio."""
 
     scenes: Counter[str] = field(default_factory=Counter)
     """How many there were of each kind."""
@@ -45,16 +51,19 @@ class Report:
     off: float = 0.0
     """The largest difference between openwakeword's scores and the lean engine's, on every chunk."""
 
+    off_streamed: float = 0.0
+    """The same of the engine openwakeword's, on its streamed features."""
+
     off_behind_gate: float = 0.0
     """The same behind the gate, where it was open."""
 
     missed_score: float = 0.0
     """The highest score openwakeword had while the gate was closed."""
 
-    heard: dict[str, list[Heard]] = field(default_factory=lambda: {"stock": [], "lean": [], "gated": []})
+    heard: dict[str, list[Heard]] = field(default_factory=lambda: {name: [] for name in LISTENERS})
     """What each listener detected."""
 
-    cpu_s: dict[str, float] = field(default_factory=lambda: {"stock": 0.0, "lean": 0.0, "gated": 0.0})
+    cpu_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(LISTENERS, 0.0))
     """What each listener took."""
 
     @property
@@ -71,8 +80,10 @@ class Report:
         late = self.late_chunks
         found = {
             f"a score is off by {self.off:.2g}": self.off > TOLERANCE,
+            f"a score on streamed features is off by {self.off_streamed:.2g}": self.off_streamed > TOLERANCE,
             f"a score behind the gate is off by {self.off_behind_gate:.2g}": self.off_behind_gate > TOLERANCE,
             "the lean engine detects something else": self.heard["stock"] != self.heard["lean"],
+            "the engine openwakeword detects something else": self.heard["stock"] != self.heard["openwakeword"],
             "the gate lost a detection, or made one": late is None,
             f"the gate delayed a detection by {late} chunks": late is not None and late > 1,
             "nothing was said": not self.heard["stock"],
@@ -88,6 +99,7 @@ class Report:
                 + ", ".join(f"{count} times {name}" for name, count in sorted(self.scenes.items())),
                 f"detections: {', '.join(f'{name} {len(found)}' for name, found in self.heard.items())}",
                 f"largest difference to openwakeword, every chunk:        {self.off:.2g}",
+                f"the same of the engine openwakeword, on streamed features: {self.off_streamed:.2g}",
                 f"the same behind the gate, where it was open ({open_share:.0f} %): {self.off_behind_gate:.2g}",
                 f"the gate's latest detection, in chunks of 80 ms:        {self.late_chunks}",
                 f"the highest score while the gate was closed:            {self.missed_score:.2f}",
@@ -97,13 +109,12 @@ class Report:
 
 
 def compare(minutes: float, seed: int = 1) -> Report:
-    """Have all three listen to so much audio."""
+    """Have all four listen to so much audio."""
     words = {word: models.resolve(word) for word in models.WORDS}
-    stock = detector._load_model(list(words.values()), *models.features())  # openwakeword.Model, nothing changed
-    names = {path.stem: word for word, path in words.items()}
     lean, gated = Lean(words, models.features()), GatedDetector(Lean(words, models.features()))
     listeners = {
-        "stock": lambda chunk: {names[stem]: float(score) for stem, score in stock.predict(chunk).items()},
+        "stock": Stock(words).score,
+        "openwakeword": OpenWakeWord(words, models.features()).score,
         "lean": lean.score,
         "gated": gated.score,
     }
@@ -126,10 +137,10 @@ def compare(minutes: float, seed: int = 1) -> Report:
 
 
 def _note(report: Report, scores: dict[str, dict[str, float]], *, is_open: bool) -> None:
-    right = np.array([scores["stock"][word] for word in models.WORDS])
-    lean, gated = (np.array([scores[name][word] for word in models.WORDS]) for name in ("lean", "gated"))
+    right, streamed, lean, gated = (np.array([scores[name][word] for word in models.WORDS]) for name in LISTENERS)
     report.chunks += 1
     report.off = max(report.off, float(np.abs(lean - right).max()))
+    report.off_streamed = max(report.off_streamed, float(np.abs(streamed - right).max()))
     if is_open:
         report.open_chunks += 1
         report.off_behind_gate = max(report.off_behind_gate, float(np.abs(gated - right).max()))

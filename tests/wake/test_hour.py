@@ -1,4 +1,4 @@
-"""Some minutes of ``hour.py``: the daemon's engine hears what openwakeword hears, asleep or not."""
+"""Some minutes of ``hour.py``: the daemon's engines hear what openwakeword hears, asleep or not."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ def test_the_same_is_heard_in_everything() -> None:
 
 def test_what_does_not_hold_is_said() -> None:
     """A comparison that could not fail would prove nothing."""
-    report = Report(chunks=10, off=0.002, off_behind_gate=0.003)
+    report = Report(chunks=10, off=0.002, off_streamed=0.004, off_behind_gate=0.003)
     report.heard.update(stock=[(3, "alexa"), (9, "alexa")], lean=[(3, "alexa")], gated=[(5, "alexa"), (9, "alexa")])
     assert report.wrong == [
         "a score is off by 0.002",
+        "a score on streamed features is off by 0.004",
         "a score behind the gate is off by 0.003",
         "the lean engine detects something else",
+        "the engine openwakeword detects something else",
         "the gate delayed a detection by 2 chunks",
     ]
     report.heard["gated"].pop()

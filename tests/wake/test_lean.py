@@ -10,13 +10,13 @@ import pytest
 from speakerd.core.errors import WakeError
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import models
-from speakerd.wake.detector import OpenWakeWord
 from speakerd.wake.gated import GatedDetector
 from speakerd.wake.lean import Lean
 from speakerd.wake.lean_classifier import UnknownOperationError
 from speakerd.wake.shapes import CHUNK_FRAMES, memory_chunks
 from tests.fakes.models import wake_models
 from tests.fakes.onnx_writer import graph, node, write
+from tests.fakes.stock import on_its_own_features
 from tests.fakes.voices import say
 
 MEMORY_CHUNKS = memory_chunks(16)
@@ -45,7 +45,7 @@ def mixed() -> np.ndarray:
 
 def test_scores_are_openwakewords(words: dict[str, Path]) -> None:
     """Of every word on every chunk, and so the detections are the same; the start is within a thousandth, too."""
-    lean, stock = Lean(words, models.features()), OpenWakeWord(words, models.features())
+    lean, stock = Lean(words, models.features()), on_its_own_features(words)
     triggers = WakeTrigger(0.5, 2.0), WakeTrigger(0.5, 2.0)
     detections = 0
     for chunk in mixed():
@@ -88,7 +88,7 @@ def test_nothing_is_left_of_what_lies_further_back(words: dict[str, Path]) -> No
 def test_it_tells_where_the_word_ended_as_openwakeword_does(words: dict[str, Path]) -> None:
     """And its own scores go on as if never asked."""
     said = np.pad(say("hey jarvis", RATE_HZ), (2 * RATE_HZ, RATE_HZ))
-    lean, stock = Lean(words, models.features()), OpenWakeWord(words, models.features())
+    lean, stock = Lean(words, models.features()), on_its_own_features(words)
     for at in range(0, len(said) - CHUNK_FRAMES, CHUNK_FRAMES):
         chunk = said[at : at + CHUNK_FRAMES]
         score = lean.score(chunk)["hey_jarvis"]
@@ -141,7 +141,7 @@ def own(path: Path, embeddings: int) -> Path:
 def test_an_own_model_may_look_further_back(words: dict[str, Path], tmp_path: Path) -> None:
     """It has the same scores as with openwakeword, beside a shorter one; and the gate keeps as much as it needs."""
     both = {"own": own(tmp_path, 34), "alexa": words["alexa"]}
-    lean, stock = Lean(both, models.features()), OpenWakeWord(both, models.features())
+    lean, stock = Lean(both, models.features()), on_its_own_features(both)
     assert lean.memory_chunks == stock.memory_chunks == 44
     gated, chunks = GatedDetector(Lean(both, models.features())), mixed()[:150]
     quiet = np.random.default_rng(6).integers(-3, 4, (200, CHUNK_FRAMES)).astype(np.int16)
