@@ -10,7 +10,7 @@ import contextlib
 import errno
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -103,7 +103,7 @@ class Capture:
         if not periods[0]:
             return
         if self._is_late():
-            periods += [self._read() for _ in range(self._waiting_periods())]
+            periods += self._rest()
         loud = self.listening and any(self._is_loud(period) for period in periods if period)
         if self.lookout_channel is not None:
             self._lookout.process(self._decoded(b"".join(periods))[:, self.lookout_channel])
@@ -131,10 +131,14 @@ class Capture:
         before_s, self._read_s = self._read_s, self._now()
         return self._read_s - before_s > self._late_s
 
-    def _waiting_periods(self) -> int:
-        """Return how many periods the card holds; one that claims more than it has room for is not believed."""
+    def _rest(self) -> Iterator[bytes]:
+        """Read what waits, and what comes meanwhile; a card that always says more is believed for a bufferful."""
         given = self._pcm.format
-        return min(self._pcm.waiting_frames(), given.buffer_frames) // given.period_frames
+        room_periods = given.buffer_frames // given.period_frames
+        while room_periods > 0 and (waiting := self._pcm.waiting_frames() // given.period_frames) > 0:
+            for _ in range(min(waiting, room_periods)):
+                yield self._read()
+            room_periods -= waiting
 
     def _pass_on(self, data: bytes) -> None:
         # A split frame would swap the channels from here on, so the room is rounded down to whole frames.

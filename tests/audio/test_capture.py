@@ -55,6 +55,16 @@ def test_what_waited_in_a_delay_is_taken_and_told_of_at_once() -> None:
     assert (bench.rings, bench.heard()) == (2, bytes(range(6 * PERIOD, 7 * PERIOD)))
 
 
+def test_what_comes_meanwhile_is_taken_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop is not told of a part of what the card has: both ends of the echo are compared by count."""
+    bench = Bench(bytes(range(5 * PERIOD)))
+    bench.now_s = 0.01
+    waiting = iter([2 * CARD.period_frames, CARD.period_frames + 3, 3])
+    monkeypatch.setattr(bench.pcm, "waiting_frames", lambda: next(waiting))
+    bench.capture.pump_once()
+    assert (bench.rings, bench.heard()) == (1, bytes(range(4 * PERIOD)))
+
+
 def test_what_cannot_be_read_of_it_is_accounted_for() -> None:
     """An overrun in the middle is a count, and a card that goes in the middle is lost."""
     bench = Bench(bytes(range(4 * PERIOD)))

@@ -27,6 +27,10 @@ USER_DBFS = -29.0
 BEFORE_END_S = (0.1, 0.4, 0.8, 1.2)
 """How long before an answer's end the next question begins."""
 
+LATEST_S = 4.0
+"""What was not understood so long after it was said was not heard: it takes 0.7 s, on a busy machine a few. A little
+longer, and nobody listens without a wake word any more."""
+
 FIRST, QUESTION = "What is the capital of France?", "What is the capital of Spain?"
 
 WAKE_WORD_ONLY = {"audio": {"echo_cancellation": "auto"}, "conversation": {"barge_in": "wake_word"}}
@@ -58,6 +62,15 @@ def understood(stage: Stage, after_s: float = 0.0) -> list[str]:
     return [plain(mark["text"]) for mark in stage.marks("transcript", after_s=after_s) if mark["role"] == "user"]
 
 
+async def until_understood(stage: Stage, after_s: float, spoken_s: float) -> int:
+    """Return how many sentences were understood; none came where nothing does for longer than any machine takes."""
+    while stage.room.now_s() < spoken_s + LATEST_S:
+        await stage.until(stage.room.now_s() + 0.25)
+        if stage.room.now_s() > spoken_s and (count := len(understood(stage, after_s))):
+            return count
+    return 0
+
+
 @pytest.mark.parametrize("echo_over_user_db", [None, 0.0, 10.0])
 async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
     play, voice, neural_url, tmp_path, echo_over_user_db
@@ -76,8 +89,7 @@ async def test_a_question_over_the_end_of_an_answer_is_whole_or_missing(
             for before_s in BEFORE_END_S:
                 ends = await answer_end(stage, tap, begun)
                 begun, spoken = stage.say(said(QUESTION), at_s=max(ends - before_s, stage.room.now_s() + 0.05))
-                await stage.until(spoken + 1.5)
-                heard[before_s] = len(understood(stage, begun))
+                heard[before_s] = await until_understood(stage, begun, spoken)
                 if not heard[before_s]:
                     begun, _ = stage.say(said(FIRST))
             assert stage.marks("flush") == []
