@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 from speakerd.audio.ring import make_ring
@@ -59,7 +58,7 @@ def maker_of(wake: Wake) -> Callable[[], Detector]:
     """
     if wake.noise_suppression:
         noise.require_library()
-    paths = {Path(name).stem: models.resolve(name) for name in wake.models}
+    paths = models.resolve_all(wake.models)
     features = models.features()
     return lambda: engine.make(paths, features, wake.engine, state=state_folder(os.environ))
 

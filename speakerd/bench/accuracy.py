@@ -82,7 +82,7 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
     """
     out.mkdir(parents=True, exist_ok=True)
     before = machine()
-    paths = {Path(name).stem: models.resolve(name) for name in wishes.wake.models}
+    paths = models.resolve_all(wishes.wake.models)
     found = find(wishes, list(paths), say, voices)
     if found is None:
         return False
