@@ -18,7 +18,7 @@ from speakerd.bench import accuracy_noise, accuracy_table
 from speakerd.bench.accuracy_clips import Unread
 from speakerd.bench.accuracy_count import SWEEP, Trial, count, judge
 from speakerd.bench.accuracy_files import UnreadableError
-from speakerd.bench.accuracy_find import Found, Wishes, find, tell_clips, tell_unread
+from speakerd.bench.accuracy_find import LISTEN, Found, Wishes, find, tell_clips, tell_unread
 from speakerd.bench.accuracy_listen import Keeper, Listener
 from speakerd.bench.accuracy_picture import Line, draw
 from speakerd.bench.accuracy_table import Row
@@ -83,7 +83,7 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
     out.mkdir(parents=True, exist_ok=True)
     before = machine()
     paths = models.resolve_all(wishes.wake.models)
-    found = find(wishes, list(paths), say, voices)
+    found = find(wishes, list(paths), say, voices, out=out)
     if found is None:
         return False
     detector = engine.make(paths, models.features(), wishes.wake.engine)
@@ -95,7 +95,7 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
     switches = f"gate {_on_off(wake.gate)}, noise suppression {_on_off(wake.noise_suppression)}"
     say(f"{', '.join(paths)} at {wake.threshold_score:g}, engine {detector.name}, {switches}")
     tell_clips(found.clips, say)
-    rows = _rows(_trials(listener, found, wishes, out / "listen", say), wishes)
+    rows = _rows(_trials(listener, found, wishes, out / LISTEN, say), wishes)
     tell_unread(found.unread, say)
     if not any(row.judged for row in rows):
         say("nothing could be measured: no clip could be read")

@@ -116,6 +116,18 @@ def test_noise_of_the_owner_is_taken_or_missed_aloud(tmp_path: Path) -> None:
     assert data["by_snr"]["6 dB"]["missed"][0]["noise"] == "hiss.wav"
 
 
+@pytest.mark.parametrize("below", ["bench", "."])
+def test_it_may_write_into_the_folder_it_reads(tmp_path: Path, below: str) -> None:
+    """Run twice in the recordings themselves it counts the same: the missed words it wrote are no other sounds."""
+    wake_models()
+    clips = recordings(tmp_path)
+    out = clips / below
+    for _ in "12":
+        assert measure(out, Wishes(Wake(), folder=clips, snrs_db=(None,)), lambda _line: None)
+        clean = json.loads((out / "accuracy.json").read_text())["by_snr"]["clean"]
+        assert (clean["positives"], clean["misses"], clean["negatives"]) == (2, 1, 1)
+
+
 def test_a_model_that_is_missing_ends_it_as_it_ends_the_daemon(tmp_path: Path) -> None:
     """With the daemon's own error, which says what to run."""
     with pytest.raises(WakeError, match="no wake word model at"):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import os
-import platform
 import stat
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import models
+from tests.fakes.somebody import as_somebody
 
 
 @pytest.fixture
@@ -117,23 +113,6 @@ def test_a_folder_that_is_closed_to_the_service_is_told(tmp_path: Path) -> None:
     finally:
         closed.chmod(0o700)
     assert code_of(call) == "wake-model-missing"
-
-
-@contextlib.contextmanager
-def as_somebody() -> Iterator[None]:
-    """Without root's right to read everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    nobody = 65534
-    # setfsuid: whose files may be read is the thread's own, so no other test notices.
-    call = {"x86_64": 122, "aarch64": 151}[platform.machine()]
-    libc.syscall(call, nobody)
-    try:
-        yield
-    finally:
-        libc.syscall(call, 0)
 
 
 def test_each_model_is_called_by_its_name_or_its_files_stem(tmp_path: Path, folder: Path) -> None:
