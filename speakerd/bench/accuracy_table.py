@@ -106,6 +106,10 @@ def format_misses(rows: Sequence[Row]) -> str:
         "latency: from the end of the phrase, which is the clip's last 30 ms within 30 dB of its loudest, to the"
     )
     lines.append("end of the 80 ms that were detected; below 0: before the phrase was over")
+    untold = sum(row.counted.positives - row.counted.misses - len(row.counted.late_s) for row in rows)
+    if untold:
+        lines.append(f"without a latency: {untold} detections in clips in which more is said behind the wake word, or")
+        lines.append("whose own noise is so loud that nobody can tell where the phrase ends")
     again = sum(row.counted.again for row in rows)
     if again:
         lines.append(f"{again} times a clip with a wake word was heard twice; that counts neither way")
