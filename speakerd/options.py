@@ -212,7 +212,7 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--seed",
         metavar="N",
-        type=int,
+        type=_seed,
         help="which evening is played, which room has the echo, which noise each clip has",
     )
     bench.add_argument(
@@ -265,6 +265,12 @@ def _ratios(text: str) -> tuple[float | None, ...]:
             raise argparse.ArgumentTypeError(f"{ratio:g} dB is not between -40 and 80")
         known[ratio] = None
     return tuple(known)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return int(text)
 
 
 def _positive(text: str) -> int:
