@@ -199,7 +199,8 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         nargs="?",
         type=Path,
         action=_OnlyForAccuracy,
-        help="recordings (right behind accuracy): WAV of any kind, FLAC where flac, sox or ffmpeg is installed",
+        help="recordings (right behind accuracy): WAV of any kind; FLAC where flac, sox or ffmpeg is installed; with "
+        "ffmpeg MP3, M4A, AAC, OGG, Opus and WebM too",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from speakerd.bench.accuracy_files import SUFFIXES, read
+from speakerd.bench.accuracy_files import SUFFIXES, not_understood, read
 
 Int16 = npt.NDArray[np.int16]
 
@@ -125,7 +125,7 @@ def _no_recording(path: Path) -> str | None:
     if not path.is_file():
         return "it is no file"
     if path.suffix.lower() not in SUFFIXES:
-        return f"{path.suffix or 'a name without a suffix'} is not understood: WAV or FLAC"
+        return not_understood(path)
     return None
 
 

@@ -59,7 +59,7 @@ def made(seed: int) -> list[Bed]:
 
 
 def recorded(folder: Path) -> tuple[list[Bed], list[Unread]]:
-    """Return the beds of a folder's WAV and FLAC files, sub-folders included, and the files that are none.
+    """Return the beds of a folder's recordings, sub-folders included, and the files that are none.
 
     A file's level is its mean over all of it: one that is mostly silent makes louder moments than the ratio says.
 

@@ -57,14 +57,14 @@ def test_clips_are_found_with_their_labels(tmp_path: Path) -> None:
 def test_what_is_no_clip_is_named(tmp_path: Path) -> None:
     """With the reason; what the system keeps there is not the owner's."""
     (tmp_path / "other").mkdir()
-    for name in ("loose.wav", "other/song.mp3", "other/README", ".DS_Store", "other/.hidden.wav"):
+    for name in ("loose.wav", "other/song.mid", "other/README", ".DS_Store", "other/.hidden.wav"):
         (tmp_path / name).write_bytes(b"")
     clips, unread = find_clips(tmp_path, WORDS)
     assert clips == []
     assert {each.name: each.why for each in unread} == {
         "loose.wav": "it lies in no sub-folder, so it has no label",
-        "other/song.mp3": ".mp3 is not understood: WAV or FLAC",
-        "other/README": "a name without a suffix is not understood: WAV or FLAC",
+        "other/song.mid": ".mid is not understood: WAV, FLAC, MP3, M4A, AAC, OGG, OPUS or WEBM",
+        "other/README": "a name without a suffix is not understood: WAV, FLAC, MP3, M4A, AAC, OGG, OPUS or WEBM",
     }
 
 
