@@ -169,7 +169,7 @@ class Ears:
             playing: Whether the loudspeaker plays.
             muted: Whether the owner does not want to be heard.
         """
-        if self._near.free_bytes >= len(wake):
+        if min(self._near.free_bytes, self._far.free_bytes) >= len(wake):
             self._far.write(played or bytes(len(wake)))
             self._near.write(heard or wake)
         else:
