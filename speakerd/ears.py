@@ -182,6 +182,10 @@ class Ears:
         """Take note that the microphone begins anew: what was known of the room may not hold."""
         self._worker.renew()
 
+    def note_absence(self) -> None:
+        """Take note that nobody hears from now on: what is heard afterwards has nothing to do with what was."""
+        self._worker.note_absence()
+
     @property
     def near_misses(self) -> int:
         """How often something was almost the wake word."""

@@ -117,7 +117,7 @@ class WakeWorker:
         self._replacements: deque[tuple[Detector, bool, Suppressor | None]] = deque()
         self._recent: deque[npt.NDArray[np.int16]] = deque()
         self._gate: GatedDetector | None = None
-        self._was_away = False
+        self._was_away = self._is_renewed = False
         self._self_score: SelfScore | None = None
         self._consumed_frames = 0
         self._passed_frames = 0
@@ -207,9 +207,13 @@ class WakeWorker:
             self._doorbell.put(None)
 
     def renew(self) -> None:
-        """Say that what comes from now on is heard by another microphone, or behind a gap.
+        """Say that another microphone is there, perhaps since some chunks ago: the engine wakes up."""
+        self._is_renewed = True
 
-        The engine wakes up, and what was heard before is over: no word of it is detected, and none keeps another back.
+    def note_absence(self) -> None:
+        """Say that what comes from now on is behind a stretch that nobody heard: what was heard before is over.
+
+        No word of it is detected, and none keeps another back.
         """
         self._was_away = True
 
@@ -237,9 +241,9 @@ class WakeWorker:
         if self._self_score is not None and far is not None:  # also while muted: what has played is known afterwards
             chunk = self._self_score.process(chunk, np.frombuffer(far, dtype="<i2"))
         if self.muted:
-            self.renew()
+            self.note_absence()
         else:
-            self._begin_anew(detector)
+            self._wake_up(detector)
             self._recent.append(chunk)
             self._score(detector, chunk)
         self.progress += 1
@@ -275,17 +279,18 @@ class WakeWorker:
         self._detector = self._gate or detector
         return self._detector
 
-    def _begin_anew(self, detector: Detector) -> None:
-        """Forget what was heard, if it was before a stretch that nobody heard: as far as that goes it was silence."""
-        if not self._was_away:
-            return
-        self._was_away = False
-        self._trigger.renew()
-        if self._recent:
-            self._recent.clear()
-            detector.follow(np.zeros((detector.memory_chunks, detector.chunk_frames), np.int16))
-        if self._gate is not None:
-            self._gate.renew()
+    def _wake_up(self, detector: Detector) -> None:
+        """Do what was said about the microphone: behind an absence, silence is all that was heard."""
+        if self._was_away:
+            self._was_away, self._is_renewed = False, True
+            self._trigger.renew()
+            if self._recent:
+                self._recent.clear()
+                detector.follow(np.zeros((detector.memory_chunks, detector.chunk_frames), np.int16))
+        if self._is_renewed:
+            self._is_renewed = False
+            if self._gate is not None:
+                self._gate.renew()
 
     def _advance(self, frames: int) -> None:
         """Move the position on, over the gaps that lie before it now."""

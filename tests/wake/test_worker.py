@@ -381,7 +381,7 @@ def mute_for_a_while(bench: Bench) -> None:
     bench.worker.muted = False
 
 
-ABSENCES = {"muted": mute_for_a_while, "microphone away": lambda bench: bench.worker.renew()}
+ABSENCES = {"muted": mute_for_a_while, "microphone away": lambda bench: bench.worker.note_absence()}
 """Stretches that nobody hears, however long they last."""
 
 
@@ -426,6 +426,26 @@ def test_a_word_from_before_an_absence_is_not_detected_behind_it(absence: str, g
     whole = next(cut for cut in range(len(chunks) - 20, len(chunks)) if detections(chunks[:cut], []))
     for cut in range(whole - 4, whole + 8, 2):
         assert detections(chunks[:cut], quiet) == (cut >= whole), (cut, whole)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_card_that_is_told_of_in_the_middle_of_a_word_does_not_hide_it(gated: bool) -> None:
+    """That frames move is noticed some time after the first of them, and these may be the word."""
+    wake_models()
+    words, features = {"hey_jarvis": models.resolve("hey_jarvis")}, models.features()
+    heard = np.concatenate((say("hey jarvis", 16_000), np.zeros(16_000, np.int16)))
+    chunks = np.split(heard[: len(heard) // CHUNK * CHUNK], len(heard) // CHUNK)
+    for told_at in range(0, 12, 2):
+        bench = Bench(make=lambda: Lean(words, features), gated=gated)
+        bench.put(39 * CHUNK)
+        bench.drain()
+        bench.worker.note_absence()
+        for at, chunk in enumerate(chunks):
+            if at == told_at:
+                bench.worker.renew()
+            bench.producer.write(chunk.tobytes())
+            bench.drain()
+        assert [note[0] for note in bench.notes[1:]] == ["detected"], told_at
 
 
 def test_another_engine_does_not_end_the_refractory_time() -> None:
