@@ -27,8 +27,11 @@ SPEECH_RANGE_DB = 30.0
 """Blocks down to so far below the loudest one are speech, and the last of them is the end of the phrase (specified)."""
 
 STANDS_OUT_DB = 8.0
-"""And in a noisy recording those that stand so far out of its own noise, which is what its quietest 2 of a hundred
-blocks hold (chosen: blocks of steady noise lie within 3 dB)."""
+"""And in a noisy recording those that stand so far out of its own noise (chosen)."""
+
+NOISE_BLOCKS, NOISE_RANGE_DB = 10, 4.0
+"""Its own noise is where so many blocks are so nearly as quiet as the quietest 2 of a hundred (chosen: steady noise
+lies within 3 dB, as long as anybody waits before he speaks; a phrase that was cut out fades within five blocks)."""
 
 TELLING_DB = 15.0
 """So far below the loudest block that must be, or nobody can tell where the phrase ends (chosen: a last consonant)."""
@@ -92,7 +95,7 @@ def levels(pcm: Int16) -> Levels:
     if not loudest:
         return Levels(SILENCE_DBFS, FLOOR_MIN_DBFS, len(pcm))
     within = loudest * 10 ** (-SPEECH_RANGE_DB / 10)
-    stands_out = float(np.percentile(powers, _QUIETEST_PERCENTILE)) * 10 ** (STANDS_OUT_DB / 10)
+    stands_out = _noise_of(powers) * 10 ** (STANDS_OUT_DB / 10)
     is_told = stands_out <= loudest * 10 ** (-TELLING_DB / 10)
     voiced = powers >= (max(within, stands_out) if is_told else within)
     speech_dbfs = _dbfs(float(powers[voiced].mean()))
@@ -121,6 +124,13 @@ def chunks(pcm: Int16, found: Levels, scene: Scene) -> Iterator[Int16]:
         if first < last:
             heard[first - at : last - at] += pcm[first - begin : last - begin] * np.float32(gain)
         yield np.rint(heard).clip(-32768, 32767).astype(np.int16)
+
+
+def _noise_of(powers: npt.NDArray[np.float64]) -> float:
+    """Return the power of a recording's own noise; 0: none can be told from what is said."""
+    quietest = float(np.percentile(powers, _QUIETEST_PERCENTILE))
+    alike = np.count_nonzero(powers <= quietest * 10 ** (NOISE_RANGE_DB / 10))
+    return quietest if alike >= NOISE_BLOCKS else 0.0
 
 
 def _powers(pcm: Int16) -> npt.NDArray[np.float64]:

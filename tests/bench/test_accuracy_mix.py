@@ -126,3 +126,10 @@ def test_in_a_loud_recording_nobody_can_tell_where_the_phrase_ends() -> None:
     """Nor in one that is speech from its first to its last moment."""
     assert levels(in_a_room(12.0)).end_frames is None
     assert levels(voice(1.0, -20)).end_frames is None
+
+
+def test_a_phrase_that_was_cut_out_ends_where_it_fades() -> None:
+    """It has no moment without speech: what is quietest in it is no noise."""
+    fading = [voice(0.6, -20), *(voice(0.03, level) for level in (-26, -32, -38, -44, -47))]
+    clip = np.concatenate(fading)
+    assert levels(clip).end_frames == len(clip)
