@@ -7,6 +7,7 @@ catches up, is ``wake/gated.py``'s business.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -68,7 +69,7 @@ class IdleGate:
     def renew(self) -> None:
         """Forget the room, and stay open until the next one is known: the microphone begins, or was away."""
         for band in (self._full, self._low, self._low_again):
-            band.levels.clear()
+            band.forget()
         self._open_chunks = self._hang_chunks
         self.open = True
 
@@ -95,15 +96,19 @@ class _Band:
 
     Of differences a card's offset has none, hum and wind have little, and no voice is without its higher half.
 
-    Attributes:
-        levels: The energy of each of the last chunks.
     """
 
     def __init__(self, chunk_frames: int, fold: int, open_ratio: float) -> None:
         self._open_ratio = open_ratio
-        self.levels: deque[float] = deque(maxlen=round(FLOOR_S * WAKE_RATE_HZ / chunk_frames))
+        self._levels: deque[float] = deque(maxlen=round(FLOOR_S * WAKE_RATE_HZ / chunk_frames))
         self._signal = np.zeros(chunk_frames // fold + 1, np.float32)
         self._steps = np.zeros((chunk_frames // STEP_FRAMES, STEP_FRAMES // fold), np.float32)
+        self.forget()
+
+    def forget(self) -> None:
+        """Know no level any more."""
+        self._levels.clear()
+        self._least = math.inf
 
     @property
     def into(self) -> npt.NDArray[np.float32]:
@@ -121,5 +126,15 @@ class _Band:
         np.subtract(signal[1:], signal[:-1], out=self.differences)
         signal[0] = signal[-1]
         energies: list[float] = np.einsum("ij,ij->i", steps, steps).tolist()
-        self.levels.append(sum(energies))
-        return max(energies) * len(energies) > self._open_ratio * min(self.levels)
+        self._note(sum(energies))
+        return max(energies) * len(energies) > self._open_ratio * self._least
+
+    def _note(self, level: float) -> None:
+        """Take a chunk's level; the least is looked for only when it was the one that is forgotten."""
+        levels = self._levels
+        forgotten = levels[0] if len(levels) == levels.maxlen else math.inf
+        levels.append(level)
+        if level <= self._least:
+            self._least = level
+        elif forgotten == self._least:
+            self._least = min(levels)

@@ -139,10 +139,8 @@ def test_whatever_came_before_a_sound_over_a_room_is_heard(before: list[tuple[fl
     assert gate.process(burst(rms * 3.2, room[1]))
 
 
-@given(st.lists(st.sampled_from([0.0, 0.7, 10.0, 14.0, 60.0, 2000.0]), max_size=60))
-def test_open_as_long_as_the_definition_says(levels: list[float]) -> None:
+def definition(chunks: Int16) -> list[bool]:
     """Slow and plain: the loudest step over the least chunk, and the hang counted from the last one that was."""
-    chunks = np.concatenate([noise(1, level, seed=i) for i, level in enumerate(levels)]) if levels else noise(0, 0.0)
     stands_out = np.zeros(len(chunks), bool)
     for fold, order, ratio_db in ((1, 1, 5), (4, 1, 5), (4, 2, 6)):
         sums = np.concatenate([[0.0] * order, chunks.reshape(-1, fold).sum(axis=1, dtype=float)])
@@ -153,4 +151,22 @@ def test_open_as_long_as_the_definition_says(levels: list[float]) -> None:
     for i, out in enumerate(stands_out):
         last = i if out else last
         expected.append(i - last <= HANG_CHUNKS)
+    return expected
+
+
+@given(st.lists(st.sampled_from([0.0, 0.7, 10.0, 14.0, 60.0, 2000.0]), max_size=60))
+def test_open_as_long_as_the_definition_says(levels: list[float]) -> None:
+    """In any order of loud and quiet."""
+    chunks = np.concatenate([noise(1, level, seed=i) for i, level in enumerate(levels)]) if levels else noise(0, 0.0)
+    assert run(IdleGate(CHUNK), chunks) == definition(chunks)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_ten_seconds_old_is_forgotten(seed: int) -> None:
+    """The least level among them, and the same one twice; half a minute of levels that wander."""
+    random = np.random.default_rng(seed)
+    levels = np.repeat(10.0 ** np.clip(np.cumsum(random.normal(0, 0.1, 100)) + 1.5, 0, 3.5), 4)
+    chunks = np.concatenate([noise(1, level, seed=i // 2) for i, level in enumerate(levels)])
+    expected = definition(chunks)
     assert run(IdleGate(CHUNK), chunks) == expected
+    assert len(set(expected)) == 2
