@@ -80,6 +80,20 @@ def check_room(place: Path, used_bytes: int = 0) -> None:
         raise BenchError(f"{room}: set XDG_CACHE_HOME to a folder with room")
 
 
+def check_tools(path: str | None = None) -> None:
+    """Refuse to begin without the programs that make the machine.
+
+    Args:
+        path: Folders where they are looked for, as in ``PATH``; None: ``PATH``.
+
+    Raises:
+        BenchError: one is missing.
+    """
+    missing = [name for name in ("mmdebstrap", "cpio", "timeout") if shutil.which(name, path=path) is None]
+    if missing:
+        raise BenchError(f"{', '.join(missing)} is missing here: make bench-a53 installs it, on Debian")
+
+
 def emulator() -> tuple[list[str], str]:
     """Return how the emulator is called, and its version.
 

@@ -139,8 +139,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[], choices=tasks, help="measure only this")
     parser.add_argument("--out", type=Path, default=Path("bench"))
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
     try:
+        asked.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"cannot write into {asked.out}: {error.strerror}")
+    try:
+        a53_machine.check_tools()
         a53_machine.check_room(a53_machine.cache())
         heard = sounds()
         files = {WORD: models.resolve(WORD)}, models.features()

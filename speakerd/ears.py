@@ -59,9 +59,24 @@ def maker_of(wake: Wake) -> Callable[[], Detector]:
     """
     if wake.noise_suppression:
         noise.require_library()
-    paths = {Path(name).stem: models.resolve(name) for name in wake.models}
+    paths = models.resolve_all(wake.models)
     features = models.features()
     return lambda: engine.make(paths, features, wake.engine, state=state_folder(os.environ))
+
+
+def _marks_of(wake: Wake) -> dict[str, tuple[int, int, int] | None]:
+    """Return what tells each of the owner's own files from a later one; None: it is gone. Those that ship stay."""
+    marks: dict[str, tuple[int, int, int] | None] = {}
+    for name in wake.models:
+        if name in models.WORDS:
+            continue
+        try:
+            found = Path(name).stat()
+        except OSError:
+            marks[name] = None
+        else:
+            marks[name] = (found.st_ino, found.st_size, found.st_mtime_ns)
+    return marks
 
 
 def _suppressor_of(wake: Wake) -> noise.NoiseSuppressor | None:
@@ -84,6 +99,7 @@ class Ears:
 
     def __init__(self, wake: Wake, listener: Listener) -> None:
         self._names = list(wake.models)
+        self._marks = _marks_of(wake)
         self._listener = listener
         self.hearing = asyncio.Event()
         self._is_started = False
@@ -118,7 +134,19 @@ class Ears:
         self._trigger.threshold, self._trigger.refractory_s = wake.threshold_score, wake.refractory_s
         if detector is not None:
             self._names = list(wake.models)
+            self._marks = _marks_of(wake)
             self._worker.use(detector, gated=wake.gate, suppressor=_suppressor_of(wake))
+
+    def is_outdated(self, wake: Wake) -> bool:
+        """Return whether a model of the owner's is another file than when it was loaded; one that is gone goes on."""
+        replaced = False
+        for name, mark in _marks_of(wake).items():
+            if mark is None and name in self._marks:
+                log.warning("%s is gone: it is listened for until the next start, which will fail", name)
+            elif mark != self._marks.get(name, mark):
+                log.info("%s is another file by now: it is loaded anew", name)
+                replaced = True
+        return replaced
 
     def start(self) -> None:
         """Begin to listen, unless that is so; what comes while the engine loads is caught up with."""
@@ -141,7 +169,7 @@ class Ears:
             playing: Whether the loudspeaker plays.
             muted: Whether the owner does not want to be heard.
         """
-        if self._near.free_bytes >= len(wake):
+        if min(self._near.free_bytes, self._far.free_bytes) >= len(wake):
             self._far.write(played or bytes(len(wake)))
             self._near.write(heard or wake)
         else:
@@ -153,6 +181,10 @@ class Ears:
     def renew(self) -> None:
         """Take note that the microphone begins anew: what was known of the room may not hold."""
         self._worker.renew()
+
+    def note_absence(self) -> None:
+        """Take note that nobody hears from now on: what is heard afterwards has nothing to do with what was."""
+        self._worker.note_absence()
 
     @property
     def near_misses(self) -> int:

@@ -199,7 +199,8 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
         nargs="?",
         type=Path,
         action=_OnlyForAccuracy,
-        help="recordings (right behind accuracy): WAV of any kind, FLAC where flac, sox or ffmpeg is installed",
+        help="recordings (right behind accuracy): WAV of any kind; FLAC where flac, sox or ffmpeg is installed; with "
+        "ffmpeg MP3, M4A, AAC, OGG, Opus and WebM too",
     )
     bench.add_argument("--out", metavar="DIR", type=Path, default=Path("bench"), help="where to write (default: bench)")
     bench.add_argument(
@@ -212,7 +213,7 @@ def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
     bench.add_argument(
         "--seed",
         metavar="N",
-        type=int,
+        type=_seed,
         help="which evening is played, which room has the echo, which noise each clip has",
     )
     bench.add_argument(
@@ -265,6 +266,12 @@ def _ratios(text: str) -> tuple[float | None, ...]:
             raise argparse.ArgumentTypeError(f"{ratio:g} dB is not between -40 and 80")
         known[ratio] = None
     return tuple(known)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 0 or more")
+    return int(text)
 
 
 def _positive(text: str) -> int:

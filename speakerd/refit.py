@@ -105,13 +105,14 @@ class Refit:
         """Make what another configuration needs and what may fail; nothing of it is used yet.
 
         Returns:
-            Another wake word engine, where it takes one.
+            Another wake word engine, where it takes one: also where the owner has replaced a model's file.
 
         Raises:
             SpeakerdError: a wake word model cannot be used, or the service's address cannot.
         """
         keys = _keys(running, wanted)
-        engine = await asyncio.to_thread(_engine_of, wanted.wake) if _touches(keys, _ENGINE) else None
+        another = _touches(keys, _ENGINE) or self._parts.ears.is_outdated(wanted.wake)
+        engine = await asyncio.to_thread(_engine_of, wanted.wake) if another else None
         if _touches(keys, _PLACE):
             self._endpoint = await self._parts.place.reach(wanted)
         return engine

@@ -121,7 +121,9 @@ class SoundParts:
             if event.device is Device.MICROPHONE:
                 self.ears.start()
             self._on_up(event.device.value)
-        if event == DeviceFound(Device.MICROPHONE):
+        if event == DeviceLost(Device.MICROPHONE):
+            self.ears.note_absence()
+        elif event == DeviceFound(Device.MICROPHONE):
             self.ears.renew()
         elif event == DeviceFound(Device.LOUDSPEAKER):
             self.volume.restore()

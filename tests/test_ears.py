@@ -173,3 +173,18 @@ async def test_another_word_is_heard_by_the_same_ears(ears):
     feed(made, said("Alexa"))
     await settled(made)
     assert told.detected.empty()
+
+
+async def test_both_ends_stay_in_step_when_nobody_takes_them():
+    """Also when the loop comes between the thread's two readings: what would fit only into one is left out of both."""
+    wake_models()
+    made = Ears(Wake(), Told())  # never started, as if the engine took its time
+    feed(made, np.zeros(21 * 16_000, "<i2"))
+    near, far = made._worker._ring, made._worker._far_ring
+    near.read(2560)
+    feed(made, np.zeros(320, "<i2"))
+    far.read(2560)
+    assert near.available_bytes == far.available_bytes
+    feed(made, np.zeros(320, "<i2"))
+    assert near.available_bytes == far.available_bytes
+    assert made.status()["skipped_frames"] == 16_000 + 320

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +222,28 @@ async def test_what_cannot_be_made_raises_before_anything_is_changed(tmp_path: P
             await speaker._reloader._fitter.make(old, with_keys(BASE | {"service.endpoint": "ws://example.org"}))
         assert await speaker._reloader._fitter.make(old, with_keys(BASE | {"assistant.voice": "cedar"})) is None
         assert behaviour(speaker) == before
+
+
+async def test_a_model_of_the_owners_that_was_replaced_is_taken(tmp_path: Path, caplog) -> None:
+    """Trained anew and copied over the one that runs; a wrong one is refused, one that is gone goes on."""
+    caplog.set_level("INFO")
+    own, shipped = tmp_path / "computer.onnx", wake_models()
+    shutil.copy(shipped / "alexa_v0.1.onnx", own)
+    old = with_keys(BASE | {"wake.models": [str(own)]})
+    async with running(tmp_path, old) as speaker:
+        refit = speaker._reloader._fitter
+        assert await refit.make(old, old) is None
+        own.write_bytes(b"half of it")
+        with pytest.raises(WakeError, match="not a wake word model"):
+            await refit.make(old, old)
+        shutil.copy(shipped / "hey_rhasspy_v0.1.onnx", own)
+        await hand_over(speaker, old, old)
+        assert speaker._sound.ears.status()["chunks"] > 0
+        assert f"{own} is another file by now" in caplog.text
+        assert await refit.make(old, old) is None
+        own.unlink()
+        assert await refit.make(old, old) is None
+        assert f"{own} is gone" in caplog.text
 
 
 async def test_a_wrong_file_is_in_the_line_until_a_good_one_is_read(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from speakerd.core.echo_found import Setup
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.errors import Remedy, SpeakerdError, WakeError
-from speakerd.core.events import BudgetChanged, Device, DeviceFound, EchoMeasured, MuteChanged
+from speakerd.core.events import BudgetChanged, Device, DeviceFound, DeviceLost, EchoMeasured, MuteChanged
 from speakerd.core.notices import Notice
 from speakerd.core.settings import Settings
 from speakerd.host import client
@@ -24,6 +24,7 @@ from speakerd.host.trace import NoTrace
 from speakerd.realtime.endpoint import Endpoint
 from speakerd.speaker import Speaker
 from tests.fakes.models import wake_models
+from tests.test_ears import feed, said, settled
 
 ENDPOINT = Endpoint("ws://127.0.0.1:9/v1", "gpt-realtime")
 
@@ -184,6 +185,21 @@ async def test_a_wake_while_muted_is_answered_and_said(speaker) -> None:
         speaker._requests.wake()
     assert refused.value.code == "wake-muted"
     assert speaker.controller.state.said.notice is Notice.MUTED
+
+
+async def test_a_word_behind_a_lost_microphone_is_another_one(speaker, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever of the time between two detections was over; one that is found again ends none."""
+    caplog.set_level("INFO")
+    async with running(speaker), asyncio.timeout(60):
+        ears = speaker._sound.ears
+        ears._trigger.refractory_s = 60.0
+        told = []
+        for event in (DeviceFound(Device.MICROPHONE), DeviceFound(Device.MICROPHONE), DeviceLost(Device.MICROPHONE)):
+            speaker._post(event)
+            feed(ears, said("Hey Jarvis"))
+            await settled(ears)
+            told.append(caplog.text.count('heard "hey jarvis"'))
+        assert told == [1, 1, 2]
 
 
 async def test_stopping_leaves_nothing(speaker) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from speakerd.core.errors import Remedy, SpeakerdError
 
 if TYPE_CHECKING:
     from speakerd.bench.accuracy_find import Wishes
@@ -20,6 +25,9 @@ _TURNS = {LATENCY: 5, EMBEDDED: 12, CPU: 3, EVENING: 200, GUESS: 7, PEERS: 6, WA
 
 _MINUTES = {ECHO: 5.0, WAKE: 3.0}
 """How long replies are played, or scores compared, unless told otherwise."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says when no more fits."""
 
 
 def bench(
@@ -45,7 +53,42 @@ def bench(
 
     Returns:
         Whether everything worked and no limit was missed.
+
+    Raises:
+        SpeakerdError: ``bench-folder``: it cannot be written into, or the disk is full.
     """
+    with _written_into(out):
+        return _measure(topic, out, turns, say, seed=seed, minutes=minutes, wishes=wishes)
+
+
+@contextlib.contextmanager
+def _written_into(out: Path) -> Iterator[None]:
+    """Try whether a folder can be written into, and tell in a sentence when it cannot any more."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        message = f"cannot write into {out}: {error.strerror}. --out DIR names another folder"
+        raise SpeakerdError("bench-folder", message, Remedy.OPERATOR) from error
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        message = f"cannot write into {out} or {tempfile.gettempdir()}: {error.strerror}"
+        raise SpeakerdError("bench-folder", message, Remedy.OPERATOR) from error
+
+
+def _measure(
+    topic: str,
+    out: Path,
+    turns: int | None,
+    say: Callable[[str], None],
+    *,
+    seed: int | None,
+    minutes: float | None,
+    wishes: Wishes | None,
+) -> bool:
     if topic == ACCURACY:
         from speakerd.bench import accuracy
 

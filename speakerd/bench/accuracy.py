@@ -7,6 +7,7 @@ the machine computes. They are the owner's recordings, or, without any, synthesi
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from speakerd.bench import accuracy_noise, accuracy_table
 from speakerd.bench.accuracy_clips import Unread
 from speakerd.bench.accuracy_count import SWEEP, Trial, count, judge
 from speakerd.bench.accuracy_files import UnreadableError
-from speakerd.bench.accuracy_find import Found, Wishes, find, tell_clips, tell_unread
+from speakerd.bench.accuracy_find import LISTEN, Found, Wishes, find, tell_clips, tell_unread
 from speakerd.bench.accuracy_listen import Keeper, Listener
 from speakerd.bench.accuracy_picture import Line, draw
 from speakerd.bench.accuracy_table import Row
@@ -65,7 +66,18 @@ LATE_MS = 400.0
 """Nine of ten in quiet (chosen: 253 to 305 was measured; a gate that opens late, or a chunk that waits, adds 80)."""
 
 
-def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Sequence[Voice] | None = None) -> bool:
+TOLD_EVERY_S = 20.0
+"""So long nothing is said at most while one ratio of one clip is heard after the other (chosen)."""
+
+
+def measure(
+    out: Path,
+    wishes: Wishes,
+    say: Callable[[str], None],
+    *,
+    voices: Sequence[Voice] | None = None,
+    now: Callable[[], float] = time.monotonic,
+) -> bool:
     """Measure, print the tables, and write them, the curve and what went wrong.
 
     Args:
@@ -73,6 +85,7 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
         wishes: What is to be measured.
         say: Told what happens.
         voices: Who speaks where the owner has no clips; None: every voice of this machine.
+        now: The clock.
 
     Returns:
         With synthesised clips whether no limit was missed, with the owner's whether anything could be measured.
@@ -82,8 +95,8 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
     """
     out.mkdir(parents=True, exist_ok=True)
     before = machine()
-    paths = {Path(name).stem: models.resolve(name) for name in wishes.wake.models}
-    found = find(wishes, list(paths), say, voices)
+    paths = models.resolve_all(wishes.wake.models)
+    found = find(wishes, list(paths), say, voices, out=out)
     if found is None:
         return False
     detector = engine.make(paths, models.features(), wishes.wake.engine)
@@ -95,7 +108,7 @@ def measure(out: Path, wishes: Wishes, say: Callable[[str], None], *, voices: Se
     switches = f"gate {_on_off(wake.gate)}, noise suppression {_on_off(wake.noise_suppression)}"
     say(f"{', '.join(paths)} at {wake.threshold_score:g}, engine {detector.name}, {switches}")
     tell_clips(found.clips, say)
-    rows = _rows(_trials(listener, found, wishes, out / "listen", say), wishes)
+    rows = _rows(_trials(listener, found, wishes, Keeper(out / LISTEN), say, now=now), wishes)
     tell_unread(found.unread, say)
     if not any(row.judged for row in rows):
         say("nothing could be measured: no clip could be read")
@@ -128,21 +141,30 @@ def _on_off(switch: bool) -> str:
 
 
 def _trials(
-    listener: Listener, found: Found, wishes: Wishes, folder: Path, say: Callable[[str], None]
+    listener: Listener,
+    found: Found,
+    wishes: Wishes,
+    keep: Keeper,
+    say: Callable[[str], None],
+    *,
+    now: Callable[[], float],
 ) -> Iterator[Trial]:
     """Yield every clip's trial at every ratio, and keep the sound of what went wrong."""
-    keep = Keeper(folder)
-    told = 0
+    told, told_s = 0, now()
     for number, clip in enumerate(found.clips, 1):
         try:
             for heard in listener.hear(clip, wishes.snrs_db):
                 keep.keep(judge(heard.trial, wishes.wake.threshold_score, wishes.wake.refractory_s), heard)
+                if now() - told_s >= TOLD_EVERY_S:
+                    say(f"{clip.name}: {accuracy_table.snr_name(heard.trial.snr_db)} heard")
+                    told_s = now()
                 yield heard.trial
         except UnreadableError as error:
             found.unread.append(Unread(clip.name, str(error)))
         if number * 10 // len(found.clips) > told:
             told = number * 10 // len(found.clips)
             say(f"{number} of {len(found.clips)} clips heard")
+            told_s = now()
 
 
 def _rows(trials: Iterator[Trial], wishes: Wishes) -> list[Row]:

@@ -1,7 +1,8 @@
-"""Recordings as files: WAV of any rate, width and number of channels, and FLAC where the machine has a decoder.
+"""Recordings as files: WAV of any rate, width and number of channels; the rest where the machine has a decoder.
 
 Python's own ``wave`` refuses what phones and field recorders write (32-bit float, and in 3.11 the extensible header),
-so the few lines that read a WAV file are here. FLAC is decoded by a program of the system: no package is added for it.
+so the few lines that read a WAV file are here. FLAC, and what telephones record, is decoded by a program of the system:
+no package is added for it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ from speakerd.core.units import WAKE_RATE_HZ
 
 Int16 = npt.NDArray[np.int16]
 
-SUFFIXES = (".wav", ".flac")
+_BY_FFMPEG = (".mp3", ".m4a", ".aac", ".ogg", ".opus", ".webm")
+"""What telephones and their messengers record."""
+
+SUFFIXES = (".wav", ".flac", *_BY_FFMPEG)
 """What is read, in small letters."""
 
 _DECODERS = {
@@ -75,31 +79,46 @@ def read(path: Path, *, programs: str | None = None) -> Int16:
     """Return a recording as mono at 16 kHz; of several channels the liveliest, as the daemon chooses it.
 
     Args:
-        path: A WAV or FLAC file.
+        path: A file whose name ends with one of ``SUFFIXES``.
         programs: Folders in which a decoder is looked for, as in ``PATH``; None: ``PATH``.
 
     Raises:
         UnreadableError: it cannot be read.
     """
-    if path.suffix.lower() == ".flac":
-        return _read_flac(path, programs)
-    if path.suffix.lower() != ".wav":
-        raise UnreadableError(f"{path.suffix or 'a name without a suffix'} is not understood: convert it to WAV")
+    suffix = path.suffix.lower()
+    if suffix == ".flac":
+        return _decoded(path, programs, tuple(_DECODERS), f"FLAC needs one of {', '.join(_DECODERS)}: apt install flac")
+    if suffix in _BY_FFMPEG:
+        return _decoded(path, programs, ("ffmpeg",), f"{suffix} needs ffmpeg: apt install ffmpeg")
+    if suffix != ".wav":
+        raise UnreadableError(not_understood(path))
     return _read_wav(path)
 
 
-def _read_flac(path: Path, programs: str | None) -> Int16:
-    found = next((command for name, command in _DECODERS.items() if shutil.which(name, path=programs)), None)
+def not_understood(path: Path) -> str:
+    """Return what is said of a file whose suffix is none of ``SUFFIXES``."""
+    *most, last = (suffix[1:].upper() for suffix in SUFFIXES)
+    return f"{path.suffix or 'a name without a suffix'} is not understood: {', '.join(most)} or {last}"
+
+
+def _decoded(path: Path, programs: str | None, names: tuple[str, ...], without: str) -> Int16:
+    """Return what the first of these programs that is there makes of a file."""
+    found = next((_DECODERS[name] for name in names if shutil.which(name, path=programs)), None)
     if found is None:
-        raise UnreadableError(f"FLAC needs one of {', '.join(_DECODERS)}: apt install flac")
+        raise UnreadableError(without)
     command = [part.format(file=path.resolve()) for part in found]
     command[0] = shutil.which(found[0], path=programs) or found[0]
-    with tempfile.TemporaryDirectory(prefix="speakerd-flac-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="speakerd-decoded-") as scratch:
         wav = Path(scratch) / "decoded.wav"
         with wav.open("wb") as stream:
             try:
                 run = subprocess.run(  # noqa: S603 - no shell, and the file's path is absolute
-                    command, stdout=stream, stderr=subprocess.PIPE, timeout=_DECODE_TIMEOUT_S, check=False
+                    command,
+                    stdin=subprocess.DEVNULL,  # ffmpeg listens to the keyboard
+                    stdout=stream,
+                    stderr=subprocess.PIPE,
+                    timeout=_DECODE_TIMEOUT_S,
+                    check=False,
                 )
             except subprocess.TimeoutExpired as error:
                 raise UnreadableError(f"{found[0]} did not end within {_DECODE_TIMEOUT_S:.0f} s") from error

@@ -15,6 +15,9 @@ from speakerd.core.settings import Wake
 SNRS_DB: tuple[float | None, ...] = (None, 10.0, 0.0)
 """What is measured unless told otherwise: quiet, a kitchen at work, and as loud as the speech (specified)."""
 
+LISTEN = "listen"
+"""The folder, where we write, of what went wrong as sound."""
+
 MINUTES = 20.0
 """How much everyday speech is synthesised unless told otherwise (chosen: with none falsely accepted, at most 9 an hour
 are then likely)."""
@@ -61,7 +64,12 @@ class Found:
 
 
 def find(
-    wishes: Wishes, words: Sequence[str], say: Callable[[str], None], voices: Sequence[Voice] | None = None
+    wishes: Wishes,
+    words: Sequence[str],
+    say: Callable[[str], None],
+    voices: Sequence[Voice] | None = None,
+    *,
+    out: Path | None = None,
 ) -> Found | None:
     """Return clips and noise; None: there is nothing to measure with, and it was said what to do.
 
@@ -70,11 +78,14 @@ def find(
         words: The wake words, by the names of their models.
         say: Told what there is.
         voices: Who speaks where the owner has no clips; None: every voice of this machine.
+        out: Where we write; what is there is no clip.
     """
     found = Found()
     try:
         if wishes.folder is not None:
-            found.clips, found.unread = find_clips(wishes.folder, words)
+            others = [out, out / LISTEN] if out is not None else []
+            others += [wishes.noise] if wishes.noise is not None else []
+            found.clips, found.unread = find_clips(wishes.folder, words, without=others)
         else:
             found.clips = _synthesised(wishes, words, accuracy_voices.find_voices() if voices is None else voices, say)
         if wishes.noise is None:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from speakerd.bench.accuracy_clips import Clip
 from speakerd.bench.accuracy_count import Judged, Trial
+from speakerd.bench.accuracy_files import UnreadableError
 from speakerd.bench.accuracy_mix import LEAD_S, Levels, Scene, chunks, levels
 from speakerd.bench.accuracy_noise import Bed
 from speakerd.bench.accuracy_table import snr_name
@@ -97,9 +98,11 @@ class Listener:
         """Yield a clip's trial at each ratio.
 
         Raises:
-            UnreadableError: the clip cannot be read.
+            UnreadableError: the clip cannot be read, or nothing is in it.
         """
         pcm = clip.load()
+        if not pcm.any():
+            raise UnreadableError("it is digital silence")
         found = levels(pcm)
         for scene in self.scenes(clip, snrs_db):
             yield Heard(self._hear(clip, pcm, found, scene), pcm, found, scene)
@@ -117,7 +120,7 @@ class Listener:
             lead_s=scene.lead_frames / WAKE_RATE_HZ,
             words=words,
             scores=np.array(rows, np.float32),
-            end_s=found.end_frames / WAKE_RATE_HZ if clip.word is not None and clip.alone else None,
+            end_s=found.end_frames / WAKE_RATE_HZ if clip.word and clip.alone and found.end_frames else None,
         )
 
     def _scorer(self) -> Callable[[Int16], dict[str, float]]:

@@ -26,6 +26,18 @@ BLOCK_FRAMES = WAKE_RATE_HZ * 30 // 1000
 SPEECH_RANGE_DB = 30.0
 """Blocks down to so far below the loudest one are speech, and the last of them is the end of the phrase (specified)."""
 
+STANDS_OUT_DB = 8.0
+"""And in a noisy recording those that stand so far out of its own noise (chosen)."""
+
+NOISE_BLOCKS, NOISE_RANGE_DB = 10, 4.0
+"""Its own noise is where so many blocks are so nearly as quiet as the quietest 2 of a hundred (chosen: steady noise
+lies within 3 dB, as long as anybody waits before he speaks; a phrase that was cut out fades within five blocks)."""
+
+TELLING_DB = 15.0
+"""So far below the loudest block that must be, or nobody can tell where the phrase ends (chosen: a last consonant)."""
+
+_QUIETEST_PERCENTILE = 2.0
+
 FLOOR_PERCENTILE = 10.0
 """So many of a hundred blocks are a recording's own noise floor (chosen: people pause more)."""
 
@@ -51,8 +63,8 @@ class Levels:
     floor_dbfs: float
     """The quiet room that suits it."""
 
-    end_frames: int
-    """Where its last speech ends."""
+    end_frames: int | None
+    """Where its last speech ends; None: nobody can tell speech from the recording's own noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +94,15 @@ def levels(pcm: Int16) -> Levels:
     loudest = float(np.max(powers, initial=0.0))
     if not loudest:
         return Levels(SILENCE_DBFS, FLOOR_MIN_DBFS, len(pcm))
-    voiced = powers >= loudest * 10 ** (-SPEECH_RANGE_DB / 10)
+    within = loudest * 10 ** (-SPEECH_RANGE_DB / 10)
+    stands_out = _noise_of(powers) * 10 ** (STANDS_OUT_DB / 10)
+    is_told = stands_out <= loudest * 10 ** (-TELLING_DB / 10)
+    voiced = powers >= (max(within, stands_out) if is_told else within)
     speech_dbfs = _dbfs(float(powers[voiced].mean()))
     quiet_dbfs = _dbfs(float(np.percentile(powers, FLOOR_PERCENTILE)))
     floor_dbfs = max(FLOOR_MIN_DBFS, min(quiet_dbfs, FLOOR_MAX_DBFS, speech_dbfs - SPEECH_RANGE_DB))
     last = int(np.flatnonzero(voiced)[-1])
-    return Levels(speech_dbfs, floor_dbfs, min(len(pcm), (last + 1) * BLOCK_FRAMES))
+    return Levels(speech_dbfs, floor_dbfs, min(len(pcm), (last + 1) * BLOCK_FRAMES) if is_told else None)
 
 
 def chunks(pcm: Int16, found: Levels, scene: Scene) -> Iterator[Int16]:
@@ -109,6 +124,13 @@ def chunks(pcm: Int16, found: Levels, scene: Scene) -> Iterator[Int16]:
         if first < last:
             heard[first - at : last - at] += pcm[first - begin : last - begin] * np.float32(gain)
         yield np.rint(heard).clip(-32768, 32767).astype(np.int16)
+
+
+def _noise_of(powers: npt.NDArray[np.float64]) -> float:
+    """Return the power of a recording's own noise; 0: none can be told from what is said."""
+    quietest = float(np.percentile(powers, _QUIETEST_PERCENTILE))
+    alike = np.count_nonzero(powers <= quietest * 10 ** (NOISE_RANGE_DB / 10))
+    return quietest if alike >= NOISE_BLOCKS else 0.0
 
 
 def _powers(pcm: Int16) -> npt.NDArray[np.float64]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from speakerd.bench.accuracy_clips import Unread
-from speakerd.bench.accuracy_files import SUFFIXES, UnreadableError, read
+from speakerd.bench.accuracy_clips import Unread, recordings
+from speakerd.bench.accuracy_files import UnreadableError, read
 from speakerd.core.units import WAKE_RATE_HZ
 
 Float32 = npt.NDArray[np.float32]
@@ -59,23 +59,16 @@ def made(seed: int) -> list[Bed]:
 
 
 def recorded(folder: Path) -> tuple[list[Bed], list[Unread]]:
-    """Return the beds of a folder's WAV and FLAC files, sub-folders included, and the files that are none.
+    """Return the beds of a folder's recordings, sub-folders included, and the files that are none.
 
     A file's level is its mean over all of it: one that is mostly silent makes louder moments than the ratio says.
 
     Raises:
         OSError: it cannot be listed.
     """
-    folder.stat()
+    files, unread = recordings(folder)
     beds: list[Bed] = []
-    unread: list[Unread] = []
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if not path.is_file() or name.startswith("."):
-            continue
-        if path.suffix.lower() not in SUFFIXES:
-            unread.append(Unread(name, f"{path.suffix or 'a name without a suffix'} is not understood: WAV or FLAC"))
-            continue
+    for name, path in files:
         try:
             pcm = read(path).astype(np.float32)
         except UnreadableError as error:

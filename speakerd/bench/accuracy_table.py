@@ -103,9 +103,13 @@ def format_misses(rows: Sequence[Row]) -> str:
         share = f"{_percent(counted.miss_rate):>9}{_range(counted.miss_range):>16}"
         lines.append(f"{row.name:<12}{counted.positives:>7}{counted.misses:>8}{share}{late}")
     lines.append(
-        "latency: from the end of the phrase, which is the clip's last 30 ms within 30 dB of its loudest, to the"
+        "latency: from the end of the phrase, which is the clip's last 30 ms within 30 dB of its loudest and 8 dB above"
     )
-    lines.append("end of the 80 ms that were detected; below 0: before the phrase was over")
+    lines.append("its own noise, to the end of the 80 ms that were detected; below 0: before the phrase was over")
+    untold = sum(row.counted.positives - row.counted.misses - len(row.counted.late_s) for row in rows)
+    if untold:
+        lines.append(f"without a latency: {untold} detections in clips in which more is said behind the wake word, or")
+        lines.append("whose own noise is so loud that nobody can tell where the phrase ends")
     again = sum(row.counted.again for row in rows)
     if again:
         lines.append(f"{again} times a clip with a wake word was heard twice; that counts neither way")

@@ -119,7 +119,7 @@ def measure(
         except SpeakerdError as error:
             say(f"the bench broke off: {error}")
             return False
-    rows = figures(run.engines, run.to_stock, run.gate)
+    rows = figures(run.engines, run.to_stock, run.gate, stock_is_whole=run.stock_is_whole)
     data = {
         **before,
         "rounds": rounds,
@@ -161,6 +161,7 @@ class _Run:
             AWAKE: "the same with wake.gate: false",
             PACKAGE: "the same with wake.gate: false and wake.engine: openwakeword",
         }
+        self.stock_is_whole = True
         self.to_stock: Agreement | None = None
         self.gate: Agreement | None = None
         self._voice = voice
@@ -196,6 +197,7 @@ class _Run:
                     self.engines[name].missing = str(error)
                     continue
                 self.about[name] = f"{peer.about}; {_OUR_COPY}"
+                self.stock_is_whole = False
                 commands[name] = their_command(peer, Path(sys.executable), {**options, "without_training": True})
                 continue
             commands[name] = their_command(peer, python, options)

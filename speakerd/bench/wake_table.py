@@ -154,19 +154,23 @@ def detections(scores: Scores) -> list[int]:
     ]
 
 
-def figures(engines: Mapping[str, Costs], to_stock: Agreement | None, gate: Agreement | None) -> list[Figure]:
+def figures(
+    engines: Mapping[str, Costs], to_stock: Agreement | None, gate: Agreement | None, *, stock_is_whole: bool = True
+) -> list[Figure]:
     """Return the rows beside their limits.
 
     Args:
         engines: What was measured, by name.
         to_stock: Our engine without its gate beside stock; None: it could not be compared.
         gate: Our engine with its gate beside itself without; None: the same.
+        stock_is_whole: Stock imports all that its package imports; else nobody's start is judged by its.
     """
+    start = _percent(engines, _detected) if stock_is_whole else None
     return [
         Figure("quiet room: CPU, share of stock's", _percent(engines, _cpu(QUIET)), "%", QUIET_PERCENT),
         Figure("continuous speech: CPU, share of stock's", _percent(engines, _cpu(SPEECH)), "%", SPEECH_PERCENT),
         Figure(f"{PACED}: CPU, share of stock's", _percent(engines, _cpu(PACED)), "%"),
-        Figure("process start -> first detection, share of stock's", _percent(engines, _detected), "%", START_PERCENT),
+        Figure("process start -> first detection, share of stock's", start, "%", START_PERCENT),
         *_agreed("gate off and stock", to_stock),
         *_agreed("gate on and off", gate),
         Figure(

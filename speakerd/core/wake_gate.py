@@ -82,6 +82,19 @@ class WakeTrigger:
         self._nearly = False
         self._masking = False
 
+    def renew(self) -> None:
+        """Be armed, and forget what was heard: it was before a stretch that nobody heard, however long."""
+        if self._nearly:
+            self.near_misses += 1
+        self._was_low = self._armed = True
+        self._nearly = self._masking = False
+        self._streaks = {}
+
+    def pass_over(self, span_s: float) -> None:
+        """Take note of audio that was lost: it counts into the refractory time, and is no part of a streak."""
+        self._since_fired_s += span_s
+        self._streaks = {}
+
     def heeds(self, scores: Mapping[str, float]) -> bool:
         """Return whether ``process`` asks which of these words are our own: below that it makes no difference."""
         return max(scores.values(), default=0.0) >= RISING * self.threshold

@@ -66,7 +66,7 @@ def look_at_engine(
     """
     begun_s = time.monotonic()
     try:
-        paths = {Path(name).stem: models.resolve(name) for name in wake.models}
+        paths = models.resolve_all(wake.models)
         detector = engine.make(paths, models.features(), wake.engine, trouble=trouble)
         if wake.noise_suppression:
             noise.require_library()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any
 
 Status = Mapping[str, Any]
@@ -126,7 +127,7 @@ def _score(wake: Status) -> str:
 def _wake(wake: Status) -> str:
     if not wake:
         return ""
-    words = " or ".join(str(word).replace("_", " ") for word in wake.get("models", []))
+    words = " or ".join(PurePath(word).stem.replace("_", " ") for word in wake.get("models", []))
     asleep = "" if wake.get("gate_open", True) else ", resting while it is quiet"
     misses = wake.get("near_misses", 0)
     return f"{words}: last score {_score(wake)}, {misses} near misses, engine {wake.get('engine')}{asleep}"

@@ -62,14 +62,23 @@ class Classifier:
             case _:
                 raise BadModelError(f"it takes {shapes}, not some embeddings of {EMBEDDING_WIDTH} numbers")
         (self._input,) = graph.inputs
-        self._program = _Program(graph)
-        found = self._program.run({self._input: np.zeros((1, self.embeddings, EMBEDDING_WIDTH), np.float32)})
-        if [result.shape for result in found] != [(1, 1)]:
-            raise BadModelError(f"it gives {[result.shape for result in found]}, not one score")
+        self._program, found = _tried(graph, np.zeros((1, self.embeddings, EMBEDDING_WIDTH), np.float32))
+        if found != [(1, 1)]:
+            raise BadModelError(f"it gives {found}, not one score")
 
     def score(self, embeddings: Float32) -> float:
         """Return how much the word was just said, 0 to 1. Shape: (embeddings, 96), the newest last."""
         return float(self._program.run({self._input: embeddings[None]})[0].item())
+
+
+def _tried(graph: Graph, nothing: Float32) -> tuple[_Program, list[tuple[int, ...]]]:
+    """Return the program of a graph, and the shapes of what it makes of nothing."""
+    (name,) = graph.inputs
+    try:
+        program = _Program(graph)
+        return program, [result.shape for result in program.run({name: nothing})]
+    except (AttributeError, ArithmeticError) as error:  # a number where a tensor or a graph should stand, or no number
+        raise BadModelError(f"it cannot be computed: {error}") from error
 
 
 class _Program:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -94,9 +95,34 @@ def resolve(name_or_path: str) -> Path:
         known = ", ".join(sorted(WORDS))
         message = f"{name_or_path!r} is not a wake word: give one of {known}, or a path to an .onnx file"
         raise WakeError("wake-model-missing", message, Remedy.OPERATOR)
-    if not path.is_file():
-        raise WakeError("wake-model-missing", f"no wake word model at {path}", Remedy.OPERATOR)
-    return path
+    reason = f"no wake word model at {path}"
+    try:
+        if stat.S_ISREG(path.stat().st_mode):
+            path.open("rb").close()  # whether it may be read is known only to whoever tries
+            return path
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        reason = (
+            f"the wake word model {path} cannot be read: {error.strerror}. The service sees no home folder: "
+            "put it into a folder that every user may read, such as /etc/speakerd"
+        )
+    raise WakeError("wake-model-missing", reason, Remedy.OPERATOR)
+
+
+def resolve_all(names_or_paths: Iterable[str]) -> dict[str, Path]:
+    """Return the file of each wake word of ``wake.models``, by what it is called: its name, or its file's stem.
+
+    Raises:
+        WakeError: as ``resolve``; and ``wake-model-twice``: two files would be called the same.
+    """
+    found: dict[str, Path] = {}
+    for name_or_path in names_or_paths:
+        path, word = resolve(name_or_path), Path(name_or_path).stem
+        if found.setdefault(word, path) != path:
+            message = f"two wake word models are called {word}: {found[word]} and {path}. Rename one of the files"
+            raise WakeError("wake-model-twice", message, Remedy.OPERATOR)
+    return found
 
 
 def features() -> tuple[Path, Path]:
@@ -166,10 +192,11 @@ def _checked(name: str) -> Path:
 
 
 def _state(path: Path, sha256: str) -> str:
-    """Return ``whole``, ``missing`` or ``corrupt``."""
-    if not path.is_file():
+    """Return ``whole``, ``missing`` or ``corrupt``; what cannot be read is missing."""
+    try:
+        return "whole" if _digest(path.read_bytes()) == sha256 else "corrupt"
+    except OSError:
         return "missing"
-    return "whole" if _digest(path.read_bytes()) == sha256 else "corrupt"
 
 
 def _digest(content: bytes) -> str:

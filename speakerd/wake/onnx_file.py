@@ -91,7 +91,7 @@ def read(path: Path) -> Graph:
         if len(graphs) != 1:
             raise BadModelError(f"{path} is not an ONNX model")
         return _graph(graphs[0])
-    except (IndexError, ValueError, KeyError, struct.error, UnicodeDecodeError) as error:
+    except (IndexError, ValueError, KeyError, OverflowError, RecursionError, struct.error) as error:
         raise BadModelError(f"{path} is not an ONNX model that can be read: {error!r}") from error
 
 
@@ -191,7 +191,8 @@ def _tensor(data: bytes) -> tuple[str, Tensor]:
 def _elements(number: int, value: int | bytes) -> list[Any]:
     if number in (5, 7):
         return _integers(value)
-    assert isinstance(value, bytes)
+    if isinstance(value, int):
+        raise ValueError(f"elements of {_TYPED_FIELDS[number]} as one integer")  # noqa: TRY004 - the file's fault
     return list(np.frombuffer(value, _TYPED_FIELDS[number]))
 
 

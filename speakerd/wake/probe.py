@@ -25,9 +25,16 @@ log = logging.getLogger("speakerd.wake")
 TIMEOUT_S = 60.0
 """How long the child may take: half a second on a desktop, some five on a small board (estimate)."""
 
-_PROGRAM = """\
-import resource, sys
+_CARES = """\
+import ctypes, os, resource, sys
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # its death is an answer, and leaves nothing behind
+ctypes.CDLL(None).prctl(1, 9)  # it dies with whoever asked: a child that hangs would outlive a daemon that is stopped
+"""
+"""What the child does first; 1 is PR_SET_PDEATHSIG, 9 SIGKILL (specified by Linux)."""
+
+_PROGRAM = (
+    _CARES
+    + """\
 import numpy, onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
@@ -35,6 +42,7 @@ session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExec
 given = {i.name: numpy.zeros([n if isinstance(n, int) else 1 for n in i.shape], "f4") for i in session.get_inputs()}
 session.run(None, given)
 """
+)
 """What the child does: what the engine does first, on nothing."""
 
 _COMMAND = (sys.executable, "-I", "-c", _PROGRAM)
@@ -120,7 +128,7 @@ def _recall(kept: Path | None, about: dict[str, str]) -> tuple[bool, str | None]
     """Return whether the answer is known, and the answer."""
     try:
         found = json.loads(kept.read_text(encoding="utf-8")) if kept is not None else None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last one is what brackets without end give
         return False, None
     match found:
         case {"about": told, "trouble": None | str() as answer} if told == about:

@@ -117,7 +117,7 @@ class WakeWorker:
         self._replacements: deque[tuple[Detector, bool, Suppressor | None]] = deque()
         self._recent: deque[npt.NDArray[np.int16]] = deque()
         self._gate: GatedDetector | None = None
-        self._was_away = False
+        self._was_away = self._is_renewed = False
         self._self_score: SelfScore | None = None
         self._consumed_frames = 0
         self._passed_frames = 0
@@ -207,7 +207,14 @@ class WakeWorker:
             self._doorbell.put(None)
 
     def renew(self) -> None:
-        """Say that what comes from now on is heard by another microphone, or behind a gap: the engine wakes up."""
+        """Say that another microphone is there, perhaps since some chunks ago: the engine wakes up."""
+        self._is_renewed = True
+
+    def note_absence(self) -> None:
+        """Say that what comes from now on is behind a stretch that nobody heard: what was heard before is over.
+
+        No word of it is detected, and none keeps another back.
+        """
         self._was_away = True
 
     def use(self, detector: Detector, *, gated: bool, suppressor: Suppressor | None = None) -> None:
@@ -230,13 +237,13 @@ class WakeWorker:
         pcm = self._ring.read(self._chunk_bytes)
         far = self._far_ring.read(self._chunk_bytes) if self._far_ring is not None else None
         self._advance(len(pcm) // SAMPLE_BYTES)
+        chunk = np.frombuffer(pcm, dtype="<i2")
+        if self._self_score is not None and far is not None:  # also while muted: what has played is known afterwards
+            chunk = self._self_score.process(chunk, np.frombuffer(far, dtype="<i2"))
         if self.muted:
-            self.renew()
+            self.note_absence()
         else:
-            self._wake_up_again()
-            chunk = np.frombuffer(pcm, dtype="<i2")
-            if self._self_score is not None and far is not None:
-                chunk = self._self_score.process(chunk, np.frombuffer(far, dtype="<i2"))
+            self._wake_up(detector)
             self._recent.append(chunk)
             self._score(detector, chunk)
         self.progress += 1
@@ -257,7 +264,8 @@ class WakeWorker:
         if past:
             heard = np.array(past)
             detector.follow(heard if suppressor is None else suppressor.process(heard))
-        self.renew()  # what the gate has learnt of the room is gone: awake it finds out
+        if self._gate is not None:
+            self._gate.renew()  # what the one before had learnt of the room is gone: awake it finds out
         return detector
 
     def _install(self, detector: Detector) -> Detector:
@@ -271,9 +279,16 @@ class WakeWorker:
         self._detector = self._gate or detector
         return self._detector
 
-    def _wake_up_again(self) -> None:
+    def _wake_up(self, detector: Detector) -> None:
+        """Do what was said about the microphone: behind an absence, silence is all that was heard."""
         if self._was_away:
-            self._was_away = False
+            self._was_away, self._is_renewed = False, True
+            self._trigger.renew()
+            if self._recent:
+                self._recent.clear()
+                detector.follow(np.zeros((detector.memory_chunks, detector.chunk_frames), np.int16))
+        if self._is_renewed:
+            self._is_renewed = False
             if self._gate is not None:
                 self._gate.renew()
 
@@ -281,7 +296,9 @@ class WakeWorker:
         """Move the position on, over the gaps that lie before it now."""
         self._consumed_frames += frames
         while self._gaps and self._gaps[0][0] < self._consumed_frames:
-            self._passed_frames += self._gaps.popleft()[1]
+            gap_frames = self._gaps.popleft()[1]
+            self._passed_frames += gap_frames
+            self._trigger.pass_over(gap_frames / WAKE_RATE_HZ)
 
     def _score(self, detector: Detector, chunk: npt.NDArray[np.int16]) -> None:
         heard = chunk if self._suppressor is None else self._suppressor.process(chunk)

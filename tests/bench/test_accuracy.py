@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -9,7 +10,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from speakerd.bench.accuracy import LIMITS, judged_by, measure
+from speakerd.bench.accuracy import LIMITS, TOLD_EVERY_S, judged_by, measure
 from speakerd.bench.accuracy_find import Wishes
 from speakerd.bench.accuracy_voices import find_voices
 from speakerd.bench.figures import Verdict
@@ -114,6 +115,32 @@ def test_noise_of_the_owner_is_taken_or_missed_aloud(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "out" / "accuracy.json").read_text())
     assert data["noises"] == ["hiss.wav"]
     assert data["by_snr"]["6 dB"]["missed"][0]["noise"] == "hiss.wav"
+
+
+def test_a_long_recording_is_told_of_on_the_way(tmp_path: Path) -> None:
+    """An hour of television is one clip of some: whoever waits sees that it moves."""
+    wake_models()
+    told: list[str] = []
+    wishes = Wishes(Wake(), folder=recordings(tmp_path / "clips"), snrs_db=(None, 10.0))
+    times_s = itertools.count(0.0, TOLD_EVERY_S)
+    assert measure(tmp_path / "out", wishes, told.append, now=lambda: next(times_s))
+    assert "other/radio.wav: clean heard" in told
+    assert "other/radio.wav: 10 dB heard" in told
+    told.clear()
+    assert measure(tmp_path / "out", wishes, told.append, now=lambda: 0.0)
+    assert not any(line.endswith("clean heard") for line in told)
+
+
+@pytest.mark.parametrize("below", ["bench", "."])
+def test_it_may_write_into_the_folder_it_reads(tmp_path: Path, below: str) -> None:
+    """Run twice in the recordings themselves it counts the same: the missed words it wrote are no other sounds."""
+    wake_models()
+    clips = recordings(tmp_path)
+    out = clips / below
+    for _ in "12":
+        assert measure(out, Wishes(Wake(), folder=clips, snrs_db=(None,)), lambda _line: None)
+        clean = json.loads((out / "accuracy.json").read_text())["by_snr"]["clean"]
+        assert (clean["positives"], clean["misses"], clean["negatives"]) == (2, 1, 1)
 
 
 def test_a_model_that_is_missing_ends_it_as_it_ends_the_daemon(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from speakerd.bench.accuracy_clips import Clip
 from speakerd.bench.accuracy_count import CHUNK_S, judge
+from speakerd.bench.accuracy_files import UnreadableError
 from speakerd.bench.accuracy_listen import Keeper, Listener
 from speakerd.bench.accuracy_mix import LEAD_S, TAIL_S
 from speakerd.bench.accuracy_noise import Bed, made, pink
@@ -124,3 +125,10 @@ def test_a_stretch_is_the_same_as_what_was_heard(listener: Listener) -> None:
     assert np.array_equal(heard.sound(1.23, 2.5), whole[round(1.23 * 16_000) : 40_000])
     assert len(heard.sound(-3.0, 0.1)) == 1600
     assert len(heard.sound(200.0, 201.0)) == 0
+
+
+def test_digital_silence_is_no_recording(listener: Listener) -> None:
+    """Of a wake word it would be a miss, of something else time in which nothing could be taken for one."""
+    dead = Clip("a.wav", "other", None, lambda: np.zeros(16_000, np.int16))
+    with pytest.raises(UnreadableError, match="digital silence"):
+        list(listener.hear(dead, [None]))

@@ -104,3 +104,32 @@ def test_every_clip_becomes_whole_chunks_without_digital_silence(
     assert 0 <= total - lead_frames - frames - TAIL_S * WAKE_RATE_HZ < CHUNK_FRAMES
     if snr_db is None or frames:
         assert all(piece.any() for piece in pieces)
+
+
+def in_a_room(snr_db: float) -> np.ndarray:
+    """A phrase that fades, in the middle of three seconds of a recording's own noise."""
+    phrase = np.concatenate([voice(0.6, -20), voice(0.2, -35)]).astype(float)
+    noise = PINK.pcm[: 3 * WAKE_RATE_HZ] * 32768 * 10 ** ((-20 - snr_db) / 20)
+    recording = noise.astype(float)
+    recording[WAKE_RATE_HZ : WAKE_RATE_HZ + len(phrase)] += phrase
+    return np.rint(recording).astype(np.int16)
+
+
+def test_in_a_noisy_recording_the_phrase_still_ends_where_it_ends() -> None:
+    """Its noise was taken for speech: latencies were a second too early, and ratios were those of phrase and room."""
+    found = levels(in_a_room(25.0))
+    assert found.end_frames == pytest.approx(1.8 * WAKE_RATE_HZ, abs=2 * BLOCK_FRAMES)
+    assert found.speech_dbfs == pytest.approx(levels(in_a_room(60.0)).speech_dbfs, abs=0.3)
+
+
+def test_in_a_loud_recording_nobody_can_tell_where_the_phrase_ends() -> None:
+    """Nor in one that is speech from its first to its last moment."""
+    assert levels(in_a_room(12.0)).end_frames is None
+    assert levels(voice(1.0, -20)).end_frames is None
+
+
+def test_a_phrase_that_was_cut_out_ends_where_it_fades() -> None:
+    """It has no moment without speech: what is quietest in it is no noise."""
+    fading = [voice(0.6, -20), *(voice(0.03, level) for level in (-26, -32, -38, -44, -47))]
+    clip = np.concatenate(fading)
+    assert levels(clip).end_frames == len(clip)

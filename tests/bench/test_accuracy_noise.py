@@ -71,7 +71,7 @@ def test_recorded_noise_is_levelled_and_the_rest_is_named(tmp_path: Path) -> Non
     assert {each.name: each.why for each in unread} == {
         "silent.wav": "it is digital silence",
         "broken.wav": "it does not begin as a WAV file does",
-        "notes.txt": ".txt is not understood: WAV or FLAC",
+        "notes.txt": ".txt is not understood: WAV, FLAC, MP3, M4A, AAC, OGG, OPUS or WEBM",
     }
     with pytest.raises(FileNotFoundError):
         recorded(tmp_path / "nowhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -55,6 +56,13 @@ def test_misses_have_their_range_and_their_latency() -> None:
     """From the end of the phrase, with a sign."""
     line = format_misses([row()]).splitlines()[1]
     assert line.split() == ["clean", "3", "1", "33.3", "%", "0.8", "to", "90.6", "%", "+40", "ms", "+40", "ms"]
+
+
+def test_detections_without_a_latency_are_counted() -> None:
+    """They are in neither figure, and nobody should wonder of how many the median is."""
+    assert "without a latency" not in format_misses([row()])
+    noisy = dataclasses.replace(trial("hey_jarvis/e.wav", 0.9), end_s=None)
+    assert "without a latency: 1 detections" in format_misses([row(noisy)])
 
 
 def test_what_was_said_twice_is_told() -> None:

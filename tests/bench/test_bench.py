@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,8 @@ def test_the_latency_is_measured_unless_told_otherwise() -> None:
         ["bench", "accuracy", "--snr", "10,loud"],
         ["bench", "accuracy", "--snr", "100"],
         ["bench", "accuracy", "--snr", "nan"],
+        ["bench", "accuracy", "--seed", "-1"],
+        ["bench", "evening", "--seed", "one"],
     ],
 )
 def test_wrong_usage_is_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,3 +89,35 @@ def test_accuracy_is_measured_at_the_configured_threshold(tmp_path: Path, capsys
     assert "hey_jarvis, alexa at 0.7, engine lean, gate off" in said
     assert "alexa: 1 clips, the wake word alexa" in said
     assert (tmp_path / "out" / "accuracy.svg").exists()
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(
+    topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a sentence, with what to do; minutes of measuring are not thrown away at their end."""
+    (tmp_path / "file").touch()
+    for out, why in ((tmp_path / "file", "File exists"), (Path("/proc/nowhere"), "No such file or directory")):
+        assert cli.main(["bench", topic, "--out", str(out)]) == cli.FAILED
+        said = capsys.readouterr()
+        assert said.err == f"speakerd: bench-folder: cannot write into {out}: {why}. --out DIR names another folder\n"
+        assert said.out == ""
+
+
+def test_a_disk_that_fills_up_is_told(tmp_path: Path) -> None:
+    """And no traceback; a limit of the process stands in for the disk."""
+    wake_models()
+    (tmp_path / "clips" / "other").mkdir(parents=True)
+    wav(tmp_path / "clips" / "other" / "hum.wav", tone(16_000), 16_000)
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); from speakerd import cli; "
+    run = subprocess.run(
+        [sys.executable, "-c", f"{small} raise SystemExit(cli.main(['bench', 'accuracy', 'clips', '--snr', 'clean']))"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == cli.FAILED
+    assert run.stderr.startswith("speakerd: bench-folder: cannot write into bench or "), run.stderr
+    assert run.stderr.endswith(": File too large\n")

@@ -56,6 +56,8 @@ def test_real_engines_side_by_side(tmp_path: Path) -> None:
     assert "was not installed" in written["engines"][MICRO]["missing"]
     assert any(line.startswith("pymicro is not measured: ") for line in told)
     assert any("too kind" in line for line in told)
+    (start_row,) = (row for row in written["figures"] if "first detection" in row["name"])
+    assert start_row["verdict"] == "NOT SHOWN", "stock's start is too kind, so ours is not judged by it"
     assert worked == all(row["verdict"] != Verdict.FAIL.value for row in written["figures"])
 
 

@@ -29,6 +29,15 @@ def test_a_folder_without_room_is_refused(tmp_path: Path) -> None:
     a53_machine.check_room(tmp_path / "cache")
 
 
+def test_programs_that_are_missing_are_named_before_anything_is_begun(tmp_path: Path) -> None:
+    (tmp_path / "cpio").symlink_to(sys.executable)
+    with pytest.raises(BenchError, match=r"^mmdebstrap, timeout is missing here: make bench-a53 installs it"):
+        a53_machine.check_tools(str(tmp_path))
+    for name in ("mmdebstrap", "timeout"):
+        (tmp_path / name).symlink_to(sys.executable)
+    a53_machine.check_tools(str(tmp_path))
+
+
 def test_an_emulator_that_is_too_old_is_refused(tmp_path: Path) -> None:
     old = an_emulator(tmp_path, "echo 'QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)'")
     with pytest.raises(BenchError, match=r"too old, 10\.0 is needed: QEMU emulator version 7\.2\.22"):

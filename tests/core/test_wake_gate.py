@@ -269,3 +269,30 @@ def test_whose_word_it_is_matters_only_where_the_scores_are_heeded(
         assert one == other
         assert (told.rising, told.near_misses, told.masked) == (asked.rising, asked.near_misses, asked.masked)
     assert not asked.heeds({})
+
+
+def test_behind_an_absence_it_is_armed_and_nothing_goes_on() -> None:
+    """Neither the refractory time, nor a streak while playing, nor a near miss, which is over."""
+    trigger = WakeTrigger(0.5, 60.0)
+    run(trigger, [0.9])
+    trigger.renew()
+    assert run(trigger, [0.0, 0.6]) == [1]
+    trigger = WakeTrigger(0.5, 2.0)
+    run(trigger, [0.9], playing=True)
+    trigger.renew()
+    assert trigger.near_misses == 1
+    assert run(trigger, [0.9, 0.9], playing=True) == [1]
+
+
+def test_what_was_lost_is_refractory_time_and_breaks_a_streak() -> None:
+    """It was no silence that anybody heard: the score must have fallen all the same."""
+    trigger = WakeTrigger(0.5, 2.0)
+    run(trigger, [0.9, *[0.0] * 7])
+    trigger.pass_over(2.0)
+    assert run(trigger, [0.9]) == [0]
+    trigger.pass_over(60.0)
+    assert run(trigger, [0.9, 0.9]) == []
+    trigger = WakeTrigger(0.5, 2.0)
+    run(trigger, [0.9], playing=True)
+    trigger.pass_over(0.08)
+    assert run(trigger, [0.9, 0.9], playing=True) == [1]

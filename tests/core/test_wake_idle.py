@@ -97,6 +97,18 @@ def test_a_voice_in_a_hiss_is_heard() -> None:
     assert [gate.process(hiss[0]), gate.process(hiss[1] + voice)] == [False, True]
 
 
+@pytest.mark.parametrize("mains_hz", [50, 60])
+def test_a_voice_in_a_hum_is_heard(mains_hz: int) -> None:
+    """A bad earth hums 30 dB louder than somebody at the other end of the room speaks; the networks do not hear it."""
+    at_s = np.arange((FLOOR_CHUNKS + 2) * CHUNK) / 16_000
+    hum = noise(FLOOR_CHUNKS + 2, 5.0) + 3000 * np.sin(2 * np.pi * mains_hz * at_s).reshape(-1, CHUNK)
+    gate, chunks = IdleGate(CHUNK), np.rint(hum).astype(np.int16)
+    run(gate, chunks[:-1])
+    assert not gate.open
+    voice = np.rint(100.0 * np.sin(2 * np.pi * 500 / 16_000 * np.arange(CHUNK))).astype(np.int16)
+    assert gate.process(chunks[-1] + voice)
+
+
 def test_an_offset_hides_nothing() -> None:
     """A card's constant is no sound."""
     offset, room = IdleGate(CHUNK), noise(FLOOR_CHUNKS, 10.0)
@@ -127,18 +139,34 @@ def test_whatever_came_before_a_sound_over_a_room_is_heard(before: list[tuple[fl
     assert gate.process(burst(rms * 3.2, room[1]))
 
 
-@given(st.lists(st.sampled_from([0.0, 0.7, 10.0, 14.0, 60.0, 2000.0]), max_size=60))
-def test_open_as_long_as_the_definition_says(levels: list[float]) -> None:
+def definition(chunks: Int16) -> list[bool]:
     """Slow and plain: the loudest step over the least chunk, and the hang counted from the last one that was."""
-    chunks = np.concatenate([noise(1, level, seed=i) for i, level in enumerate(levels)]) if levels else noise(0, 0.0)
     stands_out = np.zeros(len(chunks), bool)
-    for fold in (1, 4):
-        sums = np.concatenate([[0.0], chunks.reshape(-1, fold).sum(axis=1, dtype=float)])
-        steps = (np.diff(sums).reshape(-1, CHUNK // STEP_FRAMES, STEP_FRAMES // fold) ** 2).mean(axis=2)
+    for fold, order, ratio_db in ((1, 1, 5), (4, 1, 5), (4, 2, 6)):
+        sums = np.concatenate([[0.0] * order, chunks.reshape(-1, fold).sum(axis=1, dtype=float)])
+        steps = (np.diff(sums, order).reshape(-1, CHUNK // STEP_FRAMES, STEP_FRAMES // fold) ** 2).mean(axis=2)
         floors = [steps[max(0, i - FLOOR_CHUNKS + 1) : i + 1].mean(axis=1).min() for i in range(len(chunks))]
-        stands_out |= steps.max(axis=1) > 10**0.5 * (1 + 1e-6) * np.array(floors)
+        stands_out |= steps.max(axis=1) > 10 ** (ratio_db / 10) * (1 + 1e-6) * np.array(floors)
     last, expected = -1, []
     for i, out in enumerate(stands_out):
         last = i if out else last
         expected.append(i - last <= HANG_CHUNKS)
+    return expected
+
+
+@given(st.lists(st.sampled_from([0.0, 0.7, 10.0, 14.0, 60.0, 2000.0]), max_size=60))
+def test_open_as_long_as_the_definition_says(levels: list[float]) -> None:
+    """In any order of loud and quiet."""
+    chunks = np.concatenate([noise(1, level, seed=i) for i, level in enumerate(levels)]) if levels else noise(0, 0.0)
+    assert run(IdleGate(CHUNK), chunks) == definition(chunks)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_ten_seconds_old_is_forgotten(seed: int) -> None:
+    """The least level among them, and the same one twice; half a minute of levels that wander."""
+    random = np.random.default_rng(seed)
+    levels = np.repeat(10.0 ** np.clip(np.cumsum(random.normal(0, 0.1, 100)) + 1.5, 0, 3.5), 4)
+    chunks = np.concatenate([noise(1, level, seed=i // 2) for i, level in enumerate(levels)])
+    expected = definition(chunks)
     assert run(IdleGate(CHUNK), chunks) == expected
+    assert len(set(expected)) == 2

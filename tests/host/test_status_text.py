@@ -86,6 +86,10 @@ def test_what_is_not_there_is_not_on_the_page():
         ),
         ({"spend": {"usd": 0.5, "turns": 1, "daily_usd": None}}, "about 0.5000 USD in 1 turn, no budget"),
         ({"wake": {"models": ["a", "b"], "last_score": None}}, "a or b: last score -, 0 near misses, engine None"),
+        (
+            {"wake": {"models": ["/home/my_models/hey_computer.onnx"], "last_score": 0.1}},
+            "hey computer: last score 0.10, 0 near misses, engine None",
+        ),
     ],
 )
 def test_a_row_says_what_is_so(differs, row):

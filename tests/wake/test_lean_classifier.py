@@ -193,3 +193,18 @@ def test_something_else_than_a_classifier_is_refused(tmp_path: Path) -> None:
         Classifier(read(wake_models() / models.FEATURES["embedding"].file))
     with pytest.raises(BadModelError, match="not one score"):
         Classifier(read(own(tmp_path, [node("Flatten", ["x"], "y")], {})))
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("If", ["c"], "y", then_branch=1, else_branch=2)],
+        [node("Constant", [], "y", value=3)],
+        [node("ReduceMean", ["none"], "y", axes=[0])],
+    ],
+    ids=["branches that are none", "a constant that is none", "a mean of nothing"],
+)
+def test_what_no_training_makes_is_refused(tmp_path: Path, nodes: list[bytes]) -> None:
+    """Before it hears anything: a reload to it must not end the daemon."""
+    with pytest.raises(BadModelError, match="cannot be computed"):
+        Classifier(read(own(tmp_path, nodes, {"c": np.array([True]), "none": np.zeros((0, 3), "f4")})))

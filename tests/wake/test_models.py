@@ -10,6 +10,7 @@ import pytest
 
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import models
+from tests.fakes.somebody import as_somebody
 
 
 @pytest.fixture
@@ -81,6 +82,55 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     assert code_of(call) == "wake-model-missing"
     own.write_bytes(b"anything")
     assert models.resolve(str(own)) == own
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (f"{'long' * 64}.onnx", "File name too long"),
+        ("folder.onnx", "no wake word model at"),
+        ("loop.onnx", "Too many levels of symbolic links"),
+    ],
+)
+def test_a_path_that_holds_no_file_is_an_error_with_its_reason(tmp_path: Path, name: str, why: str) -> None:
+    """Of ours, so that a reload refuses it, and a start ends with 78."""
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "loop.onnx").symlink_to("loop.onnx")
+    with pytest.raises(WakeError, match=why) as call:
+        models.resolve(str(tmp_path / name))
+    assert code_of(call) == "wake-model-missing"
+
+
+def test_a_folder_that_is_closed_to_the_service_is_told(tmp_path: Path) -> None:
+    """As a home folder is; what is in it is not even known to be there."""
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (closed / "mine.onnx").touch()
+    closed.chmod(0o000)
+    try:
+        with as_somebody(), pytest.raises(WakeError, match=r"cannot be read: Permission denied.*home folder") as call:
+            models.resolve(str(closed / "mine.onnx"))
+    finally:
+        closed.chmod(0o700)
+    assert code_of(call) == "wake-model-missing"
+
+
+def test_each_model_is_called_by_its_name_or_its_files_stem(tmp_path: Path, folder: Path) -> None:
+    """Whatever is in the path; the same one twice is one."""
+    own = tmp_path / "meine Wörter" / "hé computer.v2.onnx"
+    own.parent.mkdir()
+    own.touch()
+    assert models.resolve_all([str(own), str(own)]) == {"hé computer.v2": own}
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """One of them would be listened for and the other silently not."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "computer.onnx").touch()
+    with pytest.raises(WakeError, match=r"called computer: .*/a/computer\.onnx and .*/b/computer\.onnx") as call:
+        models.resolve_all([str(tmp_path / name / "computer.onnx") for name in "ab"])
+    assert code_of(call) == "wake-model-twice"
 
 
 def test_a_word_that_does_not_ship_cannot_be_fetched(folder: Path) -> None:

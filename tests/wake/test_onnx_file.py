@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakerd.wake import models
 from speakerd.wake.onnx_file import BadModelError, read
 from tests.fakes.models import wake_models
-from tests.fakes.onnx_writer import graph, message, node, number, text, write
+from tests.fakes.onnx_writer import graph, message, node, number, text, varint, write
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +67,56 @@ def test_what_it_does_not_know_is_passed_over(tmp_path: Path) -> None:
     assert len(read(path).nodes) == 1
 
 
-@given(st.binary(max_size=200))
+LEAVES = st.one_of(
+    st.binary(max_size=12),
+    st.lists(st.integers(0, 2**64 - 1), max_size=3).map(lambda found: b"".join(varint(each) for each in found)),
+)
+
+
+def messages(inner: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    """Fields with the numbers that are read, in which anything stands."""
+    numbers = st.sampled_from([*range(1, 13), 20])
+    fields = st.one_of(
+        st.builds(message, numbers, inner),
+        st.builds(number, numbers, st.one_of(st.integers(0, 12), st.integers(0, 2**64 - 1))),
+        st.builds(lambda field, four: varint(field << 3 | 5) + four, numbers, st.binary(min_size=4, max_size=4)),
+    )
+    return st.lists(fields, max_size=6).map(b"".join)
+
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=200), messages(st.recursive(LEAVES, messages, max_leaves=30))))
 def test_no_bytes_make_it_fail_otherwise(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     """Whatever a file holds, it is a network or said not to be one."""
     path = tmp_path_factory.getbasetemp() / "fuzz.onnx"
-    path.write_bytes(data)
-    with contextlib.suppress(BadModelError):
+    for content in (data, message(7, data)):
+        path.write_bytes(content)
+        with contextlib.suppress(BadModelError):
+            read(path)
+
+
+def nested(depth: int) -> bytes:
+    """A graph in a node in a graph, and so on."""
+    data = b""
+    for _ in range(depth):
+        data = message(1, message(5, message(6, data)))
+    return data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        message(5, number(2, 1) + number(4, 7)),
+        message(5, number(2, 6) + number(5, 2**40)),
+        nested(3000),
+    ],
+    ids=["a float as an integer", "an integer that is too large", "graphs without end"],
+)
+def test_what_no_program_writes_is_refused(tmp_path: Path, data: bytes) -> None:
+    """In words, as any other file that is no network: a reload to it must not end the daemon."""
+    path = tmp_path / "m.onnx"
+    path.write_bytes(message(7, data))
+    with pytest.raises(BadModelError):
         read(path)
 
 

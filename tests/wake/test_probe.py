@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -13,6 +18,8 @@ from speakerd.wake import models, probe
 from tests.fakes.models import wake_models
 
 MODEL = Path("embedding.onnx")
+ROOT = str(Path(__file__).parents[2])
+T = TypeVar("T")
 
 
 class Children:
@@ -78,6 +85,32 @@ def test_one_that_hangs_is_ended(tmp_path) -> None:
     assert not (tmp_path / "onnxruntime.json").exists()
 
 
+def test_a_child_does_not_outlive_who_asked(tmp_path) -> None:
+    """A daemon that is stopped meanwhile, or killed, leaves none that hangs for ever."""
+    told = tmp_path / "child"
+    child = [
+        sys.executable,
+        "-c",
+        f"{probe._CARES}open({str(told)!r}, 'w').write(f'{{os.getpid()}}'); os.read(os.pipe()[0], 1)",
+    ]
+    asks = (
+        f"from pathlib import Path; from speakerd.wake.probe import trouble; trouble(Path('x'), None, command={child})"
+    )
+    with subprocess.Popen([sys.executable, "-c", asks], env={**os.environ, "PYTHONPATH": ROOT}) as asker:
+        number = until(lambda: told.exists() and told.read_text())
+        assert Path("/proc", number).is_dir()
+        asker.kill()
+    until(lambda: not Path("/proc", number).exists() or "zombie" in Path("/proc", number, "status").read_text())
+
+
+def until(true: Callable[[], T]) -> T:
+    for _ in range(3000):
+        if found := true():
+            return found
+        time.sleep(0.01)
+    raise TimeoutError
+
+
 def test_one_that_cannot_be_started_is_told(tmp_path) -> None:
     found = probe.trouble(MODEL, tmp_path, command=(str(tmp_path / "nothing"),))
     assert found == "it could not be tried: No such file or directory"
@@ -102,7 +135,7 @@ def test_another_onnxruntime_or_processor_is_asked_anew(tmp_path, fact) -> None:
     assert children.started == 2
 
 
-@pytest.mark.parametrize("written", ["", "[]", '{"about": {}}', '{"about": 1, "trouble": 2}'])
+@pytest.mark.parametrize("written", ["", "[]", "[" * 200_000, "\0" * 9, '{"about": {}}', '{"about": 1, "trouble": 2}'])
 def test_nonsense_in_the_folder_is_passed_over(tmp_path, written) -> None:
     (tmp_path / "onnxruntime.json").write_text(written)
     assert probe.trouble(MODEL, tmp_path, command=Children(tmp_path, "sys.exit(0)").command) is None

@@ -35,13 +35,16 @@ class Bench:
         hears_ends: bool = False,
         hears_first: bool = False,
         gated: bool = False,
+        knows_far: bool = False,
     ) -> None:
         self.detector = FakeDetector(scores)
         self.notes: list[tuple[object, ...]] = []
         self.noted = threading.Condition()
         self.producer, consumer = make_ring(2 * CHUNK * 40)
+        self.far, far_consumer = make_ring(2 * CHUNK * 40)
         self.worker = WakeWorker(
             ring=consumer,
+            far_ring=far_consumer if knows_far else None,
             make_detector=make or (lambda: self.detector),
             trigger=WakeTrigger(0.5, 2.0),
             gated=gated,
@@ -57,8 +60,9 @@ class Bench:
             self.notes.append(what)
             self.noted.notify_all()
 
-    def put(self, frames: int, value: int = 0) -> None:
-        """Put audio into the ring, as the loop does."""
+    def put(self, frames: int, value: int = 0, played: int = 0) -> None:
+        """Put audio into the rings, as the loop does."""
+        self.far.write(np.full(frames, played, dtype="<i2").tobytes())
         assert self.producer.write(np.full(frames, value, dtype="<i2").tobytes()) == 2 * frames
         self.worker.notify()
 
@@ -368,3 +372,113 @@ def test_a_word_is_heard_through_a_change_of_the_engine_at_any_moment_of_it(gate
         ((_, _, changed_score, changed_place),) = changed = detections(change_at)
         assert changed_place == place, (change_at, changed, undisturbed)
         assert changed_score == pytest.approx(score, abs=1e-4)
+
+
+def mute_for_a_while(bench: Bench) -> None:
+    bench.worker.muted = True
+    bench.put(CHUNK)
+    bench.drain()
+    bench.worker.muted = False
+
+
+ABSENCES = {"muted": mute_for_a_while, "microphone away": lambda bench: bench.worker.note_absence()}
+"""Stretches that nobody hears, however long they last."""
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("absence", ABSENCES)
+def test_behind_an_absence_a_word_is_heard_at_once(absence: str, gated: bool) -> None:
+    """Detected, muted at once, and unmuted later: nothing of the refractory time was audio, all of it is over."""
+    bench = Bench([0.9, 0.0, 0.9], gated=gated)
+    bench.put(2 * CHUNK)
+    bench.drain()
+    ABSENCES[absence](bench)
+    bench.put(CHUNK)
+    bench.drain()
+    assert [note[0] for note in bench.notes[1:]] == ["detected", "detected"]
+
+
+@pytest.mark.parametrize("gated", [False, True])
+@pytest.mark.parametrize("absence", ABSENCES)
+def test_a_word_from_before_an_absence_is_not_detected_behind_it(absence: str, gated: bool) -> None:
+    """With the real engine: whoever says it and mutes at once, or pulls the plug, does not wake it an hour later.
+
+    Its score rises in the chunks that follow, and stays for a second, also behind a detection.
+    """
+    wake_models()
+    words, features = {"hey_jarvis": models.resolve("hey_jarvis")}, models.features()
+    room = np.random.default_rng(1).normal(0, 5, 20 * 16_000).astype("<i2")
+    said = say("hey jarvis", 16_000)
+    heard = room[: 3 * 16_000 + len(said) + 16_000].copy()
+    heard[3 * 16_000 : 3 * 16_000 + len(said)] += said
+    chunks = np.split(heard[: len(heard) // CHUNK * CHUNK], len(heard) // CHUNK)
+    quiet = np.split(room[: 40 * CHUNK], 40)
+
+    def detections(before: list[np.ndarray], after: list[np.ndarray]) -> int:
+        bench = Bench(make=lambda: Lean(words, features), gated=gated)
+        for part in (before, after):
+            for chunk in part:
+                bench.producer.write(chunk.tobytes())
+                bench.drain()
+            ABSENCES[absence](bench)
+        return sum(note[0] == "detected" for note in bench.notes)
+
+    whole = next(cut for cut in range(len(chunks) - 20, len(chunks)) if detections(chunks[:cut], []))
+    for cut in range(whole - 4, whole + 8, 2):
+        assert detections(chunks[:cut], quiet) == (cut >= whole), (cut, whole)
+
+
+@pytest.mark.parametrize("gated", [False, True])
+def test_a_card_that_is_told_of_in_the_middle_of_a_word_does_not_hide_it(gated: bool) -> None:
+    """That frames move is noticed some time after the first of them, and these may be the word."""
+    wake_models()
+    words, features = {"hey_jarvis": models.resolve("hey_jarvis")}, models.features()
+    heard = np.concatenate((say("hey jarvis", 16_000), np.zeros(16_000, np.int16)))
+    chunks = np.split(heard[: len(heard) // CHUNK * CHUNK], len(heard) // CHUNK)
+    for told_at in range(0, 12, 2):
+        bench = Bench(make=lambda: Lean(words, features), gated=gated)
+        bench.put(39 * CHUNK)
+        bench.drain()
+        bench.worker.note_absence()
+        for at, chunk in enumerate(chunks):
+            if at == told_at:
+                bench.worker.renew()
+            bench.producer.write(chunk.tobytes())
+            bench.drain()
+        assert [note[0] for note in bench.notes[1:]] == ["detected"], told_at
+
+
+def test_another_engine_does_not_end_the_refractory_time() -> None:
+    """It knows the same utterance, which would be detected twice."""
+    bench = Bench([0.9], gated=True)
+    bench.put(CHUNK)
+    bench.drain()
+    bench.worker.use(FakeDetector([0.9, 0.9]), gated=True)
+    bench.put(2 * CHUNK)
+    bench.drain()
+    assert [note[0] for note in bench.notes[1:]] == ["detected"]
+
+
+def test_what_was_lost_counts_into_the_refractory_time() -> None:
+    """It is time in the room, and a word behind it is another one."""
+    bench = Bench([0.9, *[0.0] * 7, 0.9])
+    bench.put(8 * CHUNK)
+    bench.worker.skipped_frames += 2 * 16_000
+    bench.put(CHUNK)
+    bench.drain()
+    assert [note[0] for note in bench.notes[1:]] == ["detected", "detected"]
+
+
+def test_what_has_played_is_known_behind_a_mute() -> None:
+    """A reply that ended in it makes nobody strict after it, and what plays still does."""
+    for played, heard in ((0, ["detected"]), (50, [])):
+        bench = Bench([0.0] * 5 + [0.9], knows_far=True)
+        bench.put(5 * CHUNK, 0, 50)
+        bench.drain()
+        bench.worker.muted = True
+        bench.put(30 * CHUNK, 0, played)
+        bench.drain()
+        bench.worker.muted = False
+        bench.put(CHUNK)
+        bench.drain()
+        assert [note[0] for note in bench.notes[1:]] == heard
