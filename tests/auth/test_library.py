@@ -103,6 +103,18 @@ def test_the_issuers_suggestion_is_passed_on(entra: Entra) -> None:
     assert 1190 < grant.refresh_in_s <= 1200
 
 
+def test_a_throttled_refresh_gives_the_kept_token_whose_moment_has_passed(entra: Entra) -> None:
+    """What the keeper makes of that is in ``core/token_life.py``."""
+    entra.directory.refresh_in_s = 0
+    attempt = sign_in(entra)
+    kept = attempt.fetch()
+    entra.fail("refresh", "throttled")
+    again = Attempt(WISH, entra.environment, record=attempt._record).fetch()
+    assert again.secret == kept.secret
+    assert again.refresh_in_s is not None
+    assert again.refresh_in_s <= 0
+
+
 def test_somebody_who_is_known_gets_tokens_silently(entra: Entra) -> None:
     """A new process with the record and the cache asks nobody, whatever authority and port the record has lost."""
     record = sign_in(entra)._record
