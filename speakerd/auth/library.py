@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from speakerd.auth.checks import has_arc
@@ -49,8 +50,11 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NAME_CHARS = 320
 """The longest e-mail address (specified)."""
 
-_WAIT_DIGITS = 5
-"""Of a Retry-After in seconds: a day at most; dates are not understood."""
+_LONGEST_WAIT_S = 86_400.0
+"""No Retry-After is believed beyond a day (guess); the keeper has a limit of its own."""
+
+_DISCOVERY = "/.well-known/openid-configuration"
+"""Ends the address that is asked before anything else."""
 
 _MOST_CAUSES = 16
 """A chain of exceptions is no longer (the longest seen has 7)."""
@@ -82,11 +86,11 @@ class _Seen:
     aadsts: tuple[int, ...] = ()
     correlation_id: str | None = None
     retry_after_s: float | None = None
+    is_page: bool = False
 
     @classmethod
     def of(cls, answer: Any) -> _Seen:
         """Read an HTTP answer."""
-        wait = str(answer.headers.get("Retry-After", ""))
         try:
             content = json.loads(answer.text())
         except ValueError:
@@ -98,7 +102,8 @@ class _Seen:
             _word(said.get("error")),
             tuple(code for code in codes if type(code) is int) if isinstance(codes, list) else (),
             _word(said.get("correlation_id")),
-            float(wait) if wait.isdecimal() and len(wait) <= _WAIT_DIGITS else None,
+            _wait_s(str(answer.headers.get("Retry-After", "")), str(answer.headers.get("Date", ""))),
+            is_page=not isinstance(content, dict),
         )
 
 
@@ -169,6 +174,7 @@ class Attempt:
             tls_verify_code=None if refused is None else refused.verify_code,
             correlation_id=seen.correlation_id,
             retry_after_s=seen.retry_after_s,
+            is_page=seen.is_page,
         )
         missing = self._missing(chain, known)
         return replace(known, missing=missing)
@@ -192,7 +198,7 @@ class Attempt:
 
     def _missing_of_agent(self, known: Fault, verdict: Verdict) -> str | None:
         """Return the same where Azure Arc's agent was asked: what Entra tells it is about the machine, not about us."""
-        if verdict.state is SignInState.NO_NETWORK:
+        if verdict.state is SignInState.NO_NETWORK and known.http_status is None:
             return "arc-silent"
         if verdict.code in ("auth-busy", "auth-arc-group"):
             return None
@@ -285,8 +291,21 @@ class Attempt:
             asked.url += ("&" if "?" in asked.url else "?") + "bypass_cache=true"
 
     def _answered(self, response: Any) -> None:
-        """See an answer before the library does."""
-        self._seen = _Seen.of(response.http_response)
+        """See an answer before the library does. What discovery found says nothing of what fails later."""
+        seen = _Seen.of(response.http_response)
+        found = seen.status == 200 and not seen.is_page and response.http_request.url.endswith(_DISCOVERY)  # noqa: PLR2004 - HTTP's OK
+        self._seen = _Seen() if found else seen
+
+
+def _wait_s(said: str, date: str) -> float | None:
+    """Read a Retry-After: seconds, or a moment on the server's clock; None: it is neither."""
+    if said.isdecimal():
+        return min(float(said), _LONGEST_WAIT_S)
+    try:
+        span = parsedate_to_datetime(said) - parsedate_to_datetime(date)
+    except (ValueError, TypeError):  # no date, or one of the two without a time zone
+        return None
+    return min(max(0.0, span.total_seconds()), _LONGEST_WAIT_S)
 
 
 def _word(value: object) -> str | None:

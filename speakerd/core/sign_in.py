@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
-from speakerd.core.aadsts import CODE_DECLINED, CODE_OVER, MEANINGS, Meaning
+from speakerd.core.aadsts import CODE_DECLINED, CODE_OVER, MEANINGS, SCOPE, Meaning
 from speakerd.core.errors import AuthError, Remedy
 
 
@@ -70,6 +70,9 @@ class Fault:
 
     retry_after_s: float | None = None
     """How long the answer asks us to wait, where it says so (``Retry-After``)."""
+
+    is_page: bool = False
+    """Whether the answer was no JSON object, as all of Entra's are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +288,12 @@ _UNREACHED = {
 
 _CUT_OFF = {"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}
 
-_SIGN_IN_AGAIN = {"invalid_grant", "interaction_required", "login_required", "consent_required"}
+_TROUBLE = {"server_error", "temporarily_unavailable"}
 
-_OF_A_CODE = {
+_OF_A_WORD = {
+    **dict.fromkeys(("invalid_grant", "interaction_required", "login_required", "consent_required"), SIGNED_OUT),
+    **dict.fromkeys(("invalid_client", "unauthorized_client"), APP_REFUSED),
+    **dict.fromkeys(("invalid_scope", "invalid_resource", "invalid_target"), _of_meaning(SCOPE)),
     "authorization_pending": CODE_EXPIRED,
     "expired_token": CODE_EXPIRED,
     "code_expired": CODE_EXPIRED,
@@ -295,7 +301,7 @@ _OF_A_CODE = {
     "authorization_declined": DECLINED,
     "access_denied": DECLINED,
 }
-"""What ends a sign-in with a code (specified; authorization_pending is the last answer when we stop asking)."""
+"""By OAuth's error (specified; authorization_pending is the last answer when we stop asking)."""
 
 
 def classify(fault: Fault) -> Verdict:
@@ -339,14 +345,15 @@ def _with_number(verdict: Verdict, fault: Fault) -> Verdict:
 def _of_answer(fault: Fault) -> Verdict | None:
     """Return what the answer's status and error mean, if anything."""
     status = fault.http_status
-    if status is not None and (status in (408, 429) or status >= 500):  # noqa: PLR2004 - HTTP's own numbers
+    busy = status is not None and (status in (408, 429) or status >= 500)  # noqa: PLR2004 - HTTP's own numbers
+    if busy or fault.oauth_error in _TROUBLE:
         return BUSY
-    if fault.oauth_error in _OF_A_CODE:
-        return _OF_A_CODE[fault.oauth_error]
-    if fault.oauth_error in ("invalid_client", "unauthorized_client"):
-        return APP_REFUSED
-    signed_out = fault.error == "AuthenticationRequiredError" or fault.oauth_error in _SIGN_IN_AGAIN
-    return SIGNED_OUT if signed_out else None
+    if fault.oauth_error is not None:
+        return _OF_A_WORD.get(fault.oauth_error)
+    if fault.is_page or (status is not None and not fault.causes):
+        return INTERCEPTED  # neither a token nor an error: Entra always says one of them
+    # Nobody was asked: there is no account. The class alone says nothing, it is raised for every refusal.
+    return SIGNED_OUT if fault.error == "AuthenticationRequiredError" else None
 
 
 def _of_certificate(verify_code: int) -> Verdict:

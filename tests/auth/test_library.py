@@ -115,6 +115,37 @@ def test_a_throttled_refresh_gives_the_kept_token_whose_moment_has_passed(entra:
     assert again.refresh_in_s <= 0
 
 
+def test_an_account_that_the_cache_has_lost_is_signed_out(entra: Entra) -> None:
+    """Discovery answers as it should, and no token is asked for: that says nothing of the sign-in."""
+    record = sign_in(entra)._record
+    cache = Path(entra.ca.trust).parent.parent / ".IdentityService" / "speakerd.nocae"
+    cache.write_text(cache.read_text().replace('"AccessToken"', '"Elsewhere"').replace('"RefreshToken"', '"Nowhere"'))
+    fault = failure(Attempt(WISH, entra.environment, record=record))
+    assert classify(fault).code == "auth-signed-out", fault
+
+
+@pytest.mark.parametrize(
+    ("said", "wait_s"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:01:30 GMT", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 90.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:00:00 GMT", "Date": "Sun, 29 Nov 2026 10:01:30 GMT"}, 0.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 10:00:00 GMT", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 86_400.0),
+        ({"Retry-After": "999999999"}, 86_400.0),
+        ({"Retry-After": "9" * 5000}, 86_400.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:01:30 GMT"}, None),
+        ({"Retry-After": "soon", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_to_wait_is_read_in_both_its_forms(said: dict[str, str], wait_s: float | None) -> None:
+    """As seconds, or as a date by the server's clock: ours may be wrong."""
+    attempt = Attempt(WISH, {})
+    attempt._answered(Answer("{}", said, 503))
+    assert attempt.fault(ValueError()).retry_after_s == wait_s
+
+
 def test_somebody_who_is_known_gets_tokens_silently(entra: Entra) -> None:
     """A new process with the record and the cache asks nobody, whatever authority and port the record has lost."""
     record = sign_in(entra)._record
@@ -170,6 +201,16 @@ REFRESH = {
     ("discovery", "no-tenant"): "auth-tenant",
     ("connection", "reset"): "auth-no-network",
     ("refresh", "portal"): "auth-tls",
+    ("refresh", "flow-blocked"): "auth-blocked",
+    ("refresh", "empty"): "auth-tls",
+    ("refresh", "nothing-said"): "auth-tls",
+    ("refresh", "forbidden-page"): "auth-tls",
+    ("refresh", "elsewhere"): "auth-tls",
+    ("refresh", "server-error"): "auth-busy",
+    ("discovery", "portal"): "auth-tls",
+    ("discovery", "forbidden-page"): "auth-tls",
+    ("discovery", "elsewhere"): "auth-tls",
+    ("discovery", "error-html"): "auth-busy",
 }
 
 
@@ -201,6 +242,8 @@ LOGIN = {
     ("poll", "denied"): "auth-declined",
     ("poll", "code-expired"): "auth-code-expired",
     ("poll", "consent"): "auth-consent",
+    ("poll", "nothing-said"): "auth-tls",
+    ("poll", "forbidden-page"): "auth-tls",
 }
 
 
@@ -314,7 +357,8 @@ class Answer:
 
     def __init__(self, body: str, headers: dict[str, str], status_code: int) -> None:
         self.body, self.headers, self.status_code = body, headers, status_code
-        self.http_response = self
+        self.http_response = self.http_request = self
+        self.url = "https://localhost/token"
 
     def text(self) -> str:
         return self.body
@@ -412,6 +456,9 @@ MACHINE = {
     ("token", "mfa"): "auth-arc-refused",
     ("token", "agent-expired"): "auth-arc-refused",
     ("token", "portal"): "auth-arc-refused",
+    ("token", "forbidden-page"): "auth-arc-refused",
+    ("challenge", "forbidden-page"): "auth-arc-refused",
+    ("challenge", "error-html"): "auth-busy",
 }
 """What Entra says is about the machine's identity: nobody can sign in for it, and its clock is not the matter."""
 
