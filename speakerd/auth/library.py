@@ -39,6 +39,9 @@ hangs for minutes (measured). Whoever wants a token tries again later by itself.
 _LOGIN_RETRIES = 3
 """While a person types, a network that is gone for a moment must not end it (guess)."""
 
+_LOGIN_PAUSE_S = 10
+"""So long it waits before each of them at most, whatever an answer asks for: the library would sleep for a day."""
+
 _WORD = re.compile(r"[\w.-]{1,80}", re.ASCII)
 """What may be an error's name or an id: no sentence, and nothing as long as a token."""
 
@@ -127,6 +130,7 @@ class Attempt:
     ) -> None:
         self._request, self._environment = request, environment
         self._record, self._certificate = record, certificate
+        self._is_login = False
         self._seen = _Seen()
 
     def fetch(self) -> Grant:
@@ -154,6 +158,7 @@ class Attempt:
         def prompt(verification_uri: str, user_code: str, expires_on: dt.datetime) -> None:
             on_code(user_code, verification_uri, (expires_on - dt.datetime.now(dt.UTC)).total_seconds())
 
+        self._is_login = True
         # A credential that knows an account would return it without asking anybody.
         with self._device_code(None, prompt_callback=prompt, retry_total=_LOGIN_RETRIES) as credential:
             self._record = json.loads(credential.authenticate(scopes=[self._request.scope]).serialize())
@@ -293,6 +298,8 @@ class Attempt:
     def _answered(self, response: Any) -> None:
         """See an answer before the library does. What discovery found says nothing of what fails later."""
         seen = _Seen.of(response.http_response)
+        if self._is_login and (seen.retry_after_s or 0) > _LOGIN_PAUSE_S:
+            response.http_response.headers["Retry-After"] = str(_LOGIN_PAUSE_S)
         found = seen.status == 200 and not seen.is_page and response.http_request.url.endswith(_DISCOVERY)  # noqa: PLR2004 - HTTP's OK
         self._seen = _Seen() if found else seen
 

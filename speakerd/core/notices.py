@@ -79,6 +79,7 @@ _OF_SIGN_IN = {
     "auth-declined": Notice.SIGNED_OUT,
     "auth-no-network": Notice.OFFLINE,
     "auth-tls": Notice.OFFLINE,
+    "auth-proxy": Notice.OFFLINE,
     "auth-clock": Notice.CLOCK,
     "auth-busy": Notice.REFUSED,
     "auth-arc-silent": Notice.REFUSED,

@@ -148,6 +148,17 @@ INTERCEPTED = Verdict(
     "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited, "
     "or a proxy to be used?",
 )
+PROXY = Verdict(
+    SignInState.NO_NETWORK,
+    "auth-proxy",
+    "the proxy that HTTPS_PROXY names does not lead to Microsoft's sign-in: check the network, the proxy's address, "
+    "and whether it wants a name and a password",
+)
+NO_PROXY = Verdict(
+    SignInState.MISCONFIGURED,
+    "auth-proxy-address",
+    "what HTTPS_PROXY or ALL_PROXY names is no HTTP proxy: it must be http://HOST:PORT; SOCKS is not understood",
+)
 CODE_EXPIRED = _of_meaning(CODE_OVER)
 DECLINED = _of_meaning(CODE_DECLINED)
 REFUSED = Verdict(
@@ -183,7 +194,9 @@ MISSING = {
         "cloud", "AZURE_AUTHORITY_HOST is no address of Microsoft's: it must begin with https://, or be a name alone"
     ),
     "ca-file": _misconfigured(
-        "ca", "the file that REQUESTS_CA_BUNDLE names is not there, or cannot be read by this user: correct the name"
+        "ca",
+        "the file that REQUESTS_CA_BUNDLE names is not there, cannot be read by this user, or holds no certificate as "
+        "PEM: correct the name, or convert it (openssl x509 -inform der)",
     ),
     "arc-absent": _misconfigured(
         "arc-absent",
@@ -274,20 +287,6 @@ _CERTIFICATE_TIMES = {9, 10}
 _CERTIFICATE_ISSUERS = {2, 18, 19, 20, 21}
 """OpenSSL: no issuer, self-signed, self-signed in the chain, no local issuer, first one not verified (specified)."""
 
-_UNREACHED = {
-    "ServiceRequestError",
-    "ServiceRequestTimeoutError",
-    "ServiceResponseError",
-    "ServiceResponseTimeoutError",
-    "IncompleteReadError",
-    "ConnectionError",
-    "ConnectTimeout",
-    "ReadTimeout",
-    "TimeoutError",
-}
-
-_CUT_OFF = {"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}
-
 _TROUBLE = {"server_error", "temporarily_unavailable"}
 
 _OF_A_WORD = {
@@ -362,15 +361,21 @@ def _of_certificate(verify_code: int) -> Verdict:
     return UNTRUSTED if verify_code in _CERTIFICATE_ISSUERS else INTERCEPTED
 
 
+_OF_CLASSES = (
+    ({"JSONDecodeError"}, INTERCEPTED),
+    # Of the addresses only a proxy's can still be none: Entra's was looked at before the attempt.
+    ({"InvalidProxyURL", "InvalidSchema", "InvalidURL", "LocationParseError"}, NO_PROXY),
+    ({"ProxyError"}, PROXY),
+    ({"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}, NO_NETWORK),
+    ({"SSLError"}, INTERCEPTED),
+    ({"ServiceRequestError", "ServiceRequestTimeoutError", "ServiceResponseError"}, NO_NETWORK),
+    ({"ServiceResponseTimeoutError", "IncompleteReadError", "ConnectionError"}, NO_NETWORK),
+    ({"ConnectTimeout", "ReadTimeout", "TimeoutError"}, NO_NETWORK),
+    ({"MsalServiceError"}, BUSY),
+    ({"PermissionError"}, MISSING["arc-group"]),
+)
+"""What an attempt without an answer comes down to, by the classes of its exceptions; the first that fits counts."""
+
+
 def _of_classes(classes: set[str]) -> Verdict:
-    if "JSONDecodeError" in classes:
-        return INTERCEPTED
-    if "SSLError" in classes and not classes & _CUT_OFF:
-        return INTERCEPTED
-    if classes & _UNREACHED:
-        return NO_NETWORK
-    if "MsalServiceError" in classes:
-        return BUSY
-    if "PermissionError" in classes:
-        return MISSING["arc-group"]
-    return FAILED
+    return next((verdict for some, verdict in _OF_CLASSES if classes & some), FAILED)

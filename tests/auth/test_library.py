@@ -298,6 +298,41 @@ def test_an_authority_that_is_not_there_is_no_network(entra: Entra, monkeypatch:
     assert classify(failure(Attempt(WISH, nowhere, record=record))).code == "auth-no-network"
 
 
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        ("http://localhost:9", "auth-proxy"),
+        ("not a proxy", "auth-proxy-address"),
+        ("socks5://localhost:9", "auth-proxy-address"),
+    ],
+)
+def test_a_proxy_that_leads_nowhere_is_named(
+    entra: Entra, monkeypatch: pytest.MonkeyPatch, proxy: str, code: str
+) -> None:
+    """The network is there, and who is told to check it finds nothing."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    record = {"authority": "", "clientId": CLIENT, "homeAccountId": "a.b", "tenantId": TENANT, "username": "ada"}
+    fault = failure(Attempt(WISH, entra.environment, record={**record, "version": "1.0"}))
+    assert classify(fault).code == code, fault
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("86400", "10"), ("Fri, 31 Dec 9999 10:00:00 GMT", "10"), ("3", "3")])
+def test_a_login_is_not_put_off_for_long(entra: Entra, asked: str, waited: str) -> None:
+    """Somebody waits at a terminal: the library sleeps for as long as the answer says when it comes to its retries."""
+    attempt = sign_in(entra)
+    answer = Answer("{}", {"Retry-After": asked, "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 503)
+    attempt._answered(answer)
+    assert answer.headers["Retry-After"] == waited
+
+
+def test_the_librarys_retries_see_what_we_have_made_of_an_answer(entra: Entra) -> None:
+    """Else a login would hang for as long as Entra asks for."""
+    entra.fail("poll", entra_answers.Fault("patience", status=503, retry_after="86400"), 1)
+    assert sign_in(entra).fetch().account == ACCOUNT
+
+
 def test_a_fresh_attempt_is_not_told_of_the_last_ones_failure(entra: Entra) -> None:
     """The library repeats a failure for a minute, to the credential that met it."""
     record = sign_in(entra)._record

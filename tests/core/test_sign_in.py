@@ -68,6 +68,17 @@ SITUATIONS = {
     "unknown authority": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=20), "misconfigured", "auth-ca"),
     "self-signed": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=18), "misconfigured", "auth-ca"),
     "another name": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=62), "no_network", "auth-tls"),
+    "no way through the proxy": (
+        Fault(AUTH, ("ServiceRequestError", "ProxyError", "ProxyError", "OSError")),
+        "no_network",
+        "auth-proxy",
+    ),
+    "a proxy that is none": (
+        Fault(AUTH, ("ServiceResponseError", "InvalidURL", "LocationParseError")),
+        "misconfigured",
+        "auth-proxy-address",
+    ),
+    "a SOCKS proxy": (Fault(AUTH, ("ServiceResponseError", "InvalidSchema")), "misconfigured", "auth-proxy-address"),
     "no TLS at all": (Fault(AUTH, ("ServiceRequestError", "SSLError")), "no_network", "auth-tls"),
     "cut off in the handshake": (
         Fault(AUTH, ("ServiceRequestError", "SSLError", "SSLEOFError")),
