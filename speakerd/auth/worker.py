@@ -101,12 +101,21 @@ def _without_code(request: Request, environment: Mapping[str, str], say: Say) ->
     if request.method == "managed_identity":
         for name, value in ARC_ENVIRONMENT.items():  # a login shell has not inherited them
             os.environ.setdefault(name, value)
+    if request.method in ("managed_identity", "default"):
+        _pass_by_proxies()
     attempt = Attempt(request, environment, certificate=certificate)
     try:
         _say_token(say, attempt.fetch())
     except Exception as error:  # noqa: BLE001 - a process's outermost line: whatever the library raises is a fault
         return attempt.fault(error)
     return None
+
+
+def _pass_by_proxies() -> None:
+    """Let nobody else be asked for what the Azure Arc agent on this machine gives, nor see the key that we show it."""
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")  # as the library chooses
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join([*([before] if before else []), "localhost", "127.0.0.1"])
 
 
 def _with_code(request: Request, environment: Mapping[str, str], say: Say) -> Fault | None:
