@@ -333,6 +333,21 @@ async def test_what_a_worker_has_started_goes_with_it() -> None:
     assert program.running() == []
 
 
+async def test_what_outlives_a_worker_goes_with_it() -> None:
+    """An Azure CLI that hangs is given up by the library, which ends its shell and not the CLI itself."""
+    program = Program(
+        f"if os.fork():\n    {says({'event': 'fault', 'missing': 'az-broken'})}\n    os._exit(1){FOR_EVER}"
+    )
+    try:
+        assert (await failure(program.worker())).missing == "az-broken"
+        async with asyncio.timeout(60):
+            while program.running():  # noqa: ASYNC110 - killed, and not ours to be told of
+                await asyncio.sleep(0.01)
+    finally:
+        for process in program.running():
+            os.kill(process, signal.SIGKILL)
+
+
 async def test_what_has_left_the_group_cannot_hold_us_up() -> None:
     """Neither by its life nor by the pipe that it has inherited; the token is good."""
     files = open_files()
