@@ -167,7 +167,11 @@ class Desk:
         except KeyboardInterrupt:
             self._cancel(ask)
             return NOT_SIGNED_IN
-        self._page.say(f"{_signed_in(answer['account'], answer['tenant'])}; the speaker is ready; refreshes by itself")
+        who = _signed_in(answer["account"], answer["tenant"])
+        if not answer.get("kept", True):
+            self._page.say(f"{who} until the speaker needs its next token, within the hour")
+            raise NOT_KEPT
+        self._page.say(f"{who}; the speaker is ready; refreshes by itself")
         return SIGNED_IN
 
     def _cancel(self, ask: Ask) -> None:

@@ -36,6 +36,10 @@ _log = logging.getLogger("speakerd.auth")
 class Attempts(Protocol):
     """What makes attempts to sign in: ``auth.process.Worker``."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what they have learnt was written down."""
+
     async def fetch(self) -> Token:
         """Return a token without asking anybody."""
 
@@ -68,6 +72,9 @@ class _Login:
 
     over_at_s: float = 0.0
     """When the code ends, on the loop's clock."""
+
+    is_kept: bool = True
+    """Whether what came of it was written down."""
 
 
 class SignInDesk:
@@ -176,7 +183,8 @@ class SignInDesk:
         if not login.task.done():
             return {"state": "waiting", "expires_in_s": self._left_s(login)}
         token = _token_of(login.task)
-        return {"state": "signed_in", "account": token.account, "tenant": self._auth.tenant}
+        who = {"account": token.account, "tenant": self._auth.tenant}
+        return {"state": "signed_in", **who, "kept": login.is_kept}
 
     async def login_cancel(self, _request: dict[str, Any]) -> dict[str, Any]:
         """End the sign-in that is under way."""
@@ -219,6 +227,8 @@ class SignInDesk:
         except SignInFailed as failure:
             write_down(classify_login(failure.fault), failure.fault)
             raise
+        if self._login is not None:
+            self._login.is_kept = attempts.is_kept
         _log.info("sign-in: done")
         self._hush()
         if self._keeper is not None:

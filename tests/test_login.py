@@ -36,7 +36,7 @@ HERE = {
     "joined": False,
 }
 WAITING = {"state": "waiting", "expires_in_s": 899.0}
-DONE = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example"}
+DONE = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example", "kept": True}
 
 
 def refusal(code, message="no"):
@@ -113,6 +113,14 @@ def test_a_pipe_sees_no_progress():
     terminal.desk.login()
     assert "waiting" not in terminal.shown
     assert "\r" not in terminal.shown
+
+
+def test_what_the_daemon_could_not_keep_is_no_sign_in():
+    """It would be gone at the next refresh, after "refreshes by itself"."""
+    terminal = Terminal(HERE, {**DONE, "kept": False})
+    assert terminal.desk.login() == 77
+    assert terminal.complaints[0].startswith("auth-state: signed in, but it could not be kept")
+    assert "by itself" not in terminal.shown
 
 
 def test_who_joins_is_told():

@@ -59,10 +59,21 @@ async def test_a_sign_in_from_its_code_to_its_token():
     assert await room.ask("login-wait", wait_s=0) == {"state": "waiting", "expires_in_s": pytest.approx(900, abs=5)}
     waiting = asyncio.create_task(room.ask("login-wait"))
     room.end.set_result(TOKEN)
-    signed_in = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example"}
+    signed_in = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example", "kept": True}
     assert await waiting == signed_in
     assert room.keeper.heard == [TOKEN]
     assert await room.ask("login-wait") == signed_in
+
+
+async def test_whether_it_was_kept_is_told():
+    """A disk that fails costs the sign-in at the next refresh, and nobody reads the journal before."""
+    room = Room()
+    room.attempts.keeps = False
+    await room.ask("login")
+    room.end.set_result(TOKEN)
+    answer = await room.ask("login-wait")
+    assert (answer["state"], answer["kept"]) == ("signed_in", False)
+    assert room.keeper.heard == [TOKEN]
 
 
 async def test_nothing_begins_by_itself():

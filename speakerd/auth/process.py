@@ -114,6 +114,11 @@ class Worker:
         self._code_grace_s = code_grace_s
         self._not_kept: str | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what the last attempts have learnt was written down, as far as there was anything."""
+        return self._not_kept is None
+
     async def fetch(self, *, force: bool = False) -> Token:
         """Return a token, without asking any person.
 

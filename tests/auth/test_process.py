@@ -248,11 +248,13 @@ async def test_a_sign_in_that_cannot_be_kept_is_told_once(caplog: pytest.LogCapt
     """The token is good all the same; that it can be kept again ends the matter."""
     body = "say(event='not_saved', reason='ENOSPC') if request['force'] else say(event='saved')"
     worker = Program(says(TOKEN) + "\n" + body).worker()
-    warnings = []
+    warnings, kept = [], []
     for full in (True, True, False, True):
         assert (await worker.fetch(force=full)).secret == "eyJ.one"
         warnings.append(len(caplog.records))
+        kept.append(worker.is_kept)
     assert warnings == [1, 1, 1, 2]
+    assert kept == [False, False, True, False]
     assert "ENOSPC" in caplog.text
 
 
