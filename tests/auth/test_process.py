@@ -376,6 +376,39 @@ async def test_a_login_that_is_given_up_leaves_no_process() -> None:
     assert program.running() == []
 
 
+def names(folder: Path) -> list[str]:
+    return [one.name for one in folder.iterdir()]
+
+
+COPY = """
+import fcntl, pathlib
+home = pathlib.Path(os.environ["RUNTIME_DIRECTORY"]) / "speakerd-sign-in-1"
+home.mkdir()
+fcntl.flock(os.open(home, os.O_RDONLY), fcntl.LOCK_EX)
+(home / "cache").write_text("refresh-token")
+"""
+"""What a worker does with the sign-in; its lock is gone with it."""
+
+
+async def test_a_login_that_is_given_up_leaves_no_copy_of_the_sign_in(tmp_path: Path) -> None:
+    """A worker that is killed cannot tidy up, and after a logout no other one comes that would."""
+    coded = asyncio.Event()
+    program = Program(f"{COPY}{says(CODE)}{FOR_EVER}")
+    login = asyncio.create_task(program.worker({"RUNTIME_DIRECTORY": str(tmp_path)}).login(lambda _code: coded.set()))
+    await coded.wait()
+    assert names(tmp_path) == ["speakerd-sign-in-1"]
+    login.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await login
+    assert names(tmp_path) == []
+
+
+async def test_a_worker_that_died_leaves_no_copy_either(tmp_path: Path) -> None:
+    """Whoever killed it."""
+    await failure(Program(f"{COPY}os.kill(os.getpid(), 9)").worker({"RUNTIME_DIRECTORY": str(tmp_path)}))
+    assert names(tmp_path) == []
+
+
 async def test_a_fetch_that_is_given_up_before_it_began_leaves_no_process() -> None:
     """At every step of its start it can be cancelled."""
     program = Program(FOR_EVER.strip())
@@ -402,6 +435,16 @@ def test_a_logout_leaves_nothing_and_says_whether_there_was_something(tmp_path: 
     assert file.load() == Account()
     assert [one.name for one in (tmp_path / "sign-in").iterdir()] == ["lock"]
     assert not worker.logout()
+
+
+def test_a_logout_takes_the_copies_that_killed_workers_have_left(tmp_path: Path) -> None:
+    """Those of a daemon that was killed, with its worker."""
+    (tmp_path / "run" / "speakerd-sign-in-1").mkdir(parents=True)
+    (tmp_path / "speakerd-sign-in-2").mkdir()
+    environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    assert not Program("").worker(environment, wish=replace(WISH, state=tmp_path)).logout()
+    assert set(names(tmp_path)) <= {"run", "sign-in"}
+    assert names(tmp_path / "run") == []
 
 
 def test_a_sign_in_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
