@@ -158,13 +158,13 @@ class Worker:
             Whether there was something.
 
         Raises:
-            AuthError: it cannot be removed (``auth-state``).
+            AuthError: it cannot be removed (``auth-state``, ``auth-state-busy``).
         """
         try:
             with _as(self._account):
                 was_there = AccountFile(self._wish.state).remove()
         except OSError as error:
-            raise MISSING["state"].error from error
+            raise MISSING["state-busy" if isinstance(error, TimeoutError) else "state"].error from error
         self._tidy_up()
         return was_there
 

@@ -46,12 +46,13 @@ _MAX_REQUEST_CHARS = 65_536
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 """Of prctl (specified)."""
 
-_FULL = "disk-full"
+_FULL, _BUSY = "disk-full", "busy"
 
 _REASONS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
+    errno.ETIMEDOUT: _BUSY,
     errno.EROFS: "read-only",
     errno.EACCES: "not-allowed",
     errno.EPERM: "not-allowed",
@@ -126,7 +127,7 @@ def _with_code(request: Request, environment: Mapping[str, str], say: Say) -> Fa
         if request.do == "login":
             file.prove_room()
     except OSError as error:
-        raise MissingError("state-full" if _reason(error) == _FULL else "state") from error
+        raise MissingError({_FULL: "state-full", _BUSY: "state-busy"}.get(_reason(error), "state")) from error
     account = kept.of_client(request.client) if request.do == "fetch" else Account()
     if request.do == "fetch" and account.record is None:
         return Fault("AuthenticationRequiredError")  # as the library would say, after a second of work

@@ -84,6 +84,7 @@ _OF_SIGN_IN = {
     "auth-busy": Notice.REFUSED,
     "auth-arc-silent": Notice.REFUSED,
     "auth-az-broken": Notice.REFUSED,
+    "auth-state-busy": Notice.REFUSED,
     "auth-failed": Notice.REFUSED,
     "auth-starting": Notice.REFUSED,
 }

@@ -262,6 +262,12 @@ MISSING = {
         "service's user, mode 0700",
     ),
     "state-full": _misconfigured("state-full", "there is no room on the disk to sign in: free some"),
+    "state-busy": Verdict(
+        SignInState.DEGRADED,
+        "auth-state-busy",
+        "another process holds the lock in the folder sign-in and does not let go: fuser -v on the file lock there "
+        "names it; is the card at its end?",
+    ),
     "az-missing": _misconfigured(
         "az-missing", "the Azure CLI is not installed: install it, or choose another auth.method"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -338,7 +339,7 @@ async def test_what_a_worker_has_started_goes_with_it() -> None:
 async def test_what_outlives_a_worker_goes_with_it() -> None:
     """An Azure CLI that hangs is given up by the library, which ends its shell and not the CLI itself."""
     program = Program(
-        f"if os.fork():\n    {says({'event': 'fault', 'missing': 'az-broken'})}\n    os._exit(1){FOR_EVER}"
+        f"if os.fork():\n    {says({'event': 'fault', 'missing': 'az-broken'})}\n    os._exit(1)\nos.close(1){FOR_EVER}"
     )
     try:
         assert (await failure(program.worker())).missing == "az-broken"
@@ -453,6 +454,16 @@ def test_a_sign_in_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AuthError) as caught:
         Program("").worker(wish=replace(WISH, state=tmp_path)).logout()
     assert caught.value.code == "auth-state"
+
+
+def test_a_logout_while_a_writer_hangs_is_an_error_and_ends(tmp_path: Path) -> None:
+    """It waited for ever, and so did the daemon's end."""
+    AccountFile(tmp_path).save(Account({"username": "ann"}, {}))
+    with (tmp_path / "sign-in" / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(AuthError) as caught:
+            Program("").worker(wish=replace(WISH, state=tmp_path)).logout()
+    assert caught.value.code == "auth-state-busy"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
