@@ -513,6 +513,19 @@ async def test_a_kick_during_an_attempt_is_not_lost() -> None:
         assert stage.next_in_s == LONGEST_RETRY_S
 
 
+async def test_a_kick_during_an_attempt_that_brings_a_token_is_followed_by_another() -> None:
+    """A clock that is set just then makes a token seem to live for hours or years longer than it does."""
+    async with Stage() as stage:
+        await stage.pass_time(30)
+        stage.keeper.kick("the clock was set")
+        kept = await stage.give(3 * 3600)
+        assert stage.keeper.current() is kept
+        assert stage.attempts.begun[1:] == [(5030.0, False)]
+        token = await stage.give(3600)
+        assert stage.keeper.current() is token
+        assert stage.next_in_s == 1800.0
+
+
 async def test_a_login_brings_a_token() -> None:
     """What an attempt under way would bring belongs to another sign-in; it is ended."""
     async with Stage() as stage:
