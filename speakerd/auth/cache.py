@@ -196,7 +196,8 @@ class AccountFile:
         try:
             self._take(descriptor)
             for left in self._folder.glob(f"{_UNFINISHED}*"):
-                left.unlink(missing_ok=True)
+                if not left.is_dir():
+                    left.unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)
@@ -247,15 +248,19 @@ def _bytes_of(account: Account) -> bytes:
 def _read(path: Path) -> Account | None:
     """Read a file; None where there is none, or none of ours: torn, of somebody else, too large, of another format."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+        with open(path, "rb", opener=_as_it_is) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                return None
+            data = file.read(MAX_BYTES + 1)
+    except OSError:  # not there, a folder, or a card that cannot be read any more
         return None
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor whose owner is looked at, not the name again
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            return None
-        data = file.read(MAX_BYTES + 1)
     return _account_of(data) if len(data) <= MAX_BYTES else None
+
+
+def _as_it_is(path: str, flags: int) -> int:
+    """Open a file without following a link, or waiting for a pipe's other end."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def _account_of(data: bytes) -> Account | None:

@@ -245,7 +245,8 @@ MISSING = {
     ),
     "certificate-malformed": _misconfigured(
         "certificate-malformed",
-        "the certificate file must hold a certificate and its key without password, as PEM",
+        "the certificate file must hold, as PEM, the app's own certificate before any other, and its key without "
+        "password: openssl pkcs12 -nodes makes such a file of a .pfx",
     ),
     "certificate-key": _misconfigured(
         "certificate-key", "the certificate's key must be RSA, Entra takes no other: make a new one"

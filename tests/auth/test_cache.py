@@ -165,6 +165,28 @@ def test_what_is_no_plain_file_is_not_read(file: AccountFile, folder: Path, tmp_
     (folder / NAME).symlink_to(tmp_path / "elsewhere")
     os.mkfifo(folder / BACKUP)
     assert file.load() == Account()
+    for name in (NAME, BACKUP):
+        (folder / name).unlink()
+        (folder / name).mkdir()
+    files = len([*Path("/proc/self/fd").iterdir()])
+    assert file.load() == Account()
+    assert len([*Path("/proc/self/fd").iterdir()]) == files
+
+
+def test_a_folder_in_place_of_the_file_leaves_the_backup(file: AccountFile, folder: Path) -> None:
+    """As a container makes one where a file was to be mounted."""
+    file.save(account(1))
+    (folder / NAME).unlink()
+    (folder / NAME).mkdir()
+    assert file.load() == account(1)
+
+
+def test_what_a_killed_writer_cannot_have_left_is_left_alone(file: AccountFile, folder: Path) -> None:
+    """It stopped every save."""
+    file.save(account(1))
+    (folder / "unfinished-folder").mkdir()
+    assert file.save(account(2))
+    assert (folder / "unfinished-folder").is_dir()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
