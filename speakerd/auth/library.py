@@ -56,9 +56,6 @@ _NAME_CHARS = 320
 _LONGEST_WAIT_S = 86_400.0
 """No Retry-After is believed beyond a day (guess); the keeper has a limit of its own."""
 
-_DISCOVERY = "/.well-known/openid-configuration"
-"""Ends the address that is asked before anything else."""
-
 _MOST_CAUSES = 16
 """A chain of exceptions is no longer (the longest seen has 7)."""
 
@@ -296,12 +293,15 @@ class Attempt:
             asked.url += ("&" if "?" in asked.url else "?") + "bypass_cache=true"
 
     def _answered(self, response: Any) -> None:
-        """See an answer before the library does. What discovery found says nothing of what fails later."""
+        """See an answer before the library does. What discovery found says nothing of what fails later.
+
+        It is asked for by GET, tokens by POST; only the agent's are asked for by GET.
+        """
         seen = _Seen.of(response.http_response)
         if self._is_login and (seen.retry_after_s or 0) > _LOGIN_PAUSE_S:
             response.http_response.headers["Retry-After"] = str(_LOGIN_PAUSE_S)
-        found = seen.status == 200 and not seen.is_page and response.http_request.url.endswith(_DISCOVERY)  # noqa: PLR2004 - HTTP's OK
-        self._seen = _Seen() if found else seen
+        found = seen.status == 200 and not seen.is_page and response.http_request.method == "GET"  # noqa: PLR2004 - HTTP's OK
+        self._seen = _Seen() if found and self._request.method != "managed_identity" else seen
 
 
 def _wait_s(said: str, date: str) -> float | None:

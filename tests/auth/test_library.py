@@ -124,6 +124,16 @@ def test_an_account_that_the_cache_has_lost_is_signed_out(entra: Entra) -> None:
     assert classify(fault).code == "auth-signed-out", fault
 
 
+@pytest.mark.parametrize(("method", "status"), [("GET", None), ("POST", 200)])
+def test_what_discovery_finds_says_nothing_of_what_fails_later(method: str, status: int | None) -> None:
+    """There are two kinds of it; the one for Microsoft's own clouds is asked even when no account is kept."""
+    attempt = Attempt(WISH, {})
+    answer = Answer('{"tenant_discovery_endpoint": "https://login.microsoftonline.com/"}', {}, 200)
+    answer.method = method
+    attempt._answered(answer)
+    assert attempt.fault(ValueError()).http_status == status
+
+
 @pytest.mark.parametrize(
     ("said", "wait_s"),
     [
@@ -393,7 +403,7 @@ class Answer:
     def __init__(self, body: str, headers: dict[str, str], status_code: int) -> None:
         self.body, self.headers, self.status_code = body, headers, status_code
         self.http_response = self.http_request = self
-        self.url = "https://localhost/token"
+        self.method = "POST"
 
     def text(self) -> str:
         return self.body
