@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakerd.auth.checks import has_arc
 from speakerd.auth.request import Request
-from speakerd.core.sign_in import FAILED, Fault, SignInState, Verdict, classify
+from speakerd.core.sign_in import FAILED, INTERCEPTED, Fault, SignInState, Verdict, classify
 
 if TYPE_CHECKING:
     from azure.core.credentials import SupportsTokenInfo
@@ -193,7 +193,8 @@ class Attempt:
             refused = known.error == "CredentialUnavailableError" and "CalledProcessError" in known.causes
             return "az-signed-out" if refused or wants_person else "az-broken" if verdict.code == FAILED.code else None
         if method == "default":
-            return "default" if wants_person or verdict.code == FAILED.code else None
+            nothing = verdict.code == FAILED.code or (verdict.code == INTERCEPTED.code and not known.causes)
+            return "default" if wants_person or nothing else None
         if method == "certificate":
             return "app" if wants_person else None
         return "state" if any(isinstance(one, PermissionError) for one in chain) else None

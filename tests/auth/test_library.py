@@ -587,6 +587,18 @@ def test_a_default_chain_that_finds_nothing_says_so(az: AzureCli, entra: Entra) 
     assert (classify(fault).state.value, classify(fault).code) == ("misconfigured", "auth-default")
 
 
+@needs_arc
+@pytest.mark.parametrize("fault", ["portal", "forbidden-page", "revoked"])
+def test_an_agent_that_gives_nothing_leaves_the_default_chain_without_a_sign_in(
+    arc: Arc, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """What the last of the chain was answered is not Microsoft's sign-in being answered for by somebody else."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    arc.fail("token", fault)
+    wish = replace(WISH, method="default", client=None, tenant=None)
+    assert classify(failure(Attempt(wish, arc.environment))).code == "auth-default"
+
+
 def test_the_fakes_faults_are_all_told_apart() -> None:
     """Whoever adds a fault to the authority says here what it means, or why it is left out."""
     seen = {fault for _, fault in (*REFRESH, *LOGIN, *ARC)}
