@@ -167,7 +167,11 @@ class Desk:
         except KeyboardInterrupt:
             self._cancel(ask)
             return NOT_SIGNED_IN
-        self._page.say(f"{_signed_in(answer['account'], answer['tenant'])}; the speaker is ready; refreshes by itself")
+        who = _signed_in(answer["account"], answer["tenant"])
+        if not answer.get("kept", True):
+            self._page.say(f"{who} until the speaker needs its next token, within the hour")
+            raise NOT_KEPT
+        self._page.say(f"{who}; the speaker is ready; refreshes by itself")
         return SIGNED_IN
 
     def _cancel(self, ask: Ask) -> None:
@@ -206,7 +210,7 @@ class Desk:
             ticking = asyncio.create_task(self._tick(_WAITING, over_at_s))
 
         try:
-            token = await _or_error(alone.attempts.login(on_code))
+            token = await _or_error(alone.attempts.login(on_code), self._page.clear)
             await _or_not_kept(alone.attempts)
         finally:
             ticking.cancel()
@@ -254,8 +258,12 @@ def _or_absent(ask: Ask, command: str) -> dict[str, Any] | None:
         raise
 
 
-async def _or_error(login: Awaitable[Token]) -> Token:
+async def _or_error(login: Awaitable[Token], clear: Callable[[], None]) -> Token:
     """Return what came of a sign-in.
+
+    Args:
+        login: The sign-in.
+        clear: Takes away what is shown, so that a record on the same terminal has a line of its own.
 
     Raises:
         AuthError: nobody was signed in.
@@ -264,6 +272,7 @@ async def _or_error(login: Awaitable[Token]) -> Token:
         return await login
     except SignInFailed as failure:
         verdict = classify_login(failure.fault)
+        clear()
         write_down(verdict, failure.fault)
         raise verdict.error from failure
 

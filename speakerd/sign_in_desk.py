@@ -36,6 +36,10 @@ _log = logging.getLogger("speakerd.auth")
 class Attempts(Protocol):
     """What makes attempts to sign in: ``auth.process.Worker``."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what they have learnt was written down."""
+
     async def fetch(self) -> Token:
         """Return a token without asking anybody."""
 
@@ -69,6 +73,9 @@ class _Login:
     over_at_s: float = 0.0
     """When the code ends, on the loop's clock."""
 
+    is_kept: bool = True
+    """Whether what came of it was written down."""
+
 
 class SignInDesk:
     """Answers what the control socket asks about signing in. Thread: event loop.
@@ -78,7 +85,7 @@ class SignInDesk:
         attempts: Makes attempts; None: nothing here needs a token.
         keeper: Hears what came of them; None likewise.
         speak: Says an address and a code aloud.
-        hush: Ends that: somebody has entered it.
+        hush: Ends that: it was entered, or is of no use any more.
         is_muted: Whether the owner wants quiet.
         wait_s: How long ``login-wait`` waits at most.
     """
@@ -123,8 +130,8 @@ class SignInDesk:
             keeper: Hears what came of them.
         """
         self._auth, self._attempts, self._keeper = auth, attempts, keeper
-        if self._login is not None:
-            self._login.task.cancel()  # whoever waits for it is told that it was cancelled
+        if self._login is not None and self._login.task.cancel():  # whoever waits for it is told that it was cancelled
+            self._hush()
 
     async def run(self) -> None:
         """See to it that no sign-in outlives the daemon. Ends: by cancellation."""
@@ -176,11 +183,15 @@ class SignInDesk:
         if not login.task.done():
             return {"state": "waiting", "expires_in_s": self._left_s(login)}
         token = _token_of(login.task)
-        return {"state": "signed_in", "account": token.account, "tenant": self._auth.tenant}
+        who = {"account": token.account, "tenant": self._auth.tenant}
+        return {"state": "signed_in", **who, "kept": login.is_kept}
 
     async def login_cancel(self, _request: dict[str, Any]) -> dict[str, Any]:
         """End the sign-in that is under way."""
-        return {"cancelled": await self._end_login()}
+        cancelled = await self._end_login()
+        if cancelled:
+            self._hush()
+        return {"cancelled": cancelled}
 
     async def logout(self, _request: dict[str, Any]) -> dict[str, Any]:
         """Remove the sign-in from this machine.
@@ -188,7 +199,8 @@ class SignInDesk:
         Raises:
             AuthError: it cannot be removed.
         """
-        await self._end_login()
+        if await self._end_login():
+            self._hush()
         was_signed_in = self._attempts is not None and await asyncio.to_thread(self._attempts.logout)
         if self._keeper is not None and self._auth.method == "device_code":
             self._keeper.forget()
@@ -218,7 +230,10 @@ class SignInDesk:
             token = await attempts.login(on_code)
         except SignInFailed as failure:
             write_down(classify_login(failure.fault), failure.fault)
+            self._hush()
             raise
+        if self._login is not None:
+            self._login.is_kept = attempts.is_kept
         _log.info("sign-in: done")
         self._hush()
         if self._keeper is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
 import pwd
 import tempfile
@@ -36,7 +37,7 @@ HERE = {
     "joined": False,
 }
 WAITING = {"state": "waiting", "expires_in_s": 899.0}
-DONE = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example"}
+DONE = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example", "kept": True}
 
 
 def refusal(code, message="no"):
@@ -113,6 +114,14 @@ def test_a_pipe_sees_no_progress():
     terminal.desk.login()
     assert "waiting" not in terminal.shown
     assert "\r" not in terminal.shown
+
+
+def test_what_the_daemon_could_not_keep_is_no_sign_in():
+    """It would be gone at the next refresh, after "refreshes by itself"."""
+    terminal = Terminal(HERE, {**DONE, "kept": False})
+    assert terminal.desk.login() == 77
+    assert terminal.complaints[0].startswith("auth-state: signed in, but it could not be kept")
+    assert "by itself" not in terminal.shown
 
 
 def test_who_joins_is_told():
@@ -221,6 +230,21 @@ def test_alone_a_refused_sign_in_is_77(fault, code, caplog):
     assert terminal.complaints[0].startswith(f"{code}: ")
     assert "signed in" not in terminal.shown
     assert fault.error in caplog.text
+
+
+def test_a_record_has_a_line_of_its_own():
+    """The log is on the same terminal; it came behind the time that was left."""
+    terminal = Terminal(daemon=False, columns=70)
+    terminal.attempts.login_ends = BLOCKED
+    shown = []
+    log, handler = logging.getLogger("speakerd.auth"), logging.Handler()
+    handler.emit = lambda _record: shown.append(terminal.shown)
+    log.addHandler(handler)
+    try:
+        assert terminal.desk.login() == 77
+    finally:
+        log.removeHandler(handler)
+    assert [text[-1] for text in shown] == ["\r"]
 
 
 def test_a_sign_in_that_is_not_kept_is_none():

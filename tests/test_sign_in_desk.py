@@ -25,6 +25,7 @@ class Room:
         self.attempts.login_ends = self.end = asyncio.get_running_loop().create_future()
         self.keeper = NotingKeeper()
         self.spoken = []
+        self.hushed = []
         self.muted = False
         auth = Auth(method=method, tenant="contoso.example", client="11111111-2222-3333-4444-555555555555")
         self.desk = SignInDesk(
@@ -32,6 +33,7 @@ class Room:
             options.get("attempts", self.attempts),
             options.get("keeper", self.keeper),
             speak=lambda *what: self.spoken.append(what),
+            hush=lambda: self.hushed.append(len(self.spoken)),
             is_muted=lambda: self.muted,
             wait_s=options.get("wait_s", 15.0),
         )
@@ -59,10 +61,21 @@ async def test_a_sign_in_from_its_code_to_its_token():
     assert await room.ask("login-wait", wait_s=0) == {"state": "waiting", "expires_in_s": pytest.approx(900, abs=5)}
     waiting = asyncio.create_task(room.ask("login-wait"))
     room.end.set_result(TOKEN)
-    signed_in = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example"}
+    signed_in = {"state": "signed_in", "account": "ann@example.com", "tenant": "contoso.example", "kept": True}
     assert await waiting == signed_in
     assert room.keeper.heard == [TOKEN]
     assert await room.ask("login-wait") == signed_in
+
+
+async def test_whether_it_was_kept_is_told():
+    """A disk that fails costs the sign-in at the next refresh, and nobody reads the journal before."""
+    room = Room()
+    room.attempts.keeps = False
+    await room.ask("login")
+    room.end.set_result(TOKEN)
+    answer = await room.ask("login-wait")
+    assert (answer["state"], answer["kept"]) == ("signed_in", False)
+    assert room.keeper.heard == [TOKEN]
 
 
 async def test_nothing_begins_by_itself():
@@ -177,6 +190,20 @@ async def test_the_code_is_spoken_once_and_again_when_asked():
     await room.ask("login-wait")
     await room.ask("login-wait", speak=True)
     assert len(room.spoken) == 2
+
+
+@pytest.mark.parametrize("end", [TOKEN, SignInFailed(BLOCKED), None])
+async def test_a_code_that_is_over_is_said_no_longer(end):
+    """Entered, refused or given up: letter by letter it takes twenty seconds."""
+    room = Room()
+    await room.ask("login")
+    if end is None:
+        await room.ask("login-cancel")
+    else:
+        (room.end.set_result if end is TOKEN else room.end.set_exception)(end)
+        with suppress(AuthError):
+            await room.ask("login-wait")
+    assert room.hushed == [1]
 
 
 async def test_a_muted_speaker_says_no_code():

@@ -133,6 +133,7 @@ def _fault(event: Mapping[str, Any]) -> Fault:
         tls_verify_code=_maybe_whole(event, "tls_verify_code"),
         correlation_id=_maybe_text(event, "correlation_id", _WORD),
         retry_after_s=_maybe_seconds(event, "retry_after_s"),
+        is_page=event.get("is_page") is True,
     )
 
 

@@ -114,8 +114,11 @@ class ApiKey:
 
 def _read_private(path: Path) -> bytes | None:
     """Read a small file; None if others may read or change it. A pipe cannot make us wait."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor whose rights are looked at, not the name again
-        if os.fstat(descriptor).st_mode & (stat.S_IROTH | stat.S_IWOTH):
+    with open(path, "rb", opener=_without_waiting) as file:
+        if os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH):
             return None
         return file.read(MAX_KEY_BYTES + 1)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)

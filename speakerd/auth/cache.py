@@ -8,11 +8,13 @@ rename. The generation before stays beside it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,11 @@ VERSION = 1
 
 MAX_BYTES = 1_048_576
 """A sign-in has about 8000 (measured); what is larger is none of ours."""
+
+LOCK_PATIENCE_S = 10.0
+"""How long a writer waits for another (guess: a write takes a tenth of a second, on a bad card seconds)."""
+
+_LOCK_LOOK_S = 0.02
 
 _UNFINISHED = "unfinished-"
 
@@ -89,9 +96,11 @@ class AccountFile:
 
     Args:
         state: The state folder; a private folder is made in it.
+        patience_s: How long a writer waits for another.
     """
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, *, patience_s: float = LOCK_PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._folder = state / FOLDER
         self._file, self._backup = self._folder / NAME, self._folder / BACKUP
 
@@ -117,7 +126,7 @@ class AccountFile:
             Whether it was put there.
 
         Raises:
-            OSError: no room, no right or no disk; what lay there lies there still.
+            OSError: no room, no right or no disk; what lay there lies there still. TimeoutError: another writer hangs.
         """
         self._make_folder()
         with self._locked():
@@ -185,12 +194,26 @@ class AccountFile:
         """Hold the lock; nobody holds it longer than a write takes. Clears what a killed writer left behind."""
         descriptor = os.open(self._folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._take(descriptor)
             for left in self._folder.glob(f"{_UNFINISHED}*"):
-                left.unlink(missing_ok=True)
+                if not left.is_dir():
+                    left.unlink(missing_ok=True)
             yield
         finally:
             os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        """Take the lock, in time: who holds it may wait for a disk that never answers."""
+        until_s = time.monotonic() + self._patience_s
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until_s:
+                    raise TimeoutError(errno.ETIMEDOUT, "another process writes the sign-in") from None
+                time.sleep(_LOCK_LOOK_S)
+            else:
+                return
 
     def _write(self, path: Path, data: bytes) -> None:
         self._unfinished(data).replace(path)
@@ -225,15 +248,19 @@ def _bytes_of(account: Account) -> bytes:
 def _read(path: Path) -> Account | None:
     """Read a file; None where there is none, or none of ours: torn, of somebody else, too large, of another format."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+        with open(path, "rb", opener=_as_it_is) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+                return None
+            data = file.read(MAX_BYTES + 1)
+    except OSError:  # not there, a folder, or a card that cannot be read any more
         return None
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor whose owner is looked at, not the name again
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            return None
-        data = file.read(MAX_BYTES + 1)
     return _account_of(data) if len(data) <= MAX_BYTES else None
+
+
+def _as_it_is(path: str, flags: int) -> int:
+    """Open a file without following a link, or waiting for a pipe's other end."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def _account_of(data: bytes) -> Account | None:

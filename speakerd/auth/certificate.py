@@ -48,11 +48,14 @@ def read_certificate(certificate_file: str | None, environment: Mapping[str, str
 
 def _read_private(path: Path) -> bytes:
     """Read a small file that not everybody can read or change. A pipe cannot make us wait."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor whose rights are looked at, not the name again
-        if os.fstat(descriptor).st_mode & (stat.S_IROTH | stat.S_IWOTH):
+    with open(path, "rb", opener=_without_waiting) as file:
+        if os.fstat(file.fileno()).st_mode & (stat.S_IROTH | stat.S_IWOTH):
             raise MissingError("certificate-exposed")
         return file.read(MAX_BYTES + 1)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _check(pem: bytes, now: dt.datetime) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ FOREIGN_CLIENTS = frozenset(
 
 _TENANT = re.compile(r"[A-Za-z0-9.-]+")
 """An id or a domain (specified)."""
+
+_AUTHORITY = re.compile(r"(https://([\w.-]+|\[[\da-f:]+\])(:\d{1,5})?|[\w.-]+)/?", re.ASCII | re.IGNORECASE)
+"""An address, or a host's name alone: what the library takes (observed)."""
 
 ARC_ENVIRONMENT = {
     "IDENTITY_ENDPOINT": "http://localhost:40342/metadata/identity/oauth2/token",
@@ -93,10 +97,22 @@ def _app(request: Request) -> str | None:
 
 def _environment(environment: Mapping[str, str]) -> str | None:
     """Look at what the owner's environment says of the way to Entra; the library's own words for it say nothing."""
-    if environment.get("AZURE_AUTHORITY_HOST", "").lower().startswith("http://"):
+    host = environment.get("AZURE_AUTHORITY_HOST", "").strip()
+    if host and not _AUTHORITY.fullmatch(host):
         return "cloud"
     bundle = environment.get("REQUESTS_CA_BUNDLE") or environment.get("CURL_CA_BUNDLE")
-    return "ca-file" if bundle and not os.access(bundle, os.R_OK, effective_ids=True) else None
+    return None if not bundle or _holds_certificates(Path(bundle)) else "ca-file"
+
+
+def _holds_certificates(path: Path) -> bool:
+    """Return whether a file, or folder, of authorities can be used."""
+    try:
+        if path.is_dir():
+            return os.access(path, os.R_OK | os.X_OK, effective_ids=True)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except OSError:  # an SSLError is one
+        return False
+    return True
 
 
 def _arc(environment: Mapping[str, str], agent: ArcAgent) -> str | None:

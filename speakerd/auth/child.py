@@ -156,9 +156,9 @@ class Child:
     async def end(self) -> None:
         """Kill what still runs of it, and see it gone."""
         self._pipe.close()
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):  # it has just ended
-                os.killpg(self._process.pid, signal.SIGKILL)
+        # Also where it has ended: an Azure CLI that hangs outlives it. PermissionError: its number is another's by now.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         try:
             async with asyncio.timeout(REAP_TIMEOUT_S):
                 await self._process.wait()

@@ -264,7 +264,7 @@ class TokenKeeper:
     def _abandon_flight(self) -> None:
         """Let an attempt end without effect. The next one begins when it is gone."""
         if self._flight is not None:
-            self._void = True
+            self._void, self._kicked = True, False
             self._flight.cancel()
 
     def _land(self, token: Token, *, forced: bool) -> None:
@@ -278,6 +278,8 @@ class TokenKeeper:
             self._force = False
             self._failures = 0
             self._due_s = max(refresh_at_s(token, self._chance()), self._begun_s + REFRESH_GAP_S)
+            if self._kicked:  # where the clock was set meanwhile, this one's end was counted with two clocks
+                self._due_s = self._decent_s()
             self._moved.set()
             # A service that refuses all of them is not known to take this one before it has: all looked well, and
             # every conversation was refused.

@@ -18,11 +18,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from speakerd.auth.checks import has_arc
 from speakerd.auth.request import Request
-from speakerd.core.sign_in import FAILED, Fault, SignInState, Verdict, classify
+from speakerd.core.sign_in import FAILED, INTERCEPTED, Fault, SignInState, Verdict, classify
 
 if TYPE_CHECKING:
     from azure.core.credentials import SupportsTokenInfo
@@ -38,6 +39,9 @@ hangs for minutes (measured). Whoever wants a token tries again later by itself.
 _LOGIN_RETRIES = 3
 """While a person types, a network that is gone for a moment must not end it (guess)."""
 
+_LOGIN_PAUSE_S = 10
+"""So long it waits before each of them at most, whatever an answer asks for: the library would sleep for a day."""
+
 _WORD = re.compile(r"[\w.-]{1,80}", re.ASCII)
 """What may be an error's name or an id: no sentence, and nothing as long as a token."""
 
@@ -49,8 +53,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NAME_CHARS = 320
 """The longest e-mail address (specified)."""
 
-_WAIT_DIGITS = 5
-"""Of a Retry-After in seconds: a day at most; dates are not understood."""
+_LONGEST_WAIT_S = 86_400.0
+"""No Retry-After is believed beyond a day (guess); the keeper has a limit of its own."""
 
 _MOST_CAUSES = 16
 """A chain of exceptions is no longer (the longest seen has 7)."""
@@ -82,11 +86,11 @@ class _Seen:
     aadsts: tuple[int, ...] = ()
     correlation_id: str | None = None
     retry_after_s: float | None = None
+    is_page: bool = False
 
     @classmethod
     def of(cls, answer: Any) -> _Seen:
         """Read an HTTP answer."""
-        wait = str(answer.headers.get("Retry-After", ""))
         try:
             content = json.loads(answer.text())
         except ValueError:
@@ -98,7 +102,8 @@ class _Seen:
             _word(said.get("error")),
             tuple(code for code in codes if type(code) is int) if isinstance(codes, list) else (),
             _word(said.get("correlation_id")),
-            float(wait) if wait.isdecimal() and len(wait) <= _WAIT_DIGITS else None,
+            _wait_s(str(answer.headers.get("Retry-After", "")), str(answer.headers.get("Date", ""))),
+            is_page=not isinstance(content, dict),
         )
 
 
@@ -122,6 +127,7 @@ class Attempt:
     ) -> None:
         self._request, self._environment = request, environment
         self._record, self._certificate = record, certificate
+        self._is_login = False
         self._seen = _Seen()
 
     def fetch(self) -> Grant:
@@ -149,6 +155,7 @@ class Attempt:
         def prompt(verification_uri: str, user_code: str, expires_on: dt.datetime) -> None:
             on_code(user_code, verification_uri, (expires_on - dt.datetime.now(dt.UTC)).total_seconds())
 
+        self._is_login = True
         # A credential that knows an account would return it without asking anybody.
         with self._device_code(None, prompt_callback=prompt, retry_total=_LOGIN_RETRIES) as credential:
             self._record = json.loads(credential.authenticate(scopes=[self._request.scope]).serialize())
@@ -169,6 +176,7 @@ class Attempt:
             tls_verify_code=None if refused is None else refused.verify_code,
             correlation_id=seen.correlation_id,
             retry_after_s=seen.retry_after_s,
+            is_page=seen.is_page,
         )
         missing = self._missing(chain, known)
         return replace(known, missing=missing)
@@ -185,14 +193,15 @@ class Attempt:
             refused = known.error == "CredentialUnavailableError" and "CalledProcessError" in known.causes
             return "az-signed-out" if refused or wants_person else "az-broken" if verdict.code == FAILED.code else None
         if method == "default":
-            return "default" if wants_person or verdict.code == FAILED.code else None
+            nothing = verdict.code == FAILED.code or (verdict.code == INTERCEPTED.code and not known.causes)
+            return "default" if wants_person or nothing else None
         if method == "certificate":
             return "app" if wants_person else None
         return "state" if any(isinstance(one, PermissionError) for one in chain) else None
 
     def _missing_of_agent(self, known: Fault, verdict: Verdict) -> str | None:
         """Return the same where Azure Arc's agent was asked: what Entra tells it is about the machine, not about us."""
-        if verdict.state is SignInState.NO_NETWORK:
+        if verdict.state is SignInState.NO_NETWORK and known.http_status is None:
             return "arc-silent"
         if verdict.code in ("auth-busy", "auth-arc-group"):
             return None
@@ -285,8 +294,26 @@ class Attempt:
             asked.url += ("&" if "?" in asked.url else "?") + "bypass_cache=true"
 
     def _answered(self, response: Any) -> None:
-        """See an answer before the library does."""
-        self._seen = _Seen.of(response.http_response)
+        """See an answer before the library does. What discovery found says nothing of what fails later.
+
+        It is asked for by GET, tokens by POST; only the agent's are asked for by GET.
+        """
+        seen = _Seen.of(response.http_response)
+        if self._is_login and (seen.retry_after_s or 0) > _LOGIN_PAUSE_S:
+            response.http_response.headers["Retry-After"] = str(_LOGIN_PAUSE_S)
+        found = seen.status == 200 and not seen.is_page and response.http_request.method == "GET"  # noqa: PLR2004 - HTTP's OK
+        self._seen = _Seen() if found and self._request.method != "managed_identity" else seen
+
+
+def _wait_s(said: str, date: str) -> float | None:
+    """Read a Retry-After: seconds, or a moment on the server's clock; None: it is neither."""
+    if said.isdecimal():
+        return min(float(said), _LONGEST_WAIT_S)
+    try:
+        span = parsedate_to_datetime(said) - parsedate_to_datetime(date)
+    except (ValueError, TypeError):  # no date, or one of the two without a time zone
+        return None
+    return min(max(0.0, span.total_seconds()), _LONGEST_WAIT_S)
 
 
 def _word(value: object) -> str | None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from speakerd.auth.answers import DeviceCode, Granted, Kept
 from speakerd.auth.cache import AccountFile
 from speakerd.auth.child import Child, NonsenseError, needed_of
+from speakerd.auth.private_home import places, remove_left_behind
 from speakerd.auth.request import Request
 from speakerd.core.errors import AuthError, Remedy
 from speakerd.core.sign_in import MISSING, Fault
@@ -36,6 +37,9 @@ CODE_GRACE_S = 10.0
 
 SUPERSEDED = "superseded"
 """Why a worker keeps nothing where a newer sign-in lies there, or somebody has signed out: nothing is amiss."""
+
+_TIDY = (0, 1)
+"""Exit codes of a worker that has tidied up after itself."""
 
 _COMMAND = (sys.executable, "-I", "-m", "speakerd.auth.worker")
 """Isolated: nothing of the environment or of the working directory is imported."""
@@ -114,6 +118,11 @@ class Worker:
         self._code_grace_s = code_grace_s
         self._not_kept: str | None = None
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what the last attempts have learnt was written down, as far as there was anything."""
+        return self._not_kept is None
+
     async def fetch(self, *, force: bool = False) -> Token:
         """Return a token, without asking any person.
 
@@ -141,7 +150,7 @@ class Worker:
         return await self._ask(self._request("login"), on_code)
 
     def logout(self) -> bool:
-        """Remove what a sign-in has left: who it was, and the library's caches. Thread: any; waits for the disk.
+        """Remove what a sign-in has left: who it was, the library's caches, copies. Thread: any; waits for the disk.
 
         An attempt under way puts nothing back (``cache.py``); the keeper's ``forget`` ends it.
 
@@ -149,13 +158,21 @@ class Worker:
             Whether there was something.
 
         Raises:
-            AuthError: it cannot be removed (``auth-state``).
+            AuthError: it cannot be removed (``auth-state``, ``auth-state-busy``).
         """
         try:
             with _as(self._account):
-                return AccountFile(self._wish.state).remove()
+                was_there = AccountFile(self._wish.state).remove()
         except OSError as error:
-            raise MISSING["state"].error from error
+            raise MISSING["state-busy" if isinstance(error, TimeoutError) else "state"].error from error
+        self._tidy_up()
+        return was_there
+
+    def _tidy_up(self) -> None:
+        """Remove the copies of the sign-in that workers have left behind that were killed."""
+        with _as(self._account):
+            for folder in places(self._environment, self._wish.state):
+                remove_left_behind(folder)
 
     def _request(self, what: str, *, force: bool = False) -> Request:
         wish = self._wish
@@ -195,12 +212,17 @@ class Worker:
             _log.warning("the sign-in worker says what was not agreed on: %s", error)
             fault = fault or Fault("WorkerNonsense")
         finally:
-            await child.end()
+            await self._end(child)
         if granted is not None:
             return granted
         if fault is None:
             _log.warning("the sign-in worker ended with %s and without an answer", child.exit_code)
         raise SignInFailed(fault or Fault("WorkerSilent"))
+
+    async def _end(self, child: Child) -> None:
+        await child.end()
+        if child.exit_code not in _TIDY:
+            self._tidy_up()
 
     async def _start(self) -> Child:
         try:

@@ -71,4 +71,6 @@ class Request:
 
 def fault_fields(fault: Fault) -> dict[str, Any]:
     """Return a fault as JSON's own types, without what is not known."""
-    return {key: value for key, value in dataclasses.asdict(fault).items() if value not in (None, ())}
+    return {
+        key: value for key, value in dataclasses.asdict(fault).items() if value is not False and value not in (None, ())
+    }

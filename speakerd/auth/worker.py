@@ -46,12 +46,13 @@ _MAX_REQUEST_CHARS = 65_536
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 """Of prctl (specified)."""
 
-_FULL = "disk-full"
+_FULL, _BUSY = "disk-full", "busy"
 
 _REASONS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
+    errno.ETIMEDOUT: _BUSY,
     errno.EROFS: "read-only",
     errno.EACCES: "not-allowed",
     errno.EPERM: "not-allowed",
@@ -101,12 +102,21 @@ def _without_code(request: Request, environment: Mapping[str, str], say: Say) ->
     if request.method == "managed_identity":
         for name, value in ARC_ENVIRONMENT.items():  # a login shell has not inherited them
             os.environ.setdefault(name, value)
+    if request.method in ("managed_identity", "default"):
+        _pass_by_proxies()
     attempt = Attempt(request, environment, certificate=certificate)
     try:
         _say_token(say, attempt.fetch())
     except Exception as error:  # noqa: BLE001 - a process's outermost line: whatever the library raises is a fault
         return attempt.fault(error)
     return None
+
+
+def _pass_by_proxies() -> None:
+    """Let nobody else be asked for what the Azure Arc agent on this machine gives, nor see the key that we show it."""
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")  # as the library chooses
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join([*([before] if before else []), "localhost", "127.0.0.1"])
 
 
 def _with_code(request: Request, environment: Mapping[str, str], say: Say) -> Fault | None:
@@ -117,7 +127,7 @@ def _with_code(request: Request, environment: Mapping[str, str], say: Say) -> Fa
         if request.do == "login":
             file.prove_room()
     except OSError as error:
-        raise MissingError("state-full" if _reason(error) == _FULL else "state") from error
+        raise MissingError({_FULL: "state-full", _BUSY: "state-busy"}.get(_reason(error), "state")) from error
     account = kept.of_client(request.client) if request.do == "fetch" else Account()
     if request.do == "fetch" and account.record is None:
         return Fault("AuthenticationRequiredError")  # as the library would say, after a second of work

@@ -31,8 +31,8 @@ _AGAIN = Meaning(_SIGN_IN, "mfa", "your organisation wants to see the owner agai
 _BLOCKED = Meaning(
     _WRONG,
     "blocked",
-    "your organisation does not let devices like this one sign in with a code (Conditional Access): ask for an "
-    "exception, or use auth.method certificate or managed_identity",
+    "your organisation does not let devices like this one sign in with a code (Conditional Access, security defaults): "
+    "ask for an exception, or use auth.method certificate or managed_identity",
 )
 _CONSENT = Meaning(
     _WRONG, "consent", "nobody has agreed to what the app may do: grant admin consent in the app registration"
@@ -48,6 +48,12 @@ _TENANT = Meaning(_WRONG, "tenant", "there is no such tenant: compare auth.tenan
 _ONE_TENANT = Meaning(
     _WRONG, "tenant", "the app is for one tenant only: put its directory (tenant) id into auth.tenant"
 )
+_AUDIENCE = Meaning(
+    _WRONG,
+    "app",
+    "the app is one for personal accounts only: register one for 'Accounts in this organizational directory', and put "
+    "its ids into auth.client and auth.tenant",
+)
 _OTHER_TENANT = Meaning(
     _WRONG, "account", "this account does not belong to the tenant of auth.tenant: sign in with another, or invite it"
 )
@@ -55,7 +61,16 @@ _NO_ACCOUNT = Meaning(_WRONG, "account", "the account is disabled, locked, delet
 _CERTIFICATE = Meaning(
     _WRONG, "certificate-unknown", "the app does not know this certificate: upload it to the app registration"
 )
-_SCOPE = Meaning(_WRONG, "scope", "auth.scope names something that this tenant does not have: leave it at its default")
+_REVOKED = Meaning(
+    _WRONG, "certificate-unknown", "the certificate was revoked: make a new one and upload it to the app registration"
+)
+_SWITCHED_OFF = Meaning(
+    _WRONG,
+    "scope",
+    "the tenant has switched off what auth.scope names, or its subscription has lapsed: an administrator can enable it "
+    "among the enterprise applications",
+)
+SCOPE = Meaning(_WRONG, "scope", "auth.scope names something that this tenant does not have: leave it at its default")
 CODE_OVER = Meaning(_SIGN_IN, "code-expired", "the code was not entered in time: run speakerd login again")
 CODE_DECLINED = Meaning(_SIGN_IN, "declined", "the sign-in was declined: run speakerd login again")
 _CLOCK = Meaning("clock", "clock", "this machine's clock is wrong: timedatectl says more")
@@ -97,8 +112,15 @@ MEANINGS = {
     53001: _BLOCKED,
     53002: _BLOCKED,
     53003: _BLOCKED,
+    53009: _BLOCKED,
+    530001: _BLOCKED,
+    530002: _BLOCKED,
+    530003: _BLOCKED,
+    530021: _BLOCKED,
     530032: _BLOCKED,
     530035: _BLOCKED,
+    530036: _BLOCKED,
+    530084: _BLOCKED,
     50005: _BLOCKED,
     50097: _BLOCKED,
     50129: _BLOCKED,
@@ -128,11 +150,17 @@ MEANINGS = {
     90124: _ONE_TENANT,
     90130: _ONE_TENANT,
     9001023: _ONE_TENANT,
+    9002331: _AUDIENCE,
+    9002332: _AUDIENCE,
     50020: _OTHER_TENANT,
     50034: _OTHER_TENANT,
     51004: _OTHER_TENANT,
     16000: _OTHER_TENANT,
+    500200: _OTHER_TENANT,
+    500202: _OTHER_TENANT,
     500208: _OTHER_TENANT,
+    500212: _OTHER_TENANT,
+    500213: _OTHER_TENANT,
     90072: _OTHER_TENANT,
     50053: _NO_ACCOUNT,
     53011: _NO_ACCOUNT,
@@ -140,20 +168,24 @@ MEANINGS = {
     50105: _NO_ACCOUNT,
     50012: _CERTIFICATE,
     700024: _CLOCK,
+    1000502: _CLOCK,
     700027: _CERTIFICATE,
     700030: _CERTIFICATE,
     7000215: _CERTIFICATE,
     7000222: _CERTIFICATE,
-    50001: _SCOPE,
-    500011: _SCOPE,
-    28002: _SCOPE,
-    28003: _SCOPE,
-    650052: _SCOPE,
-    650054: _SCOPE,
-    65005: _SCOPE,
-    70011: _SCOPE,
-    650057: _SCOPE,
-    1002012: _SCOPE,
+    7000214: _REVOKED,
+    7000277: _REVOKED,
+    50001: SCOPE,
+    500011: SCOPE,
+    500014: _SWITCHED_OFF,
+    28002: SCOPE,
+    28003: SCOPE,
+    650052: SCOPE,
+    650054: SCOPE,
+    65005: SCOPE,
+    70011: SCOPE,
+    650057: SCOPE,
+    1002012: SCOPE,
     70016: CODE_OVER,
     70019: CODE_OVER,
     70020: CODE_OVER,

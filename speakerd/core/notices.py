@@ -79,10 +79,12 @@ _OF_SIGN_IN = {
     "auth-declined": Notice.SIGNED_OUT,
     "auth-no-network": Notice.OFFLINE,
     "auth-tls": Notice.OFFLINE,
+    "auth-proxy": Notice.OFFLINE,
     "auth-clock": Notice.CLOCK,
     "auth-busy": Notice.REFUSED,
     "auth-arc-silent": Notice.REFUSED,
     "auth-az-broken": Notice.REFUSED,
+    "auth-state-busy": Notice.REFUSED,
     "auth-failed": Notice.REFUSED,
     "auth-starting": Notice.REFUSED,
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, replace
 
-from speakerd.core.aadsts import CODE_DECLINED, CODE_OVER, MEANINGS, Meaning
+from speakerd.core.aadsts import CODE_DECLINED, CODE_OVER, MEANINGS, SCOPE, Meaning
 from speakerd.core.errors import AuthError, Remedy
 
 
@@ -70,6 +70,9 @@ class Fault:
 
     retry_after_s: float | None = None
     """How long the answer asks us to wait, where it says so (``Retry-After``)."""
+
+    is_page: bool = False
+    """Whether the answer was no JSON object, as all of Entra's are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,17 @@ INTERCEPTED = Verdict(
     "something else answers in the place of Microsoft's sign-in: does this network want a log-in page to be visited, "
     "or a proxy to be used?",
 )
+PROXY = Verdict(
+    SignInState.NO_NETWORK,
+    "auth-proxy",
+    "the proxy that HTTPS_PROXY names does not lead to Microsoft's sign-in: check the network, the proxy's address, "
+    "and whether it wants a name and a password",
+)
+NO_PROXY = Verdict(
+    SignInState.MISCONFIGURED,
+    "auth-proxy-address",
+    "what HTTPS_PROXY or ALL_PROXY names is no HTTP proxy: it must be http://HOST:PORT; SOCKS is not understood",
+)
 CODE_EXPIRED = _of_meaning(CODE_OVER)
 DECLINED = _of_meaning(CODE_DECLINED)
 REFUSED = Verdict(
@@ -180,7 +194,9 @@ MISSING = {
         "cloud", "AZURE_AUTHORITY_HOST is no address of Microsoft's: it must begin with https://, or be a name alone"
     ),
     "ca-file": _misconfigured(
-        "ca", "the file that REQUESTS_CA_BUNDLE names is not there, or cannot be read by this user: correct the name"
+        "ca",
+        "the file that REQUESTS_CA_BUNDLE names is not there, cannot be read by this user, or holds no certificate as "
+        "PEM: correct the name, or convert it (openssl x509 -inform der)",
     ),
     "arc-absent": _misconfigured(
         "arc-absent",
@@ -229,7 +245,8 @@ MISSING = {
     ),
     "certificate-malformed": _misconfigured(
         "certificate-malformed",
-        "the certificate file must hold a certificate and its key without password, as PEM",
+        "the certificate file must hold, as PEM, the app's own certificate before any other, and its key without "
+        "password: openssl pkcs12 -nodes makes such a file of a .pfx",
     ),
     "certificate-key": _misconfigured(
         "certificate-key", "the certificate's key must be RSA, Entra takes no other: make a new one"
@@ -246,6 +263,12 @@ MISSING = {
         "service's user, mode 0700",
     ),
     "state-full": _misconfigured("state-full", "there is no room on the disk to sign in: free some"),
+    "state-busy": Verdict(
+        SignInState.DEGRADED,
+        "auth-state-busy",
+        "another process holds the lock in the folder sign-in and does not let go: fuser -v on the file lock there "
+        "names it; is the card at its end?",
+    ),
     "az-missing": _misconfigured(
         "az-missing", "the Azure CLI is not installed: install it, or choose another auth.method"
     ),
@@ -271,23 +294,12 @@ _CERTIFICATE_TIMES = {9, 10}
 _CERTIFICATE_ISSUERS = {2, 18, 19, 20, 21}
 """OpenSSL: no issuer, self-signed, self-signed in the chain, no local issuer, first one not verified (specified)."""
 
-_UNREACHED = {
-    "ServiceRequestError",
-    "ServiceRequestTimeoutError",
-    "ServiceResponseError",
-    "ServiceResponseTimeoutError",
-    "IncompleteReadError",
-    "ConnectionError",
-    "ConnectTimeout",
-    "ReadTimeout",
-    "TimeoutError",
-}
+_TROUBLE = {"server_error", "temporarily_unavailable"}
 
-_CUT_OFF = {"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}
-
-_SIGN_IN_AGAIN = {"invalid_grant", "interaction_required", "login_required", "consent_required"}
-
-_OF_A_CODE = {
+_OF_A_WORD = {
+    **dict.fromkeys(("invalid_grant", "interaction_required", "login_required", "consent_required"), SIGNED_OUT),
+    **dict.fromkeys(("invalid_client", "unauthorized_client"), APP_REFUSED),
+    **dict.fromkeys(("invalid_scope", "invalid_resource", "invalid_target"), _of_meaning(SCOPE)),
     "authorization_pending": CODE_EXPIRED,
     "expired_token": CODE_EXPIRED,
     "code_expired": CODE_EXPIRED,
@@ -295,7 +307,7 @@ _OF_A_CODE = {
     "authorization_declined": DECLINED,
     "access_denied": DECLINED,
 }
-"""What ends a sign-in with a code (specified; authorization_pending is the last answer when we stop asking)."""
+"""By OAuth's error (specified; authorization_pending is the last answer when we stop asking)."""
 
 
 def classify(fault: Fault) -> Verdict:
@@ -339,14 +351,15 @@ def _with_number(verdict: Verdict, fault: Fault) -> Verdict:
 def _of_answer(fault: Fault) -> Verdict | None:
     """Return what the answer's status and error mean, if anything."""
     status = fault.http_status
-    if status is not None and (status in (408, 429) or status >= 500):  # noqa: PLR2004 - HTTP's own numbers
+    busy = status is not None and (status in (408, 429) or status >= 500)  # noqa: PLR2004 - HTTP's own numbers
+    if busy or fault.oauth_error in _TROUBLE:
         return BUSY
-    if fault.oauth_error in _OF_A_CODE:
-        return _OF_A_CODE[fault.oauth_error]
-    if fault.oauth_error in ("invalid_client", "unauthorized_client"):
-        return APP_REFUSED
-    signed_out = fault.error == "AuthenticationRequiredError" or fault.oauth_error in _SIGN_IN_AGAIN
-    return SIGNED_OUT if signed_out else None
+    if fault.oauth_error is not None:
+        return _OF_A_WORD.get(fault.oauth_error)
+    if fault.is_page or (status is not None and not fault.causes):
+        return INTERCEPTED  # neither a token nor an error: Entra always says one of them
+    # Nobody was asked: there is no account. The class alone says nothing, it is raised for every refusal.
+    return SIGNED_OUT if fault.error == "AuthenticationRequiredError" else None
 
 
 def _of_certificate(verify_code: int) -> Verdict:
@@ -355,15 +368,21 @@ def _of_certificate(verify_code: int) -> Verdict:
     return UNTRUSTED if verify_code in _CERTIFICATE_ISSUERS else INTERCEPTED
 
 
+_OF_CLASSES = (
+    ({"JSONDecodeError"}, INTERCEPTED),
+    # Of the addresses only a proxy's can still be none: Entra's was looked at before the attempt.
+    ({"InvalidProxyURL", "InvalidSchema", "InvalidURL", "LocationParseError"}, NO_PROXY),
+    ({"ProxyError"}, PROXY),
+    ({"SSLEOFError", "SSLZeroReturnError", "ConnectionResetError"}, NO_NETWORK),
+    ({"SSLError"}, INTERCEPTED),
+    ({"ServiceRequestError", "ServiceRequestTimeoutError", "ServiceResponseError"}, NO_NETWORK),
+    ({"ServiceResponseTimeoutError", "IncompleteReadError", "ConnectionError"}, NO_NETWORK),
+    ({"ConnectTimeout", "ReadTimeout", "TimeoutError"}, NO_NETWORK),
+    ({"MsalServiceError"}, BUSY),
+    ({"PermissionError"}, MISSING["arc-group"]),
+)
+"""What an attempt without an answer comes down to, by the classes of its exceptions; the first that fits counts."""
+
+
 def _of_classes(classes: set[str]) -> Verdict:
-    if "JSONDecodeError" in classes:
-        return INTERCEPTED
-    if "SSLError" in classes and not classes & _CUT_OFF:
-        return INTERCEPTED
-    if classes & _UNREACHED:
-        return NO_NETWORK
-    if "MsalServiceError" in classes:
-        return BUSY
-    if "PermissionError" in classes:
-        return MISSING["arc-group"]
-    return FAILED
+    return next((verdict for some, verdict in _OF_CLASSES if classes & some), FAILED)

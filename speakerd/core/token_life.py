@@ -20,6 +20,10 @@ LAST_REFRESH_S = 300.0
 _REFRESH_SHARE = 0.5
 """Where the issuer suggests nothing, after half of its life (DESIGN)."""
 
+SOONEST_REFRESH_S = 300.0
+"""The next one is not fetched sooner, nor before half of a short life, even where the issuer's moment has passed: while
+Entra is busy the library gives the kept token again and says so each time; Entra was asked every second (guess)."""
+
 _JITTER_SHARE = 0.05
 """Spread of the refresh, as a share of the wait: a thousand speakers do not come at once (guess)."""
 
@@ -72,9 +76,8 @@ def refresh_at_s(token: Token, chance: float) -> float:
         chance: 0 to 1, drawn anew each time.
     """
     half = _REFRESH_SHARE * token.life_s
-    wait_s = half if token.refresh_after_s is None else min(token.refresh_after_s, token.life_s)
-    if token.life_s > 2 * LAST_REFRESH_S:
-        wait_s = min(wait_s, token.life_s - LAST_REFRESH_S)
+    wait_s = half if token.refresh_after_s is None else max(token.refresh_after_s, min(half, SOONEST_REFRESH_S))
+    wait_s = min(wait_s, max(half, token.life_s - LAST_REFRESH_S))
     return token.fetched_at_s + wait_s * (1 - _JITTER_SHARE * chance)
 
 

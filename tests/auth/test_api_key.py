@@ -89,6 +89,15 @@ async def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     assert str(error) == f"{tmp_path}/nothing is not there: put the key into it and chmod 600 it"
 
 
+def test_a_directory_costs_no_descriptor(tmp_path: Path) -> None:
+    """The key is looked at with each status and each wake word: a thousand of them were the end of the daemon."""
+    key = ApiKey(tmp_path, azure=False)
+    files = len([*Path("/proc/self/fd").iterdir()])
+    for _ in range(3):
+        assert key.trouble() is not None
+    assert len([*Path("/proc/self/fd").iterdir()]) == files
+
+
 async def test_a_directory_is_unreadable(tmp_path: Path) -> None:
     """Whatever else the system says is passed on."""
     assert (await refusal(tmp_path)).code == "auth-key-unreadable"

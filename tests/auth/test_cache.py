@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speakerd.auth.cache import BACKUP, FOLDER, MAX_BYTES, NAME, Account, AccountFile
+from speakerd.auth.cache import BACKUP, FOLDER, LOCK, MAX_BYTES, NAME, Account, AccountFile
 from tests.fakes.full_disk import full_disk
 from tests.fakes.other_user import without_rights
 
@@ -163,6 +165,28 @@ def test_what_is_no_plain_file_is_not_read(file: AccountFile, folder: Path, tmp_
     (folder / NAME).symlink_to(tmp_path / "elsewhere")
     os.mkfifo(folder / BACKUP)
     assert file.load() == Account()
+    for name in (NAME, BACKUP):
+        (folder / name).unlink()
+        (folder / name).mkdir()
+    files = len([*Path("/proc/self/fd").iterdir()])
+    assert file.load() == Account()
+    assert len([*Path("/proc/self/fd").iterdir()]) == files
+
+
+def test_a_folder_in_place_of_the_file_leaves_the_backup(file: AccountFile, folder: Path) -> None:
+    """As a container makes one where a file was to be mounted."""
+    file.save(account(1))
+    (folder / NAME).unlink()
+    (folder / NAME).mkdir()
+    assert file.load() == account(1)
+
+
+def test_what_a_killed_writer_cannot_have_left_is_left_alone(file: AccountFile, folder: Path) -> None:
+    """It stopped every save."""
+    file.save(account(1))
+    (folder / "unfinished-folder").mkdir()
+    assert file.save(account(2))
+    assert (folder / "unfinished-folder").is_dir()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -204,6 +228,28 @@ def test_a_full_disk_leaves_what_was_there(file: AccountFile, folder: Path) -> N
     with full_disk(20), pytest.raises(OSError, match="large"):
         file.save(account(3))
     assert {one.name: one.read_bytes() for one in folder.iterdir()} == before
+
+
+def test_a_lock_that_somebody_holds_for_good_holds_nobody_up(file: AccountFile, folder: Path) -> None:
+    """A writer that waits for a dead disk: what lies there can still be read, and who wants to write hears of it."""
+    file.save(account(1))
+    impatient = AccountFile(folder.parent, patience_s=0.0)
+    with (folder / LOCK).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert impatient.load() == account(1)
+        for write in (lambda: impatient.save(account(2)), impatient.remove, impatient.prove_room):
+            with pytest.raises(TimeoutError):
+                write()
+    assert impatient.save(account(2))
+
+
+def test_a_lock_is_waited_for(file: AccountFile, folder: Path) -> None:
+    """Writers take their turns."""
+    file.save(account(1))
+    with (folder / LOCK).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        threading.Timer(0.2, lambda: fcntl.flock(held, fcntl.LOCK_UN)).start()
+        assert file.save(account(2))
 
 
 def test_room_is_proven_without_leaving_anything(file: AccountFile, folder: Path) -> None:

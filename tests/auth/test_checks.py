@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from speakerd.auth.checks import ARC_ENVIRONMENT, FOREIGN_CLIENTS, ArcAgent, find_missing, has_arc
 from speakerd.auth.request import METHODS, Request
 from speakerd.core.sign_in import MISSING
+from tests.fakes.authority_ca import PrivateCa
 from tests.fakes.other_user import without_rights
 
 CLIENT, TENANT = "6f0c1b1e-1111-4222-8333-444455556666", "contoso.example"
@@ -60,12 +62,53 @@ def test_the_librarys_default_app_is_among_the_refused() -> None:
 @pytest.mark.parametrize("method", ["device_code", "certificate"])
 def test_what_leads_to_entra_is_looked_at(method: str, tmp_path: Path) -> None:
     """A cloud that is spoken to in the clear, a file of certificates that is not there."""
-    (tmp_path / "company.pem").touch()
-    good = {"AZURE_AUTHORITY_HOST": "login.microsoftonline.us", "REQUESTS_CA_BUNDLE": str(tmp_path / "company.pem")}
+    company = PrivateCa(tmp_path).trust
+    good = {"AZURE_AUTHORITY_HOST": "login.microsoftonline.us", "REQUESTS_CA_BUNDLE": str(company)}
     assert find_missing(wish(method), good) is None
     assert find_missing(wish(method), {"AZURE_AUTHORITY_HOST": "HTTP://login.example"}) == "cloud"
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         assert find_missing(wish(method), {name: str(tmp_path / "typo.pem")}) == "ca-file"
+
+
+@pytest.mark.parametrize(
+    ("host", "missing"),
+    [
+        ("https://login.microsoftonline.us", None),
+        ("https://login.microsoftonline.us/", None),
+        (" HTTPS://Login.Example:8443 ", None),
+        ("https://[::1]:8443", None),
+        ("", None),
+        ("https://", "cloud"),
+        ("https://login.example/common", "cloud"),
+        ("login.example:8443", "cloud"),
+        ("ftp://login.example", "cloud"),
+        ("ht!tp://login", "cloud"),
+        ("https://me:secret@login.example", "cloud"),
+        ("the public one", "cloud"),
+    ],
+)
+def test_a_cloud_is_a_name_or_an_address_that_begins_with_https(host: str, missing: str | None) -> None:
+    """The library takes no other, and says so after a second in words that nobody understands."""
+    assert find_missing(wish("device_code"), {"AZURE_AUTHORITY_HOST": host}) == missing
+
+
+def test_a_file_of_certificates_must_hold_some(tmp_path: Path) -> None:
+    """As PEM: Windows exports the other form; taken for good, it looked as if the network asked for a log-in page."""
+    pem = PrivateCa(tmp_path / "ca").trust.read_bytes()
+    first = pem[: pem.index(b"-----END CERTIFICATE-----") + 26].decode()
+    wrong = {
+        "empty": b"",
+        "der": ssl.PEM_cert_to_DER_cert(first),
+        "torn": pem[:300],
+        "utf-16": pem.decode().encode("utf-16"),
+    }
+    for name, content in wrong.items():
+        (tmp_path / name).write_bytes(content)
+        assert find_missing(wish("device_code"), {"REQUESTS_CA_BUNDLE": str(tmp_path / name)}) == "ca-file", name
+    (tmp_path / "windows").write_bytes(pem.replace(b"\n", b"\r\n"))
+    (tmp_path / "folder").mkdir()
+    for name in ("windows", "folder"):
+        assert find_missing(wish("device_code"), {"REQUESTS_CA_BUNDLE": str(tmp_path / name)}) is None, name
 
 
 def test_a_machine_without_arc_has_no_managed_identity(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from speakerd.auth.keeper import ATTEMPT_GAP_S, REFRESH_GAP_S
 from speakerd.core.errors import AuthError, Remedy
 from speakerd.core.sign_in import Fault, SignInState
-from speakerd.core.token_life import LONGEST_RETRY_S, Token
+from speakerd.core.token_life import LONGEST_RETRY_S, SOONEST_REFRESH_S, Token
 from tests.fakes.sign_in import BUSY, OFFLINE, REVOKED, UNKNOWN_APP, Stage, settle
 
 
@@ -94,10 +94,18 @@ async def test_tokens_that_live_for_seconds_work(life_s: int) -> None:
             await stage.give(life_s)
 
 
-async def test_an_issuer_in_a_hurry_is_asked_once_a_second() -> None:
-    """Whatever it suggests."""
+@pytest.mark.parametrize("refresh_s", [0, 1, -60])
+async def test_a_token_whose_moment_has_passed_is_not_fetched_every_second(refresh_s: float) -> None:
+    """Throttled, the library gives the kept token once more and says that the next one is overdue."""
     async with Stage() as stage:
-        await stage.give(3600, refresh_s=0)
+        await stage.give(3600, refresh_s=refresh_s)
+        assert stage.next_in_s == SOONEST_REFRESH_S
+
+
+async def test_a_token_of_a_second_is_not_fetched_twice_a_second() -> None:
+    """However short its life is."""
+    async with Stage() as stage:
+        await stage.give(1)
         assert stage.next_in_s == REFRESH_GAP_S
 
 
@@ -503,6 +511,19 @@ async def test_a_kick_during_an_attempt_is_not_lost() -> None:
         assert stage.attempts.begun[1:] == [(5030.0, False)]
         await stage.fail(REVOKED)
         assert stage.next_in_s == LONGEST_RETRY_S
+
+
+async def test_a_kick_during_an_attempt_that_brings_a_token_is_followed_by_another() -> None:
+    """A clock that is set just then makes a token seem to live for hours or years longer than it does."""
+    async with Stage() as stage:
+        await stage.pass_time(30)
+        stage.keeper.kick("the clock was set")
+        kept = await stage.give(3 * 3600)
+        assert stage.keeper.current() is kept
+        assert stage.attempts.begun[1:] == [(5030.0, False)]
+        token = await stage.give(3600)
+        assert stage.keeper.current() is token
+        assert stage.next_in_s == 1800.0
 
 
 async def test_a_login_brings_a_token() -> None:

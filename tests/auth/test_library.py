@@ -103,6 +103,59 @@ def test_the_issuers_suggestion_is_passed_on(entra: Entra) -> None:
     assert 1190 < grant.refresh_in_s <= 1200
 
 
+def test_a_throttled_refresh_gives_the_kept_token_whose_moment_has_passed(entra: Entra) -> None:
+    """What the keeper makes of that is in ``core/token_life.py``."""
+    entra.directory.refresh_in_s = 0
+    attempt = sign_in(entra)
+    kept = attempt.fetch()
+    entra.fail("refresh", "throttled")
+    again = Attempt(WISH, entra.environment, record=attempt._record).fetch()
+    assert again.secret == kept.secret
+    assert again.refresh_in_s is not None
+    assert again.refresh_in_s <= 0
+
+
+def test_an_account_that_the_cache_has_lost_is_signed_out(entra: Entra) -> None:
+    """Discovery answers as it should, and no token is asked for: that says nothing of the sign-in."""
+    record = sign_in(entra)._record
+    cache = Path(entra.ca.trust).parent.parent / ".IdentityService" / "speakerd.nocae"
+    cache.write_text(cache.read_text().replace('"AccessToken"', '"Elsewhere"').replace('"RefreshToken"', '"Nowhere"'))
+    fault = failure(Attempt(WISH, entra.environment, record=record))
+    assert classify(fault).code == "auth-signed-out", fault
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", None), ("POST", 200)])
+def test_what_discovery_finds_says_nothing_of_what_fails_later(method: str, status: int | None) -> None:
+    """There are two kinds of it; the one for Microsoft's own clouds is asked even when no account is kept."""
+    attempt = Attempt(WISH, {})
+    answer = Answer('{"tenant_discovery_endpoint": "https://login.microsoftonline.com/"}', {}, 200)
+    answer.method = method
+    attempt._answered(answer)
+    assert attempt.fault(ValueError()).http_status == status
+
+
+@pytest.mark.parametrize(
+    ("said", "wait_s"),
+    [
+        ({"Retry-After": "7"}, 7.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:01:30 GMT", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 90.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:00:00 GMT", "Date": "Sun, 29 Nov 2026 10:01:30 GMT"}, 0.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 10:00:00 GMT", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 86_400.0),
+        ({"Retry-After": "999999999"}, 86_400.0),
+        ({"Retry-After": "9" * 5000}, 86_400.0),
+        ({"Retry-After": "Sun, 29 Nov 2026 10:01:30 GMT"}, None),
+        ({"Retry-After": "soon", "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, None),
+        ({"Retry-After": "-5"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_to_wait_is_read_in_both_its_forms(said: dict[str, str], wait_s: float | None) -> None:
+    """As seconds, or as a date by the server's clock: ours may be wrong."""
+    attempt = Attempt(WISH, {})
+    attempt._answered(Answer("{}", said, 503))
+    assert attempt.fault(ValueError()).retry_after_s == wait_s
+
+
 def test_somebody_who_is_known_gets_tokens_silently(entra: Entra) -> None:
     """A new process with the record and the cache asks nobody, whatever authority and port the record has lost."""
     record = sign_in(entra)._record
@@ -158,6 +211,16 @@ REFRESH = {
     ("discovery", "no-tenant"): "auth-tenant",
     ("connection", "reset"): "auth-no-network",
     ("refresh", "portal"): "auth-tls",
+    ("refresh", "flow-blocked"): "auth-blocked",
+    ("refresh", "empty"): "auth-tls",
+    ("refresh", "nothing-said"): "auth-tls",
+    ("refresh", "forbidden-page"): "auth-tls",
+    ("refresh", "elsewhere"): "auth-tls",
+    ("refresh", "server-error"): "auth-busy",
+    ("discovery", "portal"): "auth-tls",
+    ("discovery", "forbidden-page"): "auth-tls",
+    ("discovery", "elsewhere"): "auth-tls",
+    ("discovery", "error-html"): "auth-busy",
 }
 
 
@@ -189,6 +252,8 @@ LOGIN = {
     ("poll", "denied"): "auth-declined",
     ("poll", "code-expired"): "auth-code-expired",
     ("poll", "consent"): "auth-consent",
+    ("poll", "nothing-said"): "auth-tls",
+    ("poll", "forbidden-page"): "auth-tls",
 }
 
 
@@ -241,6 +306,41 @@ def test_an_authority_that_is_not_there_is_no_network(entra: Entra, monkeypatch:
     nowhere = {"AZURE_AUTHORITY_HOST": "https://nowhere.invalid"}
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", nowhere["AZURE_AUTHORITY_HOST"])
     assert classify(failure(Attempt(WISH, nowhere, record=record))).code == "auth-no-network"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "code"),
+    [
+        ("http://localhost:9", "auth-proxy"),
+        ("not a proxy", "auth-proxy-address"),
+        ("socks5://localhost:9", "auth-proxy-address"),
+    ],
+)
+def test_a_proxy_that_leads_nowhere_is_named(
+    entra: Entra, monkeypatch: pytest.MonkeyPatch, proxy: str, code: str
+) -> None:
+    """The network is there, and who is told to check it finds nothing."""
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    record = {"authority": "", "clientId": CLIENT, "homeAccountId": "a.b", "tenantId": TENANT, "username": "ada"}
+    fault = failure(Attempt(WISH, entra.environment, record={**record, "version": "1.0"}))
+    assert classify(fault).code == code, fault
+
+
+@pytest.mark.parametrize(("asked", "waited"), [("86400", "10"), ("Fri, 31 Dec 9999 10:00:00 GMT", "10"), ("3", "3")])
+def test_a_login_is_not_put_off_for_long(entra: Entra, asked: str, waited: str) -> None:
+    """Somebody waits at a terminal: the library sleeps for as long as the answer says when it comes to its retries."""
+    attempt = sign_in(entra)
+    answer = Answer("{}", {"Retry-After": asked, "Date": "Sun, 29 Nov 2026 10:00:00 GMT"}, 503)
+    attempt._answered(answer)
+    assert answer.headers["Retry-After"] == waited
+
+
+def test_the_librarys_retries_see_what_we_have_made_of_an_answer(entra: Entra) -> None:
+    """Else a login would hang for as long as Entra asks for."""
+    entra.fail("poll", entra_answers.Fault("patience", status=503, retry_after="86400"), 1)
+    assert sign_in(entra).fetch().account == ACCOUNT
 
 
 def test_a_fresh_attempt_is_not_told_of_the_last_ones_failure(entra: Entra) -> None:
@@ -302,7 +402,8 @@ class Answer:
 
     def __init__(self, body: str, headers: dict[str, str], status_code: int) -> None:
         self.body, self.headers, self.status_code = body, headers, status_code
-        self.http_response = self
+        self.http_response = self.http_request = self
+        self.method = "POST"
 
     def text(self) -> str:
         return self.body
@@ -400,6 +501,9 @@ MACHINE = {
     ("token", "mfa"): "auth-arc-refused",
     ("token", "agent-expired"): "auth-arc-refused",
     ("token", "portal"): "auth-arc-refused",
+    ("token", "forbidden-page"): "auth-arc-refused",
+    ("challenge", "forbidden-page"): "auth-arc-refused",
+    ("challenge", "error-html"): "auth-busy",
 }
 """What Entra says is about the machine's identity: nobody can sign in for it, and its clock is not the matter."""
 
@@ -481,6 +585,18 @@ def test_a_default_chain_that_finds_nothing_says_so(az: AzureCli, entra: Entra) 
     wish = replace(WISH, method="default", client=None, tenant=None)
     fault = failure(Attempt(wish, entra.environment))
     assert (classify(fault).state.value, classify(fault).code) == ("misconfigured", "auth-default")
+
+
+@needs_arc
+@pytest.mark.parametrize("fault", ["portal", "forbidden-page", "revoked"])
+def test_an_agent_that_gives_nothing_leaves_the_default_chain_without_a_sign_in(
+    arc: Arc, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """What the last of the chain was answered is not Microsoft's sign-in being answered for by somebody else."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    arc.fail("token", fault)
+    wish = replace(WISH, method="default", client=None, tenant=None)
+    assert classify(failure(Attempt(wish, arc.environment))).code == "auth-default"
 
 
 def test_the_fakes_faults_are_all_told_apart() -> None:

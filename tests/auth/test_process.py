@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -248,11 +249,13 @@ async def test_a_sign_in_that_cannot_be_kept_is_told_once(caplog: pytest.LogCapt
     """The token is good all the same; that it can be kept again ends the matter."""
     body = "say(event='not_saved', reason='ENOSPC') if request['force'] else say(event='saved')"
     worker = Program(says(TOKEN) + "\n" + body).worker()
-    warnings = []
+    warnings, kept = [], []
     for full in (True, True, False, True):
         assert (await worker.fetch(force=full)).secret == "eyJ.one"
         warnings.append(len(caplog.records))
+        kept.append(worker.is_kept)
     assert warnings == [1, 1, 1, 2]
+    assert kept == [False, False, True, False]
     assert "ENOSPC" in caplog.text
 
 
@@ -333,6 +336,21 @@ async def test_what_a_worker_has_started_goes_with_it() -> None:
     assert program.running() == []
 
 
+async def test_what_outlives_a_worker_goes_with_it() -> None:
+    """An Azure CLI that hangs is given up by the library, which ends its shell and not the CLI itself."""
+    program = Program(
+        f"if os.fork():\n    {says({'event': 'fault', 'missing': 'az-broken'})}\n    os._exit(1)\nos.close(1){FOR_EVER}"
+    )
+    try:
+        assert (await failure(program.worker())).missing == "az-broken"
+        async with asyncio.timeout(60):
+            while program.running():  # noqa: ASYNC110 - killed, and not ours to be told of
+                await asyncio.sleep(0.01)
+    finally:
+        for process in program.running():
+            os.kill(process, signal.SIGKILL)
+
+
 async def test_what_has_left_the_group_cannot_hold_us_up() -> None:
     """Neither by its life nor by the pipe that it has inherited; the token is good."""
     files = open_files()
@@ -357,6 +375,39 @@ async def test_a_login_that_is_given_up_leaves_no_process() -> None:
     with pytest.raises(asyncio.CancelledError):
         await login
     assert program.running() == []
+
+
+def names(folder: Path) -> list[str]:
+    return [one.name for one in folder.iterdir()]
+
+
+COPY = """
+import fcntl, pathlib
+home = pathlib.Path(os.environ["RUNTIME_DIRECTORY"]) / "speakerd-sign-in-1"
+home.mkdir()
+fcntl.flock(os.open(home, os.O_RDONLY), fcntl.LOCK_EX)
+(home / "cache").write_text("refresh-token")
+"""
+"""What a worker does with the sign-in; its lock is gone with it."""
+
+
+async def test_a_login_that_is_given_up_leaves_no_copy_of_the_sign_in(tmp_path: Path) -> None:
+    """A worker that is killed cannot tidy up, and after a logout no other one comes that would."""
+    coded = asyncio.Event()
+    program = Program(f"{COPY}{says(CODE)}{FOR_EVER}")
+    login = asyncio.create_task(program.worker({"RUNTIME_DIRECTORY": str(tmp_path)}).login(lambda _code: coded.set()))
+    await coded.wait()
+    assert names(tmp_path) == ["speakerd-sign-in-1"]
+    login.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await login
+    assert names(tmp_path) == []
+
+
+async def test_a_worker_that_died_leaves_no_copy_either(tmp_path: Path) -> None:
+    """Whoever killed it."""
+    await failure(Program(f"{COPY}os.kill(os.getpid(), 9)").worker({"RUNTIME_DIRECTORY": str(tmp_path)}))
+    assert names(tmp_path) == []
 
 
 async def test_a_fetch_that_is_given_up_before_it_began_leaves_no_process() -> None:
@@ -387,12 +438,32 @@ def test_a_logout_leaves_nothing_and_says_whether_there_was_something(tmp_path: 
     assert not worker.logout()
 
 
+def test_a_logout_takes_the_copies_that_killed_workers_have_left(tmp_path: Path) -> None:
+    """Those of a daemon that was killed, with its worker."""
+    (tmp_path / "run" / "speakerd-sign-in-1").mkdir(parents=True)
+    (tmp_path / "speakerd-sign-in-2").mkdir()
+    environment = {"RUNTIME_DIRECTORY": str(tmp_path / "run")}
+    assert not Program("").worker(environment, wish=replace(WISH, state=tmp_path)).logout()
+    assert set(names(tmp_path)) <= {"run", "sign-in"}
+    assert names(tmp_path / "run") == []
+
+
 def test_a_sign_in_that_cannot_be_removed_is_an_error(tmp_path: Path) -> None:
     """Whoever signs out must know that it did not work."""
     (tmp_path / "sign-in").write_text("no folder")
     with pytest.raises(AuthError) as caught:
         Program("").worker(wish=replace(WISH, state=tmp_path)).logout()
     assert caught.value.code == "auth-state"
+
+
+def test_a_logout_while_a_writer_hangs_is_an_error_and_ends(tmp_path: Path) -> None:
+    """It waited for ever, and so did the daemon's end."""
+    AccountFile(tmp_path).save(Account({"username": "ann"}, {}))
+    with (tmp_path / "sign-in" / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(AuthError) as caught:
+            Program("").worker(wish=replace(WISH, state=tmp_path)).logout()
+    assert caught.value.code == "auth-state-busy"
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from speakerd.auth.worker import serve
 from speakerd.core.sign_in import Fault, classify
 from tests.fakes.arc import Arc, why_not_here
 from tests.fakes.authority_ca import app_certificate
+from tests.fakes.door import Door
 from tests.fakes.entra import Entra
 from tests.fakes.entra_directory import ACCOUNT, CLIENT, SCOPE, TENANT
 from tests.fakes.full_disk import full_disk
@@ -275,6 +277,24 @@ def test_a_machine_of_azure_arc_needs_nothing_else(speaker: Speaker, monkeypatch
             monkeypatch.setenv(name, value)
         speaker.environment = {**os.environ}
         assert speaker.token(method="managed_identity", client=None, tenant=None).account is None
+
+
+@pytest.mark.skipif(why_not_here() is not None, reason=str(why_not_here()))
+@pytest.mark.parametrize("kept", ["", "intranet.example"])
+def test_the_agent_of_this_machine_is_asked_past_any_proxy(
+    speaker: Speaker, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    """The library would show a company's proxy the key that proves who asks."""
+    asked: list[socket.socket] = []
+    with Arc() as arc, contextlib.closing(Door(asked.append)) as proxy:
+        proxy.open()
+        for name, value in {**arc.environment, "NO_PROXY": kept, "no_proxy": kept}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        speaker.environment = {**os.environ}
+        assert speaker.token(method="managed_identity", client=None, tenant=None).account is None
+    assert asked == []
+    assert os.environ["NO_PROXY"].startswith(kept)
 
 
 # --- the process ---

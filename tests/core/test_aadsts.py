@@ -23,6 +23,16 @@ EXPECTED = {
     70020: ("sign_in_required", "code-expired"),
     65004: ("sign_in_required", "declined"),
     50196: ("degraded", "busy"),
+    530035: ("misconfigured", "blocked"),  # security defaults
+    530036: ("misconfigured", "blocked"),  # Conditional Access against sign-ins that began with a code, at a refresh
+    530003: ("misconfigured", "blocked"),  # only managed devices
+    530084: ("misconfigured", "blocked"),  # only tokens that are bound to a device
+    500200: ("misconfigured", "account"),  # a personal account
+    500212: ("misconfigured", "account"),  # an outbound policy of the tenant
+    9002331: ("misconfigured", "app"),  # an app for personal accounts
+    500014: ("misconfigured", "scope"),  # the tenant's service is switched off
+    1000502: ("clock", "clock"),  # the certificate is valid now by our clock, not by Entra's
+    7000277: ("misconfigured", "certificate-unknown"),  # it was revoked
 }
 """The codes that people with a device meet most."""
 

@@ -17,6 +17,8 @@ from speakerd.core.notices import AGAIN_AFTER_S, Notice, Said, may_say, notice_o
         ("auth-key-missing", Notice.MISCONFIGURED),
         ("auth-signed-out", Notice.SIGNED_OUT),
         ("auth-no-network", Notice.OFFLINE),
+        ("auth-proxy", Notice.OFFLINE),
+        ("auth-proxy-address", Notice.MISCONFIGURED),
         ("auth-clock", Notice.CLOCK),
         ("auth-busy", Notice.REFUSED),
         ("auth-blocked", Notice.MISCONFIGURED),

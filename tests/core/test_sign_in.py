@@ -68,6 +68,17 @@ SITUATIONS = {
     "unknown authority": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=20), "misconfigured", "auth-ca"),
     "self-signed": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=18), "misconfigured", "auth-ca"),
     "another name": (Fault(AUTH, ("ServiceRequestError",), tls_verify_code=62), "no_network", "auth-tls"),
+    "no way through the proxy": (
+        Fault(AUTH, ("ServiceRequestError", "ProxyError", "ProxyError", "OSError")),
+        "no_network",
+        "auth-proxy",
+    ),
+    "a proxy that is none": (
+        Fault(AUTH, ("ServiceResponseError", "InvalidURL", "LocationParseError")),
+        "misconfigured",
+        "auth-proxy-address",
+    ),
+    "a SOCKS proxy": (Fault(AUTH, ("ServiceResponseError", "InvalidSchema")), "misconfigured", "auth-proxy-address"),
     "no TLS at all": (Fault(AUTH, ("ServiceRequestError", "SSLError")), "no_network", "auth-tls"),
     "cut off in the handshake": (
         Fault(AUTH, ("ServiceRequestError", "SSLError", "SSLEOFError")),
@@ -106,6 +117,41 @@ SITUATIONS = {
         Fault(AUTH, ("ValueError", "JSONDecodeError"), http_status=200),
         "no_network",
         "auth-tls",
+    ),
+    "a page that refuses": (Fault(AUTH, ("ValueError",), http_status=403, is_page=True), "no_network", "auth-tls"),
+    "sent elsewhere": (Fault(AUTH, ("RuntimeError",), http_status=302, is_page=True), "no_network", "auth-tls"),
+    "a page of Entra's own trouble": (
+        Fault(AUTH, ("ValueError",), http_status=502, is_page=True),
+        "degraded",
+        "auth-busy",
+    ),
+    "an answer with neither token nor error": (Fault(REQUIRED, http_status=200), "no_network", "auth-tls"),
+    "a refusal without a word": (Fault(REQUIRED, http_status=404), "no_network", "auth-tls"),
+    "the same at a login": (Fault(AUTH, http_status=400), "no_network", "auth-tls"),
+    "Entra's own trouble as a refusal": (
+        Fault(REQUIRED, http_status=400, oauth_error="server_error"),
+        "degraded",
+        "auth-busy",
+    ),
+    "Entra's own trouble, named otherwise": (
+        Fault(REQUIRED, http_status=400, oauth_error="temporarily_unavailable"),
+        "degraded",
+        "auth-busy",
+    ),
+    "a scope that nobody knows": (
+        Fault(REQUIRED, http_status=400, oauth_error="invalid_scope"),
+        "misconfigured",
+        "auth-scope",
+    ),
+    "a resource that the tenant has not": (
+        Fault(REQUIRED, http_status=400, oauth_error="invalid_resource", aadsts=(1,)),
+        "misconfigured",
+        "auth-scope",
+    ),
+    "a refresh that was malformed": (
+        Fault(REQUIRED, http_status=400, oauth_error="invalid_request", aadsts=(1,)),
+        "degraded",
+        "auth-failed",
     ),
     "something new": (Fault("KeyError"), "degraded", "auth-failed"),
     "a refusal that is new": (Fault(AUTH, http_status=400, oauth_error="unheard_of"), "degraded", "auth-failed"),
@@ -166,6 +212,7 @@ FAULTS = st.builds(
     st.lists(st.sampled_from([*MEANINGS, 1, 2])).map(tuple),
     st.none() | st.integers(0, 100),
     st.none() | st.uuids().map(str),
+    is_page=st.booleans(),
 )
 
 
@@ -191,6 +238,7 @@ def test_the_correlation_id_changes_nothing(fault: Fault, other: object) -> None
         fault.aadsts,
         fault.tls_verify_code,
         str(other),
+        is_page=fault.is_page,
     )
     assert classify(changed) == classify(fault)
 

@@ -11,6 +11,7 @@ from speakerd.core.token_life import (
     LAST_REFRESH_S,
     LONGEST_MARGIN_S,
     LONGEST_RETRY_S,
+    SOONEST_REFRESH_S,
     Token,
     refresh_at_s,
     retry_after_s,
@@ -65,7 +66,11 @@ def test_a_token_that_was_over_when_it_came_has_no_life() -> None:
         (24 * HOUR_S, 12 * HOUR_S, 12 * HOUR_S),  # as the issuer suggests
         (HOUR_S, 3590, HOUR_S - LAST_REFRESH_S),  # but not at the last minute
         (HOUR_S, 9999, HOUR_S - LAST_REFRESH_S),
+        (HOUR_S, 0, SOONEST_REFRESH_S),  # nor again and again, where its moment has passed
+        (HOUR_S, 2, SOONEST_REFRESH_S),
         (400, None, 200),  # a short life cannot keep that distance
+        (400, 399, 200),
+        (10, 0, 5),
         (10, None, 5),
         (0, None, 0),
     ],
@@ -87,9 +92,9 @@ def test_a_refresh_lies_within_the_life(one: Token, chance: float) -> None:
 
 
 @given(TOKENS, CHANCES)
-def test_what_the_issuer_does_not_hurry_is_refreshed_while_usable(one: Token, chance: float) -> None:
-    """With half a life left there is a token whatever the network does in between."""
-    if one.life_s > 0 and one.refresh_after_s is None:
+def test_the_next_one_is_fetched_while_the_last_is_usable(one: Token, chance: float) -> None:
+    """Whatever the issuer suggests: there is a token while it is fetched."""
+    if one.life_s > 0:
         assert one.is_usable(refresh_at_s(one, chance) - 1e-6)
 
 

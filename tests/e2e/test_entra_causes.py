@@ -19,6 +19,10 @@ LATE = Fault("late", delay_s=1.0)
 """So that what an attempt finds out is too late for whoever has caused it: they hear what was known."""
 
 
+HESITANT = Fault("hesitant", delay_s=8.0)
+"""The first attempt lasts, with what follows it, three times as long as a busy machine takes to be spoken to."""
+
+
 class Cause(NamedTuple):
     """Something that is the matter."""
 
@@ -44,7 +48,8 @@ async def test_every_cause_has_its_sentence_within_a_second(play, voice, tmp_pat
     async with house(play, voice, tmp_path, hour=NIGHT, start_daemon=False) as home:
         entra = home.entra
         home.forget_access_tokens()
-        entra.fail("connection", Fault("silent", breaks="dead"))
+        entra.fail("discovery", HESITANT)
+        entra.fail("refresh", "dead")
         await home.stage.start_daemon()
         assert (await home.status())["state"] == "starting"
         await home.is_told(Notice.REFUSED, "the first attempt is under way")

@@ -20,7 +20,7 @@ async def test_a_refresh_in_the_middle_of_a_reply_disturbs_nothing(play, voice, 
     """A child process, its library and its network, again and again: the reply is heard whole, no period is late."""
     async with house(play, voice, tmp_path, replies=[LONG], start_daemon=False) as home:
         stage, directory = home.stage, home.entra.directory
-        directory.token_life_s, directory.refresh_in_s = 60, EVERY_S
+        directory.token_life_s = 2 * EVERY_S
         home.forget_access_tokens()
         await stage.start_daemon()
         await home.until(state="ok")

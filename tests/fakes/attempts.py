@@ -23,6 +23,7 @@ class ToldAttempts:
         login_ends: What comes of a sign-in; nothing until it is set.
         fetched: What comes of a fetch.
         kept: Whether there is anything to remove.
+        keeps: Whether the disk plays along.
         calls: What was asked, in order.
     """
 
@@ -30,8 +31,12 @@ class ToldAttempts:
         self.code: DeviceCode | Fault = CODE
         self.login_ends: asyncio.Future[Token] | Token | Fault | BaseException = Fault("NotTold")
         self.fetched: Token | Fault = TOKEN
-        self.kept = True
+        self.kept = self.keeps = True
         self.calls: list[str] = []
+
+    @property
+    def is_kept(self) -> bool:
+        return self.keeps
 
     async def fetch(self, *, force: bool = False) -> Token:
         self.calls.append("fetch")
