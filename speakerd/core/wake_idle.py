@@ -95,7 +95,6 @@ class _Band:
     """The energy of the differences of a signal, step by step, and how little there was lately.
 
     Of differences a card's offset has none, hum and wind have little, and no voice is without its higher half.
-
     """
 
     def __init__(self, chunk_frames: int, fold: int, open_ratio: float) -> None:

