@@ -51,6 +51,12 @@ class Program:
         """Return its processes, and those of its children."""
         return [int(process.name) for process in Path("/proc").glob("[0-9]*") if self.name in command_of(process)]
 
+    async def gone(self) -> None:
+        """Wait until none runs any more: a child's child is killed too, and nobody is told when that is done."""
+        async with asyncio.timeout(60):
+            while self.running():  # noqa: ASYNC110 - nobody to wait for
+                await asyncio.sleep(0.01)
+
 
 def command_of(process: Path) -> str:
     try:
@@ -333,7 +339,7 @@ async def test_what_a_worker_has_started_goes_with_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         await login
     assert len(seen) == 2
-    assert program.running() == []
+    await program.gone()
 
 
 async def test_what_outlives_a_worker_goes_with_it() -> None:
@@ -343,9 +349,7 @@ async def test_what_outlives_a_worker_goes_with_it() -> None:
     )
     try:
         assert (await failure(program.worker())).missing == "az-broken"
-        async with asyncio.timeout(60):
-            while program.running():  # noqa: ASYNC110 - killed, and not ours to be told of
-                await asyncio.sleep(0.01)
+        await program.gone()
     finally:
         for process in program.running():
             os.kill(process, signal.SIGKILL)
