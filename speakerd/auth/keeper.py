@@ -249,6 +249,7 @@ class TokenKeeper:
                 flight.result()
         else:
             self._end_flight(flight, forced=forced)
+        self._kicked = False  # it was about this one
         self._spread_news()
 
     def _end_flight(self, flight: asyncio.Future[Token], *, forced: bool) -> None:

@@ -489,6 +489,22 @@ async def test_a_kick_tries_at_once() -> None:
         assert stage.next_in_s == 2.0
 
 
+async def test_a_kick_is_about_the_attempt_it_came_in() -> None:
+    """A login long after it is not followed by another attempt at once."""
+    async with Stage() as stage:
+        token = await stage.give()
+        stage.keeper.rejected(token.secret)
+        await settle()
+        stage.keeper.kick("network")
+        stage.attempts.give(token)
+        await stage.pass_time(10)
+        assert not stage.attempts.is_asked
+        stage.keeper.adopt(stage.attempts.token())
+        await settle()
+        assert not stage.attempts.is_asked
+        assert stage.next_in_s == 1800.0
+
+
 async def test_kicks_are_limited() -> None:
     """An attempt in two seconds at the most; none is forgotten."""
     async with Stage() as stage:
