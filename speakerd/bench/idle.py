@@ -238,6 +238,8 @@ async def _measure(measured: Measured, logs: Path, starts: int, plan: Plan, say:
     async with Stage(logs, tier="scripted", start_daemon=False, room_s=room_s, environment=compiled) as stage:
         say(f"about {idle_s:.0f} s of silence, then {starts * len(plan.offsets_s)} starts")
         await stage.start_daemon()
+        await stage.stop_daemon()  # the first one compiles its modules, and keeps what that took
+        await stage.start_daemon()
         await asyncio.sleep(plan.settle_s)
         for number in range(plan.slices):
             async with bare.running(stage, "bare-capture", bare.CAPTURE) as child:
