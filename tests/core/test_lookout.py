@@ -81,8 +81,13 @@ def test_it_says_when_it_can_judge_again() -> None:
     assert missing == [7680, 6720, 5760, 4760, 3760, 6280]
 
 
-@pytest.mark.parametrize("voice", ["hibari", "espeak", "espeak-f2", "flite", "flite-rms", "flite-kal"])
-@pytest.mark.parametrize("word", ["hey_jarvis", "alexa"])
+@pytest.mark.parametrize(
+    ("word", "voice"),
+    [  # the network hears no "alexa" by espeak-f2
+        *(("hey_jarvis", voice) for voice in ("hibari", "espeak", "espeak-f2", "flite", "flite-rms", "flite-kal")),
+        *(("alexa", voice) for voice in ("hibari", "espeak", "flite", "flite-rms", "flite-kal")),
+    ],
+)
 def test_no_word_is_detected_before_it_is_open(word: str, voice: str) -> None:
     """So nothing is detected later for it: wherever in the card's periods a word begins, loud or soft."""
     wake_models()
@@ -105,5 +110,4 @@ def test_no_word_is_detected_before_it_is_open(word: str, voice: str) -> None:
         states = opened(lookout, card, 960)
         assert not states[95], "the room keeps it shut"
         assert states[4 * (detections[0] + 1) - 1], f"{begins_ms} ms, {level_db} dB: open only later"
-    if not detected:
-        pytest.skip(f"the network hears no {word} by {voice}")
+    assert detected
