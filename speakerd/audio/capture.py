@@ -105,8 +105,9 @@ class Capture:
         if self._is_late():
             periods += self._rest()
         loud = self.listening and any(self._is_loud(period) for period in periods if period)
-        if self.lookout_channel is not None:
-            self._lookout.process(self._decoded(b"".join(periods))[:, self.lookout_channel])
+        channel = self.lookout_channel  # the loop may set another one, or none, at any moment
+        if channel is not None:
+            self._lookout.process(self._decoded(b"".join(periods))[:, channel])
         if loud or self.frames_total >= self._due_frames:
             self._doorbell()
 

@@ -221,6 +221,22 @@ def test_a_loop_that_is_patient_is_told_a_second_later_unless_something_is_heard
     assert capture.spare_s == 0.16
 
 
+def test_a_loop_that_stops_waiting_for_a_sound_may_do_so_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another thread: what was asked for at the period's beginning is looked for in it."""
+    bench = Bench()
+    decoded = bench.capture._decoded
+
+    def disturbed(data: bytes) -> np.ndarray:
+        if bench.capture.frames_total % (2 * CARD.period_frames):
+            bench.capture.lookout_channel = None
+        return decoded(data)
+
+    monkeypatch.setattr(bench.capture, "_decoded", disturbed)
+    for _ in range(2 * 2 * 1280 // CARD.period_frames):
+        bench.capture.lookout_channel = 1
+        bench.capture.pump_once()
+
+
 def test_a_sleep_ends_when_something_else_is_wanted() -> None:
     """And when the thread is to end; a ring that comes while it is awake does not disturb the next sleep."""
     slow = PcmFormat(rate_hz=1, channels=2, sample_format="S16_LE", period_frames=4, buffer_frames=4000)
