@@ -11,7 +11,7 @@ import pytest
 
 from speakerd.bench.accuracy_clips import find_clips, word_of
 from tests.bench.test_accuracy_files import tone, wav
-from tests.fakes.somebody import as_somebody
+from tests.fakes.other_user import without_rights
 
 WORDS = ["hey_jarvis", "hey_computer_v0.2"]
 
@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_looked_into_is_named(tmp_path: Path, monkeypatc
     (tmp_path / "other").chmod(0o000)
     try:
         monkeypatch.chdir(tmp_path)  # whoever runs the tests may have closed the folders above
-        with as_somebody():
+        with without_rights():
             _, unread = find_clips(Path(), WORDS)
     finally:
         (tmp_path / "other").chmod(0o700)

@@ -21,7 +21,7 @@ from tests.fakes.models import wake_models
 from tests.fakes.onnx_writer import graph, node, write
 from tests.fakes.stock import Stock, on_its_own_features
 from tests.fakes.voices import pad, say
-from tests.wake.test_lean import mixed
+from tests.wake.test_lean import check_following, mixed
 
 RATE_HZ = 16_000
 NEGATIVES = ("harvest", "hello there", "What time is it?", "Set a timer for five minutes.", "election", "Stop.")
@@ -217,14 +217,7 @@ def test_what_is_followed_at_once_makes_the_same_scores(folder: Path, before: in
     """At the very start as well as later on."""
     words = {word: models.resolve(word) for word in models.WORDS}
     one_by_one, at_once = OpenWakeWord(words, models.features()), OpenWakeWord(words, models.features())
-    chunks = mixed()[: before + 60]
-    for chunk in chunks[:before]:
-        assert one_by_one.score(chunk) == at_once.score(chunk)
-    for chunk in chunks[before:-20]:
-        one_by_one.score(chunk)
-    at_once.follow(chunks[before:-20])
-    for chunk in chunks[-20:]:
-        assert at_once.score(chunk) == pytest.approx(one_by_one.score(chunk), abs=1e-5)
+    check_following(one_by_one, at_once, before)
 
 
 def test_a_twin_goes_its_own_way(folder: Path) -> None:

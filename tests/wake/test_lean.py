@@ -10,6 +10,7 @@ import pytest
 from speakerd.core.errors import WakeError
 from speakerd.core.wake_gate import WakeTrigger
 from speakerd.wake import models
+from speakerd.wake.detector import Detector
 from speakerd.wake.gated import GatedDetector
 from speakerd.wake.lean import Lean
 from speakerd.wake.lean_classifier import UnknownOperationError
@@ -59,10 +60,8 @@ def test_scores_are_openwakewords(words: dict[str, Path]) -> None:
     assert detections >= 6
 
 
-@pytest.mark.parametrize("before", [0, 1, 3, 40])
-def test_what_is_followed_at_once_makes_the_same_scores(words: dict[str, Path], before: int) -> None:
-    """At the very start as well as later on."""
-    one_by_one, at_once = Lean(words, models.features()), Lean(words, models.features())
+def check_following(one_by_one: Detector, at_once: Detector, before: int) -> None:
+    """Check that of two engines that have heard the same the one that follows at once goes on as the other."""
     chunks = mixed()[: before + 60]
     for chunk in chunks[:before]:
         assert one_by_one.score(chunk) == at_once.score(chunk)
@@ -71,6 +70,13 @@ def test_what_is_followed_at_once_makes_the_same_scores(words: dict[str, Path], 
     at_once.follow(chunks[before:-20])
     for chunk in chunks[-20:]:
         assert at_once.score(chunk) == pytest.approx(one_by_one.score(chunk), abs=1e-5)
+
+
+@pytest.mark.parametrize("before", [0, 1, 3, 40])
+def test_what_is_followed_at_once_makes_the_same_scores(words: dict[str, Path], before: int) -> None:
+    """At the very start as well as later on."""
+    one_by_one, at_once = Lean(words, models.features()), Lean(words, models.features())
+    check_following(one_by_one, at_once, before)
 
 
 def test_nothing_is_left_of_what_lies_further_back(words: dict[str, Path]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from speakerd.core.errors import Remedy, WakeError
 from speakerd.wake import models
-from tests.fakes.somebody import as_somebody
+from tests.fakes.other_user import without_rights
 
 
 @pytest.fixture
@@ -108,7 +108,10 @@ def test_a_folder_that_is_closed_to_the_service_is_told(tmp_path: Path) -> None:
     (closed / "mine.onnx").touch()
     closed.chmod(0o000)
     try:
-        with as_somebody(), pytest.raises(WakeError, match=r"cannot be read: Permission denied.*home folder") as call:
+        with (
+            without_rights(),
+            pytest.raises(WakeError, match=r"cannot be read: Permission denied.*home folder") as call,
+        ):
             models.resolve(str(closed / "mine.onnx"))
     finally:
         closed.chmod(0o700)
