@@ -153,37 +153,43 @@ def _add_sign_in_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
         sub.add_argument("--local", action="store_true", help="alone, even where a daemon runs")
 
 
+_BENCH = (
+    "Measure the speaker on this machine and print the figures. latency: every hop of a conversation, from "
+    "the wake word to the truncation of a reply that is cut, on the virtual card with the scripted service, beside "
+    "the least program of ALSA calls and a socket; about half a minute a conversation. "
+    "embedded: 'speakerd emulate' against its limits, about two minutes: how soon the neural tier is ready, its "
+    "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
+    "at once on the scripted tier. cpu: what the daemon costs in a quiet room, in continuous speech and in "
+    "conversation, beside the least program of ALSA calls and a socket, and its memory; about four minutes. "
+    "evening: 200 turns of talk in a random order in which much goes wrong, on the virtual card with the scripted "
+    "service: nothing may wedge, grow or be missing in the journal; about 15 minutes. "
+    "echo: replies with the wake word in them, in a room whose echo is as loud as a user, and nobody speaks: what "
+    "is taken for speech or for the wake word all the same; half as long again as the minutes of replies. "
+    "guess: what connecting while the wake word is still being said saves, by the link alone; about a minute. "
+    "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
+    "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
+    "and start; about twelve minutes; needs PortAudio (libportaudio2). "
+    "wake: what listening for the wake word costs in four rooms, its memory and its start, beside openWakeWord as "
+    "it comes, pyopen-wakeword and pymicro-wakeword, which are downloaded once, about 130 MB; and whether the "
+    "scores are openWakeWord's, on some minutes of mixed audio (--minutes 60: an hour of it); about seven minutes. "
+    "idle: what the daemon costs while nobody talks: CPU and wake-ups of each thread and memory, beside the least "
+    "program that listens, and how soon after its start a word is heard; about three minutes. "
+    "accuracy: how many wake words are missed in quiet and in noise, how late they are heard, and what else is "
+    "taken for one, by the daemon's own engine, gate and threshold, as a table and as a curve. Give it a folder of "
+    "recordings: what lies in DIR/hey_jarvis (any configured wake word) has to be heard, what lies in any other "
+    "sub-folder must not be, and DIR/near holds what merely sounds like it. Without DIR synthetic voices speak, "
+    "which are no people; about three minutes. With DIR no limit is known: it exits with 1 only when "
+    "nothing could be measured. "
+    "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures"
+)
+"""What each topic of ``bench`` measures, and how long that takes."""
+
+
 def _add_bench(add: Callable[..., argparse.ArgumentParser]) -> None:
     bench = add(
         "bench",
         "measure the speaker on this machine and print the figures",
-        more="Measure the speaker on this machine and print the figures. latency: every hop of a conversation, from "
-        "the wake word to the truncation of a reply that is cut, on the virtual card with the scripted service, beside "
-        "the least program of ALSA calls and a socket; about half a minute a conversation. "
-        "embedded: 'speakerd emulate' against its limits, about two minutes: how soon the neural tier is ready, its "
-        "memory, end of speech to first audio over spoken questions, the same without any network, then 20 sessions "
-        "at once on the scripted tier. cpu: what the daemon costs in a quiet room, in continuous speech and in "
-        "conversation, beside the least program of ALSA calls and a socket, and its memory; about four minutes. "
-        "evening: 200 turns of talk in a random order in which much goes wrong, on the virtual card with the scripted "
-        "service: nothing may wedge, grow or be missing in the journal; about 15 minutes. "
-        "echo: replies with the wake word in them, in a room whose echo is as loud as a user, and nobody speaks: what "
-        "is taken for speech or for the wake word all the same; half as long again as the minutes of replies. "
-        "guess: what connecting while the wake word is still being said saves, by the link alone; about a minute. "
-        "peers: the daemon beside openai-agents and pipecat-ai, which are downloaded once, about 170 MB, and beside "
-        "the least program, in the same conversations on the virtual card: latencies, gaps, truncation, CPU, memory "
-        "and start; about twelve minutes; needs PortAudio (libportaudio2). "
-        "wake: what listening for the wake word costs in four rooms, its memory and its start, beside openWakeWord as "
-        "it comes, pyopen-wakeword and pymicro-wakeword, which are downloaded once, about 130 MB; and whether the "
-        "scores are openWakeWord's, on some minutes of mixed audio (--minutes 60: an hour of it); about seven minutes. "
-        "idle: what the daemon costs while nobody talks: CPU and wake-ups of each thread and memory, beside the least "
-        "program that listens, and how soon after its start a word is heard; about three minutes. "
-        "accuracy: how many wake words are missed in quiet and in noise, how late they are heard, and what else is "
-        "taken for one, by the daemon's own engine, gate and threshold, as a table and as a curve. Give it a folder of "
-        "recordings: what lies in DIR/hey_jarvis (any configured wake word) has to be heard, what lies in any other "
-        "sub-folder must not be, and DIR/near holds what merely sounds like it. Without DIR synthetic voices speak, "
-        "which are no people; about three minutes. With DIR no limit is known: it exits with 1 only when "
-        "nothing could be measured. "
-        "Every topic exits with 1 when a limit is missed. A machine that is busy with other things gives worse figures",
+        more=_BENCH,
     )
     bench.add_argument(
         "topic",
