@@ -146,6 +146,21 @@ def test_a_beginning_that_may_be_an_echos_is_not_believed(left_dbfs: float, begi
     assert opening(sounds((ROOM, 55), *talk(45), whole=whole, near=near), at(60)) == found
 
 
+def test_a_sentence_that_ends_quietly_is_as_loud_as_it_was_before() -> None:
+    """What is left of the echo is less than 12 dB below its last words, but not below all that was let through."""
+    near = levels((-20.0, 40), *talk(20), *talk(40, LOUD - 6))
+    whole = levels((LOUD - 18, 40), *talk(20), *talk(40, LOUD - 6))
+    heard = sounds((ROOM, 45), *talk(15), *talk(40, LOUD - 6), whole=whole, near=near)
+    assert opening(heard, at(60)) == person(40)
+
+
+def test_a_soft_first_sound_is_no_echo() -> None:
+    """Nothing was taken out of it, so that there is nothing that the words behind it could be."""
+    whole = levels((ROOM, 38), (LOUD - 14, 2), *talk(60))
+    heard = sounds((ROOM, 59), *talk(1), *((LOUD, 1),) * 40, whole=whole)
+    assert opening(heard, at(60)) == person(40)
+
+
 @pytest.mark.parametrize("left_dbfs", [LOUD, LOUD - 10])
 def test_a_beginning_that_does_not_stand_out_of_what_is_left_of_the_echo_is_not_known(left_dbfs: float) -> None:
     """Then nothing of the sentence is sent; the next one is."""
