@@ -242,6 +242,7 @@ def _contradictions(settings: Settings, credentials: Collection[str]) -> Iterato
         message = "is empty, azure needs https://NAME.openai.azure.com, here or in AZURE_OPENAI_ENDPOINT"
         yield {"service.endpoint", "service.provider"}, Finding(endpoint, message)
     yield from _of_sign_in(settings, credentials)
+    yield from _of_words(settings)
     for name, remedy in _OWNED_SESSION_FIELDS.items():
         if _holds(service.session, name.split(".")):
             path = ("service", "session", *name.split("."))
@@ -271,6 +272,16 @@ def _of_sign_in(settings: Settings, credentials: Collection[str]) -> Iterator[tu
             "is the Azure CLI's own app: a token stolen from this speaker would open all of Azure, register your own"
         )
         yield {"auth.client"}, Finding(("auth", "client"), message)
+
+
+def _of_words(settings: Settings) -> Iterator[tuple[set[str], Finding]]:
+    """Say which wake words could not be told from one another: a model is called as its file is, without the suffix."""
+    first: dict[str, str] = {}
+    for index, name in enumerate(settings.wake.models):
+        word = name.rpartition("/")[2].removesuffix(".onnx")
+        if first.setdefault(word, name) != name:
+            message = f"is called {word}, as {first[word]} is: rename one of the files"
+            yield {"wake.models"}, Finding(("wake", "models", index), message)
 
 
 def _holds(tree: object, keys: list[str]) -> bool:

@@ -173,12 +173,22 @@ def test_a_planned_key_is_called_planned(tree: dict[str, Any], name: str) -> Non
             {"service": {"session": {"audio": {"input": {"format": {}}}}}},
             "service.session.audio.input.format: cannot be passed on, speakerd sets it itself",
         ),
+        (
+            {"wake": {"models": ["alexa", "/a/computer.onnx", "/b/computer.onnx"]}},
+            "wake.models[2]: is called computer, as /a/computer.onnx is: rename one of the files",
+        ),
+        ({"wake": {"models": ["alexa", "/a/alexa.onnx"]}}, "wake.models[1]: is called alexa, as alexa is: rename"),
     ],
 )
 def test_what_does_not_go_together_is_said(tree: dict[str, Any], complaint: str) -> None:
     """Rules between keys are checked as well."""
     (said,) = complaints(tree)
     assert said.startswith(complaint)
+
+
+def test_a_wake_word_may_be_named_twice() -> None:
+    """It is listened for once."""
+    assert complaints({"wake": {"models": ["/a/computer.onnx", "/a/computer.onnx"]}}) == []
 
 
 def test_a_certificate_may_come_from_the_service_manager() -> None:
