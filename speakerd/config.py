@@ -180,11 +180,11 @@ class _Reader:
         return text
 
     def _text(self, event: yaml.ScalarEvent) -> str:
-        """Take a scalar as text; half of a surrogate pair, which an escape can write, is none."""
+        """Take a scalar as text; NUL and half of a surrogate pair, which an escape can write, are none."""
         text = event.value
         if event.anchor is not None or event.tag is not None:
             raise _YamlError(*self.place, _EXTRAS)
-        if any("\ud800" <= char <= "\udfff" for char in text):
+        if any("\ud800" <= char <= "\udfff" or char == "\0" for char in text):
             raise _YamlError(*self.place, "holds an escape that is not a character")
         return text
 

@@ -77,6 +77,7 @@ def test_what_the_file_does_not_name_is_placed_at_its_section() -> None:
         ("%YAML 9.1\n--- {}", "1:1: not valid YAML: found incompatible YAML document (version 1.* is required)"),
         ('log: "\\UFFFFFFFF"', "1:1: not valid YAML: a number out of range near here"),
         ('log: "\\uD800"', "1:6: holds an escape that is not a character"),
+        ('auth: {certificate_file: "/a\\0b"}', "1:26: holds an escape that is not a character"),
         ("log: {}\nx\x00y", "2:2: character U+0000 is not allowed in YAML"),
         ("log: &x {}", "1:6: anchors, aliases and tags"),
         ("log: *x", "1:6: anchors, aliases and tags"),
