@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,8 +50,12 @@ class Listener(Protocol):
         """Take what ended the thread."""
 
 
-def maker_of(wake: Wake) -> Callable[[], Detector]:
+def _maker_of(wake: Wake, environment: Mapping[str, str]) -> Callable[[], Detector]:
     """Return what makes the engine of a configuration; that takes its time: off the loop.
+
+    Args:
+        wake: The section of the configuration.
+        environment: Of the process; says where is kept what was found out of this machine.
 
     Raises:
         SpeakerdError: a model is missing or not the published one, or the library that suppresses noise is missing.
@@ -61,7 +64,7 @@ def maker_of(wake: Wake) -> Callable[[], Detector]:
         noise.require_library()
     paths = models.resolve_all(wake.models)
     features = models.features()
-    return lambda: engine.make(paths, features, wake.engine, state=state_folder(os.environ))
+    return lambda: engine.make(paths, features, wake.engine, state=state_folder(environment))
 
 
 def _marks_of(wake: Wake) -> dict[str, tuple[int, int, int] | None]:
@@ -89,6 +92,7 @@ class Ears:
     Args:
         wake: The configuration.
         listener: Told what is heard.
+        environment: Of the process.
 
     Attributes:
         hearing: Set when the first audio was scored.
@@ -97,14 +101,15 @@ class Ears:
         SpeakerdError: a model is missing or not the published one, or the library that suppresses noise is missing.
     """
 
-    def __init__(self, wake: Wake, listener: Listener) -> None:
+    def __init__(self, wake: Wake, listener: Listener, environment: Mapping[str, str]) -> None:
         self._names = list(wake.models)
         self._marks = _marks_of(wake)
         self._listener = listener
         self.hearing = asyncio.Event()
         self._is_started = False
         self._loop = asyncio.get_running_loop()
-        make_detector = maker_of(wake)
+        self._environment = environment
+        make_detector = _maker_of(wake, environment)
         self._trigger = WakeTrigger(wake.threshold_score, wake.refractory_s)
         self._near, near_consumer = make_ring(RING_BYTES)
         self._far, far_consumer = make_ring(RING_BYTES)
@@ -123,6 +128,14 @@ class Ears:
             on_ready=self._from_thread(listener.on_ears_ready),
             on_hearing=self._from_thread(self.hearing.set),
         )
+
+    def make_engine(self, wake: Wake) -> Detector:
+        """Return an engine for another configuration, for ``use``. Thread: any but the loop's, which it would hold up.
+
+        Raises:
+            SpeakerdError: as ``Ears``; or a model is broken.
+        """
+        return _maker_of(wake, self._environment)()
 
     def use(self, wake: Wake, detector: Detector | None) -> None:
         """Listen as another configuration says, from the next 80 ms on, without a hole.

@@ -22,8 +22,8 @@ from speakerd.core.changes import changes
 from speakerd.core.echo_path import BargeIn, EchoFigures
 from speakerd.core.events import EchoMeasured
 from speakerd.core.memory import Memory
-from speakerd.core.settings import Settings, Wake
-from speakerd.ears import Ears, maker_of
+from speakerd.core.settings import Settings
+from speakerd.ears import Ears
 from speakerd.echoes import Echoes
 from speakerd.identity import Identity
 from speakerd.parts import barge_in_of, canceller_of, limits_of, spec_of
@@ -112,7 +112,7 @@ class Refit:
         """
         keys = _keys(running, wanted)
         another = _touches(keys, _ENGINE) or self._parts.ears.is_outdated(wanted.wake)
-        engine = await asyncio.to_thread(_engine_of, wanted.wake) if another else None
+        engine = await asyncio.to_thread(self._parts.ears.make_engine, wanted.wake) if another else None
         if _touches(keys, _PLACE):
             self._endpoint = await self._parts.place.reach(wanted)
         return engine
@@ -178,10 +178,6 @@ class Refit:
         parts.loudspeaker.use(device=audio.playback.device, earcons=audio.earcons)
         if _touches(keys, ("audio.playback.",)):
             parts.volume.use(Mixer(audio.playback.device, audio.playback.mixer), audio.playback.volume)
-
-
-def _engine_of(wake: Wake) -> Detector:
-    return maker_of(wake)()
 
 
 def _keys(before: Settings, after: Settings) -> frozenset[str]:

@@ -88,7 +88,7 @@ class SoundParts:
         self.echoes = Echoes(audio, environment, measured_counts=measured_counts, on_measured=post)
         self.microphone = self._make_microphone(audio, settings.turn_detection.silence_duration_ms, send)
         self.tail_cut = TailCut(self.microphone, lambda: post(PauseHeard()), self.microphone.attend, is_told=True)
-        self.ears = Ears(settings.wake, self)
+        self.ears = Ears(settings.wake, self, environment)
         self.volume = self._make_volume(audio, kept)
         self.voice = voice_of(settings, self.loudspeaker, sentences)
         self.spelling = spelling_of(settings, self.loudspeaker, sentences)

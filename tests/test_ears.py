@@ -11,7 +11,7 @@ from speakerd.core.settings import Wake
 from speakerd.core.units import WIRE_RATE_HZ
 from speakerd.demo.mouth import find_mouth
 from speakerd.demo.room import resample
-from speakerd.ears import Ears, maker_of
+from speakerd.ears import Ears
 from tests.fakes.models import wake_models
 
 
@@ -41,11 +41,11 @@ class Told:
 
 
 @pytest.fixture
-async def ears():
+async def ears(tmp_path):
     """Return ears that listen, and who is told."""
     wake_models()
     told = Told()
-    made = Ears(Wake(), told)
+    made = Ears(Wake(), told, {"STATE_DIRECTORY": str(tmp_path)})
     made.start()
     await asyncio.wait_for(told.ready.wait(), 60)
     yield made, told
@@ -129,7 +129,7 @@ async def test_suppression_comes_and_goes_with_the_configuration(ears):
     made, told = ears
     for on in (True, False):
         wake = Wake(noise_suppression=on)
-        made.use(wake, await asyncio.to_thread(maker_of(wake)))
+        made.use(wake, await asyncio.to_thread(made.make_engine, wake))
         feed(made, said("Hey Jarvis"))
         await asyncio.wait_for(told.detected.get(), 30)
         assert await asyncio.wait_for(told.ended.get(), 30) is not None
@@ -153,7 +153,7 @@ async def test_they_have_a_pulse_while_audio_waits(ears):
 async def test_before_the_engine_is_there_nothing_is_asked_of_them():
     """It loads in its own time, and catches up with what came meanwhile."""
     wake_models()
-    made = Ears(Wake(), Told())
+    made = Ears(Wake(), Told(), {})
     feed(made, np.zeros(16_000, "<i2"))
     assert made.pulse is None
 
@@ -164,7 +164,7 @@ async def test_another_word_is_heard_by_the_same_ears(ears):
     feed(made, said("Hey Jarvis"))
     await asyncio.wait_for(told.detected.get(), 30)
     wake = Wake(models=("alexa",), refractory_s=0.5)
-    made.use(wake, await asyncio.to_thread(maker_of(wake)))
+    made.use(wake, await asyncio.to_thread(made.make_engine, wake))
     assert made.status()["models"] == ["alexa"]
     feed(made, said("Hey Jarvis"))
     feed(made, said("Alexa"))
@@ -178,7 +178,7 @@ async def test_another_word_is_heard_by_the_same_ears(ears):
 async def test_both_ends_stay_in_step_when_nobody_takes_them():
     """Also when the loop comes between the thread's two readings: what would fit only into one is left out of both."""
     wake_models()
-    made = Ears(Wake(), Told())  # never started, as if the engine took its time
+    made = Ears(Wake(), Told(), {})  # never started, as if the engine took its time
     feed(made, np.zeros(21 * 16_000, "<i2"))
     near, far = made._worker._ring, made._worker._far_ring
     near.read(2560)
