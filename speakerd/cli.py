@@ -5,20 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import faulthandler
-import gc
 import json
-import logging
 import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from speakerd import __version__
 from speakerd.core.errors import ConfigError, Remedy, SpeakerdError
 from speakerd.options import Command, build_parser
 
@@ -27,12 +21,6 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, UNREACHABLE, SIGN_IN, CONFIGURATION = 0, 1, 2, 69, 77, 78
 """Exit codes (contract). systemd does not restart on 78."""
-
-STDERR_FILENO = 2
-"""Standard error, which the service manager takes into its journal (specified)."""
-
-TRACE_VARIABLE = "SPEAKERD_TRACE"
-"""Names a file for the diary of everything that happens, transcripts included; used by the demo and the tests."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,70 +69,10 @@ def exit_code(error: SpeakerdError) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Before numpy is loaded: its threads would spin for nothing on a Pi's four cores.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Before pydantic is: it would read what every installed package offers, and load what calls itself its plugin.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    from speakerd.host.signals import Signals
+    from speakerd import daemon
 
-    signals = Signals()  # before anything that takes its time
-    # All of this stays for good: to look through it for what does not is a tenth of what it takes to load it (measured:
-    # 400 -> 350 ms of CPU).
-    gc.disable()
-    from speakerd import app, config
-    from speakerd.core.story import Kind, story
-    from speakerd.host import control, logs
-    from speakerd.host.trace import FileTrace, NoTrace
-    from speakerd.reload import Source
-
-    gc.enable()
-    # A watchdog ends us by SIGABRT: then, and in a crash, the journal gets every thread's stack, without any values.
-    # It is written by C code that needs nobody's lock, so also when a call into ALSA holds the interpreter.
-    faulthandler.enable(STDERR_FILENO)
-    logs.set_up(arguments.log_level)
-    loaded = config.load(arguments.config, os.environ)
-    log = logging.getLogger("speakerd")
-    begins = story(Kind.STARTING, version=__version__)
-    log.info("speakerd %s, configuration: %s", __version__, loaded.path or "defaults, no file", extra=begins)
-    for note in loaded.notes:
-        log.warning("%s", note)
-    diary = os.environ.get(TRACE_VARIABLE)
-    try:
-        trace = FileTrace(Path(diary), time.monotonic) if diary else NoTrace()
-    except OSError as error:
-        sentence = f"{TRACE_VARIABLE}={diary}: the diary cannot be written: {error.strerror}"
-        raise SpeakerdError("trace-failed", sentence, Remedy.OPERATOR) from error
-    socket = control.socket_path(os.environ)
-    sentences = loaded.path.parent / "sentences" if loaded.path is not None else None
-    # A file that was there and is gone is a mistake, not the wish for every default.
-    source = Source(loaded.path, lambda: config.load(loaded.path or arguments.config, os.environ))
-
-    async def serve() -> None:
-        await app.run(
-            loaded.settings,
-            environment=os.environ,
-            trace=trace,
-            socket=socket,
-            sentences=sentences,
-            source=source,
-            signals=signals,
-        )
-        if signals.stopped:
-            _leave()
-
-    asyncio.run(serve())
+    daemon.run(arguments.config, arguments.log_level)
     return OK
-
-
-def _leave() -> NoReturn:
-    """End the process, with all that was begun put away, and wait for no thread of a library.
-
-    One may be looking up a name, which takes up to half a minute where no server answers, or loading a package; none of
-    them has anything to lose, and Python would wait for each.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(OK)
 
 
 def _check_config(arguments: argparse.Namespace) -> int:

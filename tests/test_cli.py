@@ -199,23 +199,6 @@ def test_a_reader_that_leaves_is_no_error(tmp_path: Path) -> None:
     assert "Exception ignored" not in told
 
 
-def test_a_diary_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path) -> None:
-    """And no traceback."""
-    nowhere = str(tmp_path / "absent/diary")
-    (tmp_path / "c.yaml").write_text("", encoding="utf-8")
-    run = subprocess.run(
-        [sys.executable, "-m", "speakerd", "run", "-c", str(tmp_path / "c.yaml")],
-        env=environment(SPEAKERD_TRACE=nowhere),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert run.returncode == 1
-    assert f"speakerd: trace-failed: SPEAKERD_TRACE={nowhere}: " in run.stderr
-    assert "Traceback" not in run.stderr
-
-
 def test_known_failures_of_parts_side_by_side_are_told_without_a_traceback() -> None:
     """The first known one is told, however deep it lies; its code is the exit code's reason."""
     first = LinkError("endpoint-invalid", "wrong", Remedy.EXIT)
