@@ -17,7 +17,8 @@ from speakerd.auth.journal import write_down
 from speakerd.auth.process import FETCH_TIMEOUT_S, DeviceCode, SignInFailed
 from speakerd.core.errors import AuthError, Remedy, SpeakerdError
 from speakerd.core.settings import Settings
-from speakerd.core.sign_in import SignInState, classify, classify_login
+from speakerd.core.sign_in import SignInState
+from speakerd.core.sign_in_fault import classify, classify_login
 from speakerd.core.token_life import Token
 from speakerd.host import client
 from speakerd.host.code_page import CodePage, columns_of

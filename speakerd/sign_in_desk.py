@@ -16,7 +16,7 @@ from speakerd.auth.journal import write_down
 from speakerd.auth.process import DeviceCode, SignInFailed
 from speakerd.core.errors import AuthError, Remedy
 from speakerd.core.settings import Auth
-from speakerd.core.sign_in import classify, classify_login
+from speakerd.core.sign_in_fault import classify, classify_login
 from speakerd.core.token_life import Token
 
 WAIT_S = 15.0

@@ -17,7 +17,7 @@ import pytest
 from speakerd import cli
 from speakerd.core.errors import AuthError, ConfigError, Remedy, SpeakerdError
 from speakerd.core.settings import Auth
-from speakerd.core.sign_in import Fault
+from speakerd.core.sign_in_fault import Fault
 from speakerd.host.client import request
 from speakerd.host.code_page import CodePage
 from speakerd.host.control import ControlServer

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from speakerd.core.sign_in import MISSING, Fault
+from speakerd.core.sign_in import MISSING
+from speakerd.core.sign_in_fault import Fault
 
 MAX_TOKEN_CHARS = 16_384
 """No longer token is believed; a handshake's headers end there or sooner (guess; Entra's have 1500 to 4000)."""

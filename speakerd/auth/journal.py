@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from speakerd.core.sign_in import Fault, Verdict
+from speakerd.core.sign_in import Verdict
+from speakerd.core.sign_in_fault import Fault
 from speakerd.core.story import Kind, story
 
 _log = logging.getLogger("speakerd.auth")

@@ -3,7 +3,7 @@
 The rules. A token that is good is served whatever fails; one that the service refused, or that was signed out, never
 again. The next attempt is always arranged: before the token ends, after a failure with patience, sooner when something
 has happened. How an attempt is made is in ``process.py``; what its failure means and when the next one is due is the
-core's (``sign_in.py``, ``token_life.py``).
+core's (``sign_in_fault.py``, ``token_life.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from speakerd.auth.journal import write_down
 from speakerd.auth.process import SignInFailed
 from speakerd.auth.refusals import Refusals
 from speakerd.core.errors import AuthError
-from speakerd.core.sign_in import REFUSED, SIGNED_OUT, STARTING, Fault, SignIn, SignInState, classify
+from speakerd.core.sign_in import REFUSED, SIGNED_OUT, STARTING, SignIn, SignInState
+from speakerd.core.sign_in_fault import Fault, classify
 from speakerd.core.token_life import LONGEST_RETRY_S, Token, refresh_at_s, retry_after_s
 
 ATTEMPT_GAP_S = 2.0

@@ -2,7 +2,7 @@
 
 A credential is used for one attempt, since the library answers from memory for a minute after a failure (observed). It
 runs in a process of its own (``worker.py``). What is missing before an attempt is found in ``checks.py``; what a fault
-means is decided in ``core/sign_in.py``.
+means is decided in ``core/sign_in_fault.py``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from speakerd.auth.checks import has_arc
 from speakerd.auth.request import Request
-from speakerd.core.sign_in import FAILED, INTERCEPTED, Fault, SignInState, Verdict, classify
+from speakerd.core.sign_in import FAILED, INTERCEPTED, SignInState, Verdict
+from speakerd.core.sign_in_fault import Fault, classify
 
 if TYPE_CHECKING:
     from azure.core.credentials import SupportsTokenInfo

@@ -24,7 +24,8 @@ from speakerd.auth.child import Child, NonsenseError, needed_of
 from speakerd.auth.private_home import places, remove_left_behind
 from speakerd.auth.request import Request
 from speakerd.core.errors import AuthError, Remedy
-from speakerd.core.sign_in import MISSING, Fault
+from speakerd.core.sign_in import MISSING
+from speakerd.core.sign_in_fault import Fault
 from speakerd.core.token_life import Token
 
 __all__ = ["DeviceCode", "SignInFailed", "Wish", "Worker"]

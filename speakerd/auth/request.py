@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speakerd.core.sign_in import Fault
+from speakerd.core.sign_in_fault import Fault
 
 METHODS = ("managed_identity", "device_code", "certificate", "azure_cli", "default")
 """Those that get a token of Microsoft Entra ID (contract)."""

@@ -35,7 +35,7 @@ from speakerd.auth.checks import ARC_ENVIRONMENT, MissingError, find_missing
 from speakerd.auth.library import Attempt, Grant
 from speakerd.auth.private_home import cache_in, places, private_home
 from speakerd.auth.request import Request, fault_fields
-from speakerd.core.sign_in import Fault
+from speakerd.core.sign_in_fault import Fault
 
 Say = Callable[[str, Mapping[str, Any]], None]
 """Says one event: its name and its fields."""

@@ -1,7 +1,7 @@
 """What Entra's error codes mean for a speaker, and what to do about each that its owner may meet.
 
 The numbers and what they stand for are Entra's (its reference of error codes; a few are known from reports only). It
-may change them: what is not here is judged by OAuth's own error, in ``sign_in.py``.
+may change them: what is not here is judged by OAuth's own error, in ``sign_in_fault.py``.
 """
 
 from __future__ import annotations

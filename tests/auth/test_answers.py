@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from speakerd.auth.answers import MAX_TOKEN_CHARS, DeviceCode, Granted, Kept, parse
 from speakerd.auth.request import fault_fields
-from speakerd.core.sign_in import Fault
+from speakerd.core.sign_in_fault import Fault
 
 CODE = {"event": "code", "user_code": "ABCD1234", "verification_uri": "https://example.com/device", "expires_in_s": 900}
 TOKEN = {"event": "token", "token": "eyJ.secret", "expires_in_s": 3599.5, "refresh_in_s": None, "account": None}

@@ -7,7 +7,8 @@ import logging
 import pytest
 
 from speakerd.auth.journal import write_down
-from speakerd.core.sign_in import NO_NETWORK, SIGNED_OUT, Fault
+from speakerd.core.sign_in import NO_NETWORK, SIGNED_OUT
+from speakerd.core.sign_in_fault import Fault
 
 
 def test_that_all_is_well_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:

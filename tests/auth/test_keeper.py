@@ -11,7 +11,8 @@ import pytest
 
 from speakerd.auth.keeper import ATTEMPT_GAP_S, REFRESH_GAP_S
 from speakerd.core.errors import AuthError, Remedy
-from speakerd.core.sign_in import Fault, SignInState
+from speakerd.core.sign_in import SignInState
+from speakerd.core.sign_in_fault import Fault
 from speakerd.core.token_life import LONGEST_RETRY_S, SOONEST_REFRESH_S, Token
 from tests.fakes.sign_in import BUSY, OFFLINE, REVOKED, UNKNOWN_APP, Stage, settle
 

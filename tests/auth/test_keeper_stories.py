@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from speakerd.auth.keeper import ATTEMPT_GAP_S, REFRESH_GAP_S
 from speakerd.auth.refusals import FRESH_S
 from speakerd.core.errors import AuthError
-from speakerd.core.sign_in import Fault, SignInState
+from speakerd.core.sign_in import SignInState
+from speakerd.core.sign_in_fault import Fault
 from speakerd.core.token_life import LONGEST_RETRY_S, Token
 from tests.fakes.sign_in import BUSY, OFFLINE, REVOKED, UNKNOWN_APP, Stage, settle
 

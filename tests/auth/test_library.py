@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from speakerd.auth.answers import parse
 from speakerd.auth.library import Attempt, Grant, _name
 from speakerd.auth.request import Request, fault_fields
-from speakerd.core.sign_in import Fault, classify
+from speakerd.core.sign_in_fault import Fault, classify
 from tests.fakes import entra_answers
 from tests.fakes.arc import Arc, why_not_here
 from tests.fakes.authority_ca import Health, app_certificate

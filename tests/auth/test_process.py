@@ -22,7 +22,8 @@ from speakerd.auth.cache import Account, AccountFile
 from speakerd.auth.child import NICENESS, needed_of
 from speakerd.auth.process import _COMMAND, DeviceCode, SignInFailed, Wish, Worker
 from speakerd.core.errors import AuthError, Remedy
-from speakerd.core.sign_in import Fault, SignInState, classify
+from speakerd.core.sign_in import SignInState
+from speakerd.core.sign_in_fault import Fault, classify
 from speakerd.core.token_life import Token
 
 TOKEN = {"event": "token", "token": "eyJ.one", "expires_in_s": 3600, "refresh_in_s": 1800, "account": "ann@example.com"}

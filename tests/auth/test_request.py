@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakerd.auth.request import METHODS, Request, fault_fields
-from speakerd.core.sign_in import Fault
+from speakerd.core.sign_in_fault import Fault
 
 TEXTS = st.none() | st.text(max_size=20)
 REQUESTS = st.builds(

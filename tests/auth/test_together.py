@@ -15,7 +15,8 @@ from speakerd.auth.entra import EntraCredentials
 from speakerd.auth.keeper import TokenKeeper
 from speakerd.auth.process import DeviceCode, SignInFailed, Wish, Worker
 from speakerd.core.errors import AuthError
-from speakerd.core.sign_in import SignIn, SignInState, classify
+from speakerd.core.sign_in import SignIn, SignInState
+from speakerd.core.sign_in_fault import classify
 from tests.fakes.entra import Entra
 from tests.fakes.entra_directory import SCOPE
 

@@ -22,7 +22,7 @@ from speakerd.auth.answers import DeviceCode, Granted, Kept, parse
 from speakerd.auth.cache import BACKUP, FOLDER, NAME, Account, AccountFile
 from speakerd.auth.request import Request
 from speakerd.auth.worker import serve
-from speakerd.core.sign_in import Fault, classify
+from speakerd.core.sign_in_fault import Fault, classify
 from tests.fakes.arc import Arc, why_not_here
 from tests.fakes.authority_ca import app_certificate
 from tests.fakes.door import Door

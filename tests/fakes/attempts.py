@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from speakerd.auth.process import DeviceCode, SignInFailed
-from speakerd.core.sign_in import Fault
+from speakerd.core.sign_in_fault import Fault
 from speakerd.core.token_life import Token
 
 CODE = DeviceCode("GTHM6NKXT", "https://microsoft.com/devicelogin", 900.0)

@@ -11,7 +11,8 @@ from typing import Self
 
 from speakerd.auth.keeper import TokenKeeper
 from speakerd.auth.process import SignInFailed
-from speakerd.core.sign_in import Fault, SignIn
+from speakerd.core.sign_in import SignIn
+from speakerd.core.sign_in_fault import Fault
 from speakerd.core.token_life import Token
 
 OFFLINE = Fault("ServiceRequestError")
