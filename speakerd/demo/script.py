@@ -157,7 +157,8 @@ class Performer:
         audible = await self._stage.wait_for("audible", after_s=spoken.end_s, timeout_s=_ANSWER_TIMEOUT_S)
         if is_cut:
             return
-        await self._stage.wait_for("drained", after_s=spoken.end_s, timeout_s=_LONGEST_REPLY_S)
+        # Not the first time that the loudspeaker has nothing to play: on a busy machine a reply starves on its way.
+        await self._stage.wait_for("state", on="PlaybackDrained", after_s=spoken.end_s, timeout_s=_LONGEST_REPLY_S)
         if self._stage.marks("flush", after_s=audible["t"]):
             raise StageError("stage-self-cut", "the speaker was interrupted by its own voice")
         self._check_answer(line, spoken)

@@ -178,6 +178,14 @@ class _Window:
         found = self.all(name, **fields)
         return found[0]["t"] if found else None
 
+    def ended_s(self, since_s: float) -> float:
+        """Return when a reply was over that was under way; infinity: it was cut, or still goes on.
+
+        That the loudspeaker has nothing to play is no end: on a busy machine a reply starves on its way.
+        """
+        ends = [mark["t"] for mark in self.all("state", on="PlaybackDrained") if mark["t"] > since_s]
+        return min(ends, default=float("inf"))
+
     def text(self, role: str) -> str | None:
         """Return the last transcript of a side."""
         found = [mark["text"].strip() for mark in self.all("transcript", role=role)]
@@ -213,8 +221,8 @@ def _reply(turn: Turn, within: _Window, sounds: Sequence[Span]) -> Turn:
     )
     if turn.delta_s is None:
         return turn
-    drained_s = within.first("drained") or float("inf")
-    reply = [span for span in sounds if turn.delta_s <= span[0] <= drained_s + _SLACK_S]
+    ended_s = within.ended_s(turn.delta_s)
+    reply = [span for span in sounds if turn.delta_s <= span[0] <= ended_s + _SLACK_S]
     if not reply:
         return turn
     return dataclasses.replace(turn, audible_s=reply[0][0], silent_s=reply[-1][1])
@@ -224,8 +232,8 @@ def _interruption(turn: Turn, following: Spoken, marks: Sequence[Mapping[str, An
     """Add how the next sentence cut this reply, if it did."""
     if turn.audible_s is None:
         return turn
-    over = _Window(marks, turn.audible_s, float("inf")).first("drained") or float("inf")
-    after = _Window(marks, following.begin_s, over)
+    over_s = _Window(marks, turn.audible_s, float("inf")).ended_s(turn.audible_s)
+    after = _Window(marks, following.begin_s, over_s)
     flush_s = after.first("flush", audible=True)
     if flush_s is None:
         return turn

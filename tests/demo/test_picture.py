@@ -22,7 +22,7 @@ MARKS = [
     {"t": 12.1, "name": "downlink", "response_id": "r", "bytes": 4800},
     {"t": 12.2, "name": "downlink", "response_id": "r", "bytes": 38400},
     {"t": 12.3, "name": "transcript", "role": "assistant", "text": "<It> is & was ten."},
-    {"t": 14.0, "name": "drained"},
+    {"t": 14.0, "name": "state", "before": "speaking", "after": "follow-up", "on": "PlaybackDrained"},
 ]
 RATE_HZ = 1000
 

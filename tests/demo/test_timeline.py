@@ -48,6 +48,7 @@ DIARY = [
     mark(110.0, "downlink", response_id="r3", item_id="i3", bytes=4800),
     mark(110.3, "transcript", role="assistant", text="Paris."),
     mark(111.0, "drained"),
+    mark(111.0, "state", before="speaking", after="follow-up", on="PlaybackDrained"),
     mark(114.0, "state", before="follow-up", after="idle", on="DeadlinePassed"),
     mark(114.0, "earcon", earcon="end"),
 ]
@@ -82,6 +83,14 @@ def test_reply_is_measured_in_the_room(timeline: Timeline) -> None:
     first, _, third = timeline.turns
     assert (first.delta_s, first.audible_s, first.silent_s) == (102.3, 102.35, 103.4)
     assert (third.audible_s, third.silent_s) == (110.1, 110.9)
+
+
+def test_a_loudspeaker_that_starved_is_no_end_of_a_reply() -> None:
+    """On a busy machine it has nothing to play for a moment: the reply goes on, and may still be cut."""
+    starved = sorted([*DIARY, mark(102.5, "drained"), mark(106.0, "drained")], key=lambda one: one["t"])
+    first, second, _ = build(starved, SPOKEN, SOUNDS).turns
+    assert first.silent_s == 103.4
+    assert second.interruption is not None
 
 
 def test_hops_are_milliseconds(timeline: Timeline) -> None:

@@ -15,9 +15,9 @@ async def test_a_question_is_understood_and_the_answer_is_heard(play, voice, neu
     ears = pytest.importorskip("speakerd.embedded.ears").WhisperEars()
     async with play(config={"service": {"endpoint": neural_url}}, start_service=False) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what is the capital of France?"))
-        await stage.wait_for("state", after="follow-up", after_s=begun, timeout_s=30)
+        ended = await stage.wait_for("state", after="follow-up", after_s=begun, timeout_s=30)
         said = {mark["role"]: mark["text"] for mark in stage.marks("transcript", after_s=begun)}
-        heard = stage.room.heard(stage.marks("audible")[0]["t"], stage.marks("drained")[0]["t"])
+        heard = stage.room.heard(stage.marks("audible")[0]["t"], ended["t"])
         assert "capital of france" in plain(said["user"])
         assert said["assistant"] == "The capital of France is Paris."
         assert "capital of france is paris" in plain(ears.hear(as_wire(heard).tobytes()).text)
