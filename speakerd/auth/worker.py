@@ -46,6 +46,12 @@ _MAX_REQUEST_CHARS = 65_536
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 """Of prctl (specified)."""
 
+_DATA_BYTES_MAX = 128 * 1024 * 1024
+"""So much memory it may take: an answer without end would fill a Pi's (measured: a sign-in does with 30 MB of data)."""
+
+_STARTS_OTHERS = {"azure_cli", "default"}
+"""Ways of signing in that may start a program with a need for memory of its own: the Azure CLI."""
+
 _FULL, _BUSY = "disk-full", "busy"
 
 _REASONS = {
@@ -68,6 +74,8 @@ def main() -> int:
     except ValueError as error:
         say("fault", fault_fields(Fault(type(error).__name__)))
         return 1
+    if request.method not in _STARTS_OTHERS:
+        _limit(resource.RLIMIT_DATA, _DATA_BYTES_MAX)
     return serve(request, os.environ, say)
 
 
@@ -198,13 +206,17 @@ def _private_output() -> Say:
 def _harden() -> None:
     """Leave no memory behind in a crash, let nobody look in, write for nobody else, and do not outlive who asked."""
     os.umask(0o077)
-    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and has its own limit then
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_CORE, 0)
     prctl = ctypes.CDLL(None, use_errno=True).prctl
     prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     logging.disable(logging.CRITICAL)  # the library logs a server's text with every failure
     warnings.simplefilter("ignore")
+
+
+def _limit(what: int, most: int) -> None:
+    with contextlib.suppress(OSError, ValueError):  # a sandbox may forbid it, and has its own limit then
+        resource.setrlimit(what, (most, most))
 
 
 if __name__ == "__main__":

@@ -146,7 +146,8 @@ def _of_certificate(verify_code: int) -> Verdict:
 
 
 _OF_CLASSES = (
-    ({"JSONDecodeError"}, INTERCEPTED),
+    # An answer that does not end is none of Entra's either: memory ends first.
+    ({"JSONDecodeError", "MemoryError"}, INTERCEPTED),
     # Of the addresses only a proxy's can still be none: Entra's was looked at before the attempt.
     ({"InvalidProxyURL", "InvalidSchema", "InvalidURL", "LocationParseError"}, NO_PROXY),
     ({"ProxyError"}, PROXY),

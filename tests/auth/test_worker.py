@@ -23,6 +23,7 @@ from speakerd.auth.cache import BACKUP, FOLDER, NAME, Account, AccountFile
 from speakerd.auth.request import Request
 from speakerd.auth.worker import serve
 from speakerd.core.sign_in_fault import Fault, classify
+from tests.fakes import entra_answers
 from tests.fakes.arc import Arc, why_not_here
 from tests.fakes.authority_ca import app_certificate
 from tests.fakes.door import Door
@@ -322,6 +323,13 @@ def test_a_process_that_fails_ends_with_one(signed_in: Speaker) -> None:
     (fault,), err = said_by(child)
     assert classify(fault).code == "auth-mfa"
     assert (child.returncode, err) == (1, "")
+
+
+def test_an_answer_without_end_does_not_take_the_machines_memory(signed_in: Speaker) -> None:
+    """A Pi has half a gigabyte for everything: the process gives up, and says that nobody of Entra's answers so."""
+    signed_in.entra.fail("refresh", entra_answers.Fault("endless", breaks="endless"))
+    (fault,), err = said_by(signed_in.start(force=True))
+    assert (classify(fault).code, err) == ("auth-tls", "")
 
 
 def test_nonsense_is_refused(signed_in: Speaker) -> None:

@@ -153,6 +153,7 @@ SITUATIONS = {
         "degraded",
         "auth-failed",
     ),
+    "an answer without end": (Fault("MemoryError"), "no_network", "auth-tls"),
     "something new": (Fault("KeyError"), "degraded", "auth-failed"),
     "a refusal that is new": (Fault(AUTH, http_status=400, oauth_error="unheard_of"), "degraded", "auth-failed"),
 }

@@ -121,7 +121,8 @@ def break_off(caller: socket.socket, how: str) -> None:
 
     Args:
         caller: Its socket.
-        how: ``dead``: say nothing until it goes away; ``reset``: end at once, with a reset.
+        how: ``dead``: say nothing until it goes away; ``reset``: end at once, with a reset; ``endless``: an answer
+            without end.
 
     Raises:
         ConnectionAbortedError: to be passed on to where the socket is closed.
@@ -129,6 +130,10 @@ def break_off(caller: socket.socket, how: str) -> None:
     if how == "dead":
         while caller.recv(4096):
             pass
+    elif how == "endless":
+        caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while True:
+            caller.sendall(b" " * 65_536)
     else:
         caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     raise ConnectionAbortedError

@@ -148,7 +148,7 @@ class Entra:
         if fault is not None:
             visit.fault = fault.name
             self._door.closing.wait(fault.delay_s)
-            if fault.breaks in ("dead", "reset"):
+            if fault.breaks in ("dead", "reset", "endless"):
                 break_off(handler.connection, fault.breaks)
             said = fault.refusal(visit.correlation_id, self.directory.now_s())
         said = said or self._right(visit, tenant, form)

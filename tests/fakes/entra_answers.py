@@ -129,7 +129,7 @@ class Fault:
     """Wait so long before saying anything; alone: then the right answer."""
 
     breaks: str | None = None
-    """How the connection ends in place of an answer: dead (never), reset, half (of the right answer)."""
+    """How the connection ends in place of an answer: dead (never), reset, endless, half (of the right answer)."""
 
     def refusal(self, correlation_id: str, now_s: float) -> Answer | None:
         """Return what is said; None: the right answer."""
