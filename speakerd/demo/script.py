@@ -158,7 +158,7 @@ class Performer:
         if is_cut:
             return
         # Not the first time that the loudspeaker has nothing to play: on a busy machine a reply starves on its way.
-        await self._stage.wait_for("state", on="PlaybackDrained", after_s=spoken.end_s, timeout_s=_LONGEST_REPLY_S)
+        await self._stage.wait_for("state", before="speaking", after_s=audible["t"], timeout_s=_LONGEST_REPLY_S)
         if self._stage.marks("flush", after_s=audible["t"]):
             raise StageError("stage-self-cut", "the speaker was interrupted by its own voice")
         self._check_answer(line, spoken)

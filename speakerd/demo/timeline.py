@@ -14,6 +14,9 @@ from typing import Any
 Span = tuple[float, float]
 """Begin and end, in seconds on the monotonic clock."""
 
+_ENDS = ("PlaybackDrained", "ResponseDone")
+"""What a reply is over on that was not cut: whichever comes last."""
+
 _SLACK_S = 0.1
 """The diary notes that something is over up to a few periods before or after the room hears it (measured)."""
 
@@ -183,7 +186,8 @@ class _Window:
 
         That the loudspeaker has nothing to play is no end: on a busy machine a reply starves on its way.
         """
-        ends = [mark["t"] for mark in self.all("state", on="PlaybackDrained") if mark["t"] > since_s]
+        left = self.all("state", before="speaking")
+        ends = [mark["t"] for mark in left if mark["on"] in _ENDS and mark["t"] > since_s]
         return min(ends, default=float("inf"))
 
     def text(self, role: str) -> str | None:

@@ -44,7 +44,7 @@ def test_it_is_ready_soon_and_holds_a_conversation(service, stage, voice, figure
     wake = stage.wait_for("wake")
     figure(f"from the end of the question to the wake word: {wake['t'] - spoken_s:.2f} s")
     audible = stage.wait_for("audible", after_s=wake["t"])
-    stage.wait_for("state", on="PlaybackDrained", after_s=audible["t"])
+    stage.wait_for("state", before="speaking", after_s=audible["t"])
     stage.wait_for("state", after_s=audible["t"], after="idle")
     service.wait_until(lambda: service.unit_property("StatusText") == LISTENING, "the line of a quiet speaker")
     held = service.do("cat", f"/proc/{service.unit_property('MainPID')}/status")
@@ -67,7 +67,7 @@ def test_the_first_wake_word_is_heard_that_begins_with_the_process(machine, stag
 def test_it_writes_nothing_outside_its_own_directories(service, stage, voice):
     """On a machine that was just booted, after a conversation."""
     stage.say(voice(QUESTION))
-    stage.wait_for("state", on="PlaybackDrained", after_s=stage.wait_for("audible")["t"])
+    stage.wait_for("state", before="speaking", after_s=stage.wait_for("audible")["t"])
     places = ("/var/lib/speakerd", "/run/speakerd", "/run/credentials", "/srv/stage", "/proc", "/sys")
     skipped = [word for place in places for word in ("-path", place, "-prune", "-o")]
     assert service.do("find", "/", *skipped, "-user", "speakerd", "-print") == ""

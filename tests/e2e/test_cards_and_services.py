@@ -47,7 +47,7 @@ async def test_a_turn_on_any_card(play, voice, name):
     async with play(config=config, card=card, replies=["One, two, three."]) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=20)
-        drained = await stage.wait_for("state", on="PlaybackDrained", after_s=begun, timeout_s=20)
+        drained = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
         status = await stage.status()
         for end in ("microphone", "loudspeaker"):
             assert given.items() <= status[end].items()

@@ -108,7 +108,7 @@ async def test_no_answer_interrupts_itself_from_the_first_on(play, voice, neural
         for question in ("count to twelve.", "what is the capital of France?", "what is seven times eight?"):
             begun, _ = stage.say(at_level(voice(f"Hey Jarvis, {question}"), REPLY_DBFS + ECHO_DB))
             audible = await stage.wait_for("audible", after_s=begun, timeout_s=30)
-            ended = await stage.wait_for("state", on="PlaybackDrained", after_s=audible["t"], timeout_s=40)
+            ended = await stage.wait_for("state", before="speaking", after_s=audible["t"], timeout_s=40)
             await stage.until(ended["t"] + 3.0)
             assert stage.marks("speech_started", after_s=audible["t"]) == []
             assert len(stage.marks("wake", after_s=begun)) == 1
@@ -119,7 +119,7 @@ async def test_a_wake_word_in_an_answer_wakes_nobody(play, voice, neural_url, ro
     async with play(config=config(neural_url), card=room, start_service=False) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, my neighbour always says hey Jarvis to the gardener."))
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=30)
-        ended = await stage.wait_for("state", on="PlaybackDrained", after_s=audible["t"], timeout_s=40)
+        ended = await stage.wait_for("state", before="speaking", after_s=audible["t"], timeout_s=40)
         await stage.until(ended["t"] + 1.5)
         (answer,) = [mark for mark in stage.marks("transcript", after_s=begun) if mark["role"] == "assistant"]
         assert "hey jarvis" in plain(answer["text"])
@@ -133,7 +133,7 @@ async def test_earcons_and_the_end_of_an_answer_are_nobodys_words(play, voice, n
         called, _ = stage.say(voice("Hey Jarvis"))
         await stage.wait_for("earcon", after_s=called, earcon="wake", timeout_s=10)
         asked, _ = stage.say(voice("What is the capital of France?"), at_s=stage.room.now_s() + 0.7)
-        await stage.wait_for("state", on="PlaybackDrained", after_s=asked, timeout_s=30)
+        await stage.wait_for("state", before="speaking", after_s=asked, timeout_s=30)
         again, _ = stage.say(voice("What is seven times eight?"), at_s=stage.room.now_s() + 1.0)
         await stage.wait_for("state", after="idle", after_s=again, timeout_s=40)
         heard = [plain(mark["text"]) for mark in stage.marks("transcript") if mark["role"] == "user"]
@@ -154,7 +154,7 @@ async def test_a_loud_room_is_heard_through(play, voice, neural_url, room):
         begun, _ = stage.say(pink)
         stage.say(at_level(voice("Hey Jarvis, what is the capital of France?"), REPLY_DBFS), at_s=begun + 4.0)
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=15)
-        await stage.wait_for("state", on="PlaybackDrained", after_s=audible["t"], timeout_s=10)
+        await stage.wait_for("state", before="speaking", after_s=audible["t"], timeout_s=10)
         assert stage.marks("flush", after_s=audible["t"]) == []
         said = [plain(mark["text"]) for mark in stage.marks("transcript")]
         assert "the capital of france is paris" in said[-1]

@@ -20,7 +20,7 @@ async def test_a_link_lost_in_an_answer_lets_what_was_received_be_heard_and_tell
         status = await stage.status()
         assert status["line"] == "in conversation, turn 1"
         assert status["microphone"]["uplink"] == "closed"
-        drained = await stage.wait_for("state", on="PlaybackDrained", after_s=begun, timeout_s=20)
+        drained = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
         said = await stage.wait_for("notice", notice="offline", after_s=begun)
         received_s = sum(mark["bytes"] for mark in stage.marks("downlink")) / SAMPLE_BYTES / WIRE_RATE_HZ
         audible = stage.marks("audible")[0]["t"]

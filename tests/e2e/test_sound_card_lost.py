@@ -37,7 +37,7 @@ async def test_a_loudspeaker_that_comes_back_speaks_again(play, voice, face):
         await until_line(stage, 'listening for "hey jarvis"')
         again, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         audible = await stage.wait_for("audible", after_s=again, timeout_s=20)
-        await stage.wait_for("state", on="PlaybackDrained", after_s=again, timeout_s=20)
+        await stage.wait_for("state", before="speaking", after_s=again, timeout_s=20)
         assert stage.room.audible_spans(audible["t"], stage.room.now_s())
 
 
@@ -65,7 +65,7 @@ async def test_a_microphone_lost_in_an_answer_does_not_spoil_it(play, voice):
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=20)
         stage.room.set_fault("capture", "enodev")
-        drained = await stage.wait_for("state", on="PlaybackDrained", after_s=begun, timeout_s=20)
+        drained = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
         await stage.wait_for("state", before="speaking", after="idle", after_s=begun)
         assert drained["t"] - audible["t"] > 2.0
         await until_line(stage, "no microphone: retrying")

@@ -15,7 +15,7 @@ async def loudness_dbfs(stage, text=SENTENCE):
     begun_s = stage.room.now_s()
     assert (await tell(stage, "say", text)).code == 0
     audible = await stage.wait_for("audible", after_s=begun_s)
-    drained = await stage.wait_for("state", on="PlaybackDrained", after_s=audible["t"])
+    drained = await stage.wait_for("state", before="speaking", after_s=audible["t"])
     return rms_dbfs(stage.room.heard(audible["t"], drained["t"]))
 
 
