@@ -47,11 +47,11 @@ async def test_a_turn_on_any_card(play, voice, name):
     async with play(config=config, card=card, replies=["One, two, three."]) as stage:
         begun, _ = stage.say(voice("Hey Jarvis, what time is it?"))
         audible = await stage.wait_for("audible", after_s=begun, timeout_s=20)
-        drained = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
+        ended = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
         status = await stage.status()
         for end in ("microphone", "loudspeaker"):
             assert given.items() <= status[end].items()
-        spans = stage.room.audible_spans(audible["t"] - 0.1, drained["t"], gap_ms=250)
+        spans = stage.room.audible_spans(audible["t"] - 0.1, ended["t"], gap_ms=250)
         assert spans[-1][1] - spans[-1][0] == pytest.approx(0.9, abs=0.25)  # sixteen letters of it
 
 

@@ -57,10 +57,10 @@ async def test_one_that_becomes_deaf_in_an_answer_is_told_when_it_has_ended(play
         stage.room.set_fault("capture", "zeros")
         await until_line(stage, "speaking by request, the microphone is shut")
         assert (await saying).code == 0
-        drained = await stage.wait_for("state", before="speaking", after_s=audible["t"], timeout_s=40)
-        assert drained["t"] - audible["t"] > SILENT_AFTER_S + 2.0, "it was deaf while it spoke"
+        ended = await stage.wait_for("state", before="speaking", after_s=audible["t"], timeout_s=40)
+        assert ended["t"] - audible["t"] > SILENT_AFTER_S + 2.0, "it was deaf while it spoke"
         said = await stage.wait_for("notice", notice="deaf")
-        assert said["t"] >= drained["t"] - 0.1
+        assert said["t"] >= ended["t"] - 0.1
         await stage.until(said["t"] + 5.0)
         assert len(stage.marks("notice")) == 1
 

@@ -20,12 +20,12 @@ async def test_a_link_lost_in_an_answer_lets_what_was_received_be_heard_and_tell
         status = await stage.status()
         assert status["line"] == "in conversation, turn 1"
         assert status["microphone"]["uplink"] == "closed"
-        drained = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
+        ended = await stage.wait_for("state", before="speaking", after_s=begun, timeout_s=20)
         said = await stage.wait_for("notice", notice="offline", after_s=begun)
         received_s = sum(mark["bytes"] for mark in stage.marks("downlink")) / SAMPLE_BYTES / WIRE_RATE_HZ
         audible = stage.marks("audible")[0]["t"]
-        assert drained["t"] - audible == pytest.approx(received_s, abs=0.25)
-        heard = stage.room.audible_spans(audible, drained["t"], gap_ms=200)
+        assert ended["t"] - audible == pytest.approx(received_s, abs=0.25)
+        heard = stage.room.audible_spans(audible, ended["t"], gap_ms=200)
         assert sum(end - start for start, end in heard) == pytest.approx(received_s, abs=0.3)
         await stage.until(said["t"] + 4.0)
         assert notice_likeness(stage.room, Notice.OFFLINE, said["t"], said["t"] + 4.0) > 0.9

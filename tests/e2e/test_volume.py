@@ -15,8 +15,8 @@ async def loudness_dbfs(stage, text=SENTENCE):
     begun_s = stage.room.now_s()
     assert (await tell(stage, "say", text)).code == 0
     audible = await stage.wait_for("audible", after_s=begun_s)
-    drained = await stage.wait_for("state", before="speaking", after_s=audible["t"])
-    return rms_dbfs(stage.room.heard(audible["t"], drained["t"]))
+    ended = await stage.wait_for("state", before="speaking", after_s=audible["t"])
+    return rms_dbfs(stage.room.heard(audible["t"], ended["t"]))
 
 
 async def test_a_volume_is_heard_and_outlives_a_restart(play):
