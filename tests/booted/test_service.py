@@ -82,9 +82,9 @@ def test_a_good_file_is_taken_without_a_restart(service):
     before = service.unit_property("MainPID")
     service.write(CONFIG, "assistant: {voice: cedar}\n")
     service.systemctl("reload", "speakerd")
+    service.wait_until(lambda: "assistant.voice" in service.journal(), "the change in the journal", 10.0)
     service.wait_until(lambda: service.unit_property("ActiveState") == "active", "the end of the reload", 10.0)
     assert service.unit_property("MainPID") == before
-    assert "assistant.voice" in service.journal()
 
 
 @on_every_release
