@@ -25,8 +25,11 @@ END_S = 30.0
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_LAUNCH = 'echo $$ >"$0/cgroup.procs" && exec setpriv --pdeathsig=KILL systemd-nspawn "$@"'
-"""Into a control group of its own; a container whose test run is killed goes with it."""
+_LAUNCH = (
+    'echo $$ >"$0/cgroup.procs" && layers=$1 root=$2 && shift 2 && mount -t overlay overlay -o "$layers" "$root" && '
+    'exec setpriv --pdeathsig=KILL systemd-nspawn --directory="$root" "$@"'
+)
+"""Into a control group of its own; a container whose test run is killed goes with it, and so does what is mounted."""
 
 _POLL_S = 0.05
 """How often something outside is looked at again (chosen)."""
@@ -55,8 +58,8 @@ class Machine:
         writable: Mapping[str, Path] | None = None,
     ) -> None:
         self.written = directory / "written"
-        self.root = directory / "root"
         self.boot_s = 0.0
+        self._root = directory / "root"
         self._console = directory / "console.log"
         self._work = directory / "work"
         self._ground = list(ground)
@@ -69,7 +72,6 @@ class Machine:
 
     def __enter__(self) -> Self:
         try:
-            self._mount()
             begun_s = time.monotonic()
             self._boot()
             self.boot_s = time.monotonic() - begun_s
@@ -138,13 +140,13 @@ class Machine:
 
     def write(self, path: str, text: str) -> None:
         """Write a file."""
-        place = self.root / path.lstrip("/")
+        place = self._place(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
 
     def read(self, path: str) -> str:
         """Read a file."""
-        return (self.root / path.lstrip("/")).read_text(encoding="utf-8")
+        return self._place(path).read_text(encoding="utf-8")
 
     def wait_until(self, holds: Callable[[], bool], what: str, timeout_s: float = 30.0) -> float:
         """Wait for something to hold, and return how long it took.
@@ -159,24 +161,38 @@ class Machine:
             time.sleep(_POLL_S)
         return time.monotonic() - begun_s
 
+    def _place(self, path: str) -> Path:
+        """Return where a file of its own is to be had from here: only its processes see what is mounted for them."""
+        return Path(f"/proc/{self._leader}/root") / path.lstrip("/")
+
     # --- its life ----------------------------------------------------------------------------------------------------
 
-    def _mount(self) -> None:
-        for folder in (self.written, self.root, self._work):
-            folder.mkdir(parents=True, exist_ok=True)
+    def _layers(self) -> str:
+        """Return how its file system is stacked, as options of mount."""
         layers = f"lowerdir={':'.join(map(str, self._ground))},upperdir={self.written},workdir={self._work}"
         # volatile: else its end waits until everything that anybody has written is on the disk; redirect_dir: a folder
         # is moved as on any machine, not copied.
-        layers += ",volatile,redirect_dir=on"
-        subprocess.run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)], check=True)
+        return f"{layers},volatile,redirect_dir=on"
 
     def _boot(self) -> None:
         options = ["--quiet", "--boot", "--register=no", "--keep-unit", "--private-network", "--console=pipe"]
-        options += ["--link-journal=no", f"--directory={self.root}", f"--machine=speakerd-{os.getpid()}", *self._binds]
+        options += ["--link-journal=no", f"--machine=speakerd-{os.getpid()}", *self._binds]
+        for folder in (self.written, self._root, self._work):
+            folder.mkdir(parents=True, exist_ok=True)
         self._group = self._make_group()
         with self._console.open("wb") as console:
             self._nspawn = subprocess.Popen(
-                ["sh", "-c", _LAUNCH, str(self._group), *options],
+                [
+                    "unshare",
+                    "--mount",
+                    "sh",
+                    "-c",
+                    _LAUNCH,
+                    str(self._group),
+                    self._layers(),
+                    str(self._root),
+                    *options,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -213,7 +229,6 @@ class Machine:
             self._nspawn.kill()
             self._nspawn.wait()
         self._remove_group()
-        subprocess.run(["umount", "--lazy", str(self.root)], capture_output=True, check=False)
         shutil.rmtree(self._work, ignore_errors=True)
 
     def _make_group(self) -> Path:
