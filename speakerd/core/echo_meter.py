@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from speakerd.core.echo_drift import EchoDrift
 from speakerd.core.echo_levels import STEP_FRAMES, STEP_MS, Powers, dbfs, power, powers
 from speakerd.core.echo_path import BargeIn, EchoFigures, audible_dbfs, choose
 from speakerd.core.echo_probe import REACH_S, WINDOW_S, EchoProbe
@@ -123,6 +122,7 @@ class EchoMeter:
         self._clean_windows = 0
         self._playing = False
         self._proven = choice is BargeIn.SPEECH
+        self._lag_ms: float | None = None
         self._inaudible = probe is not None and not probe.hears_echo
         self.figures = EchoFigures()
         self.choice = choice
@@ -169,8 +169,8 @@ class EchoMeter:
         return came
 
     def restart(self) -> None:
-        """Say that the far end's place in time has changed: delays before and after it are not to be compared."""
-        self._drift.restart()
+        """Say that the far end's place in time has changed: what its delay was is of no use any more."""
+        self._lag_ms = None
 
     def _begin(self) -> None:
         """Begin a stretch of playing."""
@@ -179,7 +179,7 @@ class EchoMeter:
         self._heard = self._played = np.zeros(0, np.int16)
         self._near = self._far = self._out = np.zeros(0)
         self._clipped = np.zeros(0)
-        self._drift = EchoDrift(_HOP * STEP_MS / 1000)
+        self._lag_ms = None
         self._tail_steps: int | None = None
 
     @staticmethod
@@ -214,7 +214,7 @@ class EchoMeter:
         if len(self._near) < _WINDOW:
             return
         if self._probe is not None and self._probe.lag_ms is not None:
-            self._drift.append(self._probe.lag_ms)
+            self._lag_ms = self._probe.lag_ms
         self._find_delay(noise)
         end = len(self._far) - self._delay_steps
         cause = float(self._far[max(0, end - _WINDOW) : end].mean())
@@ -271,7 +271,6 @@ class EchoMeter:
         alone = [window for window in self._windows if window.leak != _SPOKEN]
         heard = float(np.mean([window.near for window in alone])) if alone else None
         left = float(np.mean([window.out for window in alone])) if alone else None
-        lag_ms = self._drift.delay_ms
         coarse_ms = float(self._delay_steps * STEP_MS) if self._delay_steps else None
         return EchoFigures(
             windows=len(alone),
@@ -282,8 +281,8 @@ class EchoMeter:
             echo_dbfs=None if heard is None else dbfs(max(heard - noise, 0.0)),
             removed_db=None if heard is None or left is None else dbfs(heard) - dbfs(left),
             residual_dbfs=max((window.burst_dbfs for window in alone), default=None),
-            delay_ms=coarse_ms if lag_ms is None else lag_ms,
-            drift_ppm=self._drift.ppm,
+            delay_ms=coarse_ms if self._lag_ms is None else self._lag_ms,
+            drift_ppm=None if self._inaudible or self._probe is None else self._probe.drift_ppm,
             inaudible=self._inaudible,
             proven=self._proven,
             clipped=float(np.mean([window.clipped for window in self._windows])),

@@ -26,7 +26,7 @@ DRIFT_MAX_PPM = 280.0
 of the room's noise, at 400 it leaps 30 dB above, for the first time after 5 s of a reply)."""
 
 DRIFT_GOOD_PPM = 220.0
-"""And back below this they do not (chosen: the estimate is good to 30 ppm, measured)."""
+"""And back below this they do not (chosen: the estimate is good to 20 ppm, measured)."""
 
 CLIPPED_MAX = 0.04
 """From this share of clipped samples on not even the wake word is heard over a reply. Measured with 7 voices over 2,
@@ -48,7 +48,7 @@ _WINDOWS_WITHOUT_ECHO = 1
 """And so much, 1 s, where the microphone hears nothing of the loudspeaker: there is nothing to let through (chosen)."""
 
 _WINDOWS_WITHOUT_DRIFT = 12
-"""And so much, 6.5 s, where the drift is not to be told (measured: 400 ppm are noticed after 5 s)."""
+"""And so much, 6.5 s, where the drift is not to be told (measured: 400 ppm are let through after 5 s)."""
 
 _NO_ECHO_DB = 6.0
 """What stands less than this out of the noise needs no canceller (guess)."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from speakerd.core.echo_drift import EchoDrift
 from speakerd.core.echo_limit import EchoLimit
 from speakerd.core.pcm import rms_dbfs
 from speakerd.core.units import WIRE_RATE_HZ
@@ -95,6 +96,8 @@ class EchoProbe:
         frequencies = np.fft.rfftfreq(_TRANSFORM_FRAMES, 1 / _RATE_HZ)
         self._band = (frequencies > _BAND_HZ[0]) & (frequencies < _BAND_HZ[1])
         self._taper = np.hanning(_WINDOW_FRAMES)
+        self._turn_per_ppm = -2j * np.pi * frequencies * 1e-6 * _HOP_FRAMES / _RATE_HZ
+        self._drift = EchoDrift(frequencies[self._band], _HOP_FRAMES / _RATE_HZ)
         self.restart()
 
     @property
@@ -111,6 +114,7 @@ class EchoProbe:
         self._without = 0
         self._lag_ms: float | None = None
         self._limit.restart()
+        self._drift.restart()
         self._unseen_frames = 0
         self._sudden_lag_ms: float | None = None
 
@@ -123,6 +127,11 @@ class EchoProbe:
     def lag_ms(self) -> float | None:
         """How much later the microphone hears a sound than the far end had it; None: no echo was found lately."""
         return self._lag_ms
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """How fast that grows, in parts per million of time: the clocks differ by so much; None: not known yet."""
+        return self._drift.ppm
 
     def process(self, near: Int16, far: Int16) -> None:
         """Take the next frames of both ends, as many of each, at the wire's rate.
@@ -176,8 +185,11 @@ class EchoProbe:
     def _look(self, near: Int16, far: Int16) -> None:
         """Judge one window of the near end, and the far end from ``_REACH_FRAMES`` before it on."""
         if rms_dbfs(far) < _AUDIBLE_DBFS:
+            self._drift.append(None)
             return
-        self._likeness = self._likeness * _MEMORY + self._phases(near, far)
+        phases = self._phases(near, far)
+        self._drift.append(phases[self._band])
+        self._likeness = self._moved(self._likeness) * _MEMORY + phases
         peak, lag_ms = _peak(self._likeness)
         before = self._lag_ms
         self._lag_ms = lag_ms if peak > _PEAK and self._limit.allows() else None
@@ -190,6 +202,14 @@ class EchoProbe:
         if self._without >= _WINDOWS:
             self._hears_echo = False
             self._certainty = 0
+
+    def _moved(self, likeness: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
+        """Return what was alike in the windows before, where it is by now: the clocks may have drifted apart."""
+        drift_ppm = self._drift.ppm
+        if not drift_ppm:
+            return likeness
+        moved: npt.NDArray[np.complex128] = likeness * np.exp(self._turn_per_ppm * drift_ppm)
+        return moved
 
     def sounds_like_far(self, sound: Int16, far: Int16) -> bool:
         """Return whether a second of sound holds the far end, at the very delay at which the microphone hears it.

@@ -189,3 +189,20 @@ def test_a_reply_that_has_fallen_silent_brings_no_echo() -> None:
     probe = EchoProbe(hears_echo=False)
     rest(probe)
     assert not any(feed(probe, mixed(babble(2, seed=2)), np.zeros(2 * WIRE_RATE_HZ, np.int16)))
+
+
+@pytest.mark.parametrize("ppm", [-800.0, 400.0])
+def test_the_echo_is_followed_where_the_clocks_drift_apart(ppm) -> None:
+    """How fast is told, and what was heard before is looked for where it would be by now."""
+    probe, far = EchoProbe(), babble(12, seed=1)
+    assert probe.drift_ppm is None
+    at = np.arange(len(far))
+    near = np.interp(at * (1 - ppm * 1e-6), at, echo_of(far, gain_db=-12, delay_ms=60, reverberation_s=0.06))
+    at_first = 2 * WIRE_RATE_HZ
+    feed(probe, mixed(near)[:at_first], far[:at_first])
+    before_ms = probe.lag_ms
+    assert all(feed(probe, mixed(near)[at_first:], far[at_first:]))
+    assert probe.drift_ppm == pytest.approx(ppm, abs=50)
+    assert probe.lag_ms is not None
+    assert before_ms is not None
+    assert probe.lag_ms - before_ms == pytest.approx(10 * ppm / 1000, abs=0.5)
