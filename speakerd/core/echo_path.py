@@ -26,7 +26,7 @@ DRIFT_MAX_PPM = 280.0
 of the room's noise, at 400 it leaps 30 dB above, for the first time after 5 s of a reply)."""
 
 DRIFT_GOOD_PPM = 220.0
-"""And back below this they do not (chosen: the estimate is good to 20 ppm, measured)."""
+"""And back below this they do not (chosen: nine of ten estimates are true to 10 ppm there, measured)."""
 
 CLIPPED_MAX = 0.04
 """From this share of clipped samples on not even the wake word is heard over a reply. Measured with 7 voices over 2,

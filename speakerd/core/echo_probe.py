@@ -184,12 +184,13 @@ class EchoProbe:
 
     def _look(self, near: Int16, far: Int16) -> None:
         """Judge one window of the near end, and the far end from ``_REACH_FRAMES`` before it on."""
+        self._follow()
         if rms_dbfs(far) < _AUDIBLE_DBFS:
             self._drift.append(None)
             return
         phases = self._phases(near, far)
         self._drift.append(phases[self._band])
-        self._likeness = self._moved(self._likeness) * _MEMORY + phases
+        self._likeness = self._likeness * _MEMORY + phases
         peak, lag_ms = _peak(self._likeness)
         before = self._lag_ms
         self._lag_ms = lag_ms if peak > _PEAK and self._limit.allows() else None
@@ -203,13 +204,10 @@ class EchoProbe:
             self._hears_echo = False
             self._certainty = 0
 
-    def _moved(self, likeness: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
-        """Return what was alike in the windows before, where it is by now: the clocks may have drifted apart."""
-        drift_ppm = self._drift.ppm
-        if not drift_ppm:
-            return likeness
-        moved: npt.NDArray[np.complex128] = likeness * np.exp(self._turn_per_ppm * drift_ppm)
-        return moved
+    def _follow(self) -> None:
+        """Take what was alike in the windows before to where it is by now: the clocks may have drifted apart."""
+        if self._drift.ppm:
+            self._likeness = self._likeness * np.exp(self._turn_per_ppm * self._drift.ppm)
 
     def sounds_like_far(self, sound: Int16, far: Int16) -> bool:
         """Return whether a second of sound holds the far end, at the very delay at which the microphone hears it.
