@@ -27,9 +27,12 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 _LAUNCH = (
     'echo $$ >"$0/cgroup.procs" && layers=$1 root=$2 && shift 2 && mount -t overlay overlay -o "$layers" "$root" && '
-    'exec setpriv --pdeathsig=KILL systemd-nspawn --directory="$root" "$@"'
+    'exec systemd-nspawn --directory="$root" "$@"'
 )
-"""Into a control group of its own; a container whose test run is killed goes with it, and so does what is mounted."""
+"""Into a control group of its own."""
+
+_WITH_ME = ("setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""A test run that is killed takes along everything that runs in its containers, and all that is mounted for them."""
 
 _POLL_S = 0.05
 """How often something outside is looked at again (chosen)."""
@@ -182,17 +185,7 @@ class Machine:
         self._group = self._make_group()
         with self._console.open("wb") as console:
             self._nspawn = subprocess.Popen(
-                [
-                    "unshare",
-                    "--mount",
-                    "sh",
-                    "-c",
-                    _LAUNCH,
-                    str(self._group),
-                    self._layers(),
-                    str(self._root),
-                    *options,
-                ],
+                [*_WITH_ME, "sh", "-c", _LAUNCH, str(self._group), self._layers(), str(self._root), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=console,
@@ -208,12 +201,11 @@ class Machine:
 
     def _find_leader(self) -> bool:
         assert self._nspawn is not None
-        children = Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children")
         with contextlib.suppress(OSError):
-            found = children.read_text(encoding="ascii").split()
+            found = [leader for nspawn in _children(self._nspawn.pid) for leader in _children(nspawn)]
             # Until it is systemd it may still see this machine's own file system.
             if found and Path(f"/proc/{found[0]}/comm").read_text(encoding="ascii") == "systemd\n":
-                self._leader = int(found[0])
+                self._leader = found[0]
         return self._leader != 0
 
     def _is_up(self) -> bool:
@@ -236,15 +228,27 @@ class Machine:
         mine = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         unified = Path("/sys/fs/cgroup/unified")  # beside the old ones
         top = unified if unified.is_dir() else Path("/sys/fs/cgroup")
-        group = top / mine.removeprefix("0::").strip("/") / f"speakerd-booted-{os.getpid()}-{id(self):x}"
+        parent = top / mine.removeprefix("0::").strip("/")
+        for left in parent.glob("speakerd-booted-*"):
+            if not Path(f"/proc/{left.name.split('-')[2]}").exists():
+                _remove(left)  # by a run that was killed
+        group = parent / f"speakerd-booted-{os.getpid()}-{id(self):x}"
         group.mkdir()
         return group
 
     def _remove_group(self) -> None:
         end_s = time.monotonic() + END_S
         while self._group is not None and self._group.exists() and time.monotonic() < end_s:
-            # From the leaves on; what was just killed may still be in one of them.
-            for folder, _, _ in os.walk(self._group, topdown=False):
-                with contextlib.suppress(OSError):
-                    Path(folder).rmdir()
+            _remove(self._group)
             time.sleep(_POLL_S)
+
+
+def _remove(group: Path) -> None:
+    """Remove a control group, from the leaves on, as far as nothing is in it; what was just killed may still be."""
+    for folder, _, _ in os.walk(group, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(folder).rmdir()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import sys
@@ -21,19 +22,31 @@ with Machine(Path(sys.argv[1]), [Path(sys.argv[2])]):
 """
 
 
-def test_a_killed_run_leaves_nothing_that_cannot_be_removed(tmp_path: Path, release: str) -> None:
-    """What it had mounted goes with it, else whoever tidies up after it fails on a busy folder."""
+def _running(group: str) -> list[str]:
+    """Return the processes in a control group that has this in its name."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if group in (process / "cgroup").read_text(encoding="ascii"):
+                found.append((process / "comm").read_text(encoding="utf-8").strip())
+    return found
+
+
+def test_a_killed_run_leaves_nothing_that_runs_or_is_mounted(tmp_path: Path, release: str) -> None:
+    """Whatever ran in its containers goes with it; else whoever tidies up after it fails on a busy folder."""
     place = tmp_path / "machine"
     command = [sys.executable, "-c", _BOOT_AND_WAIT, str(place), str(root.root_of(release))]
     with subprocess.Popen(command, cwd=root.PROJECT, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
         assert run.stdout.readline() == b"booted\n"
+        group = f"/speakerd-booted-{run.pid}-"
+        assert "systemd-journal" in _running(group)
         run.kill()
     end_s = time.monotonic() + END_S
-    while place.exists() and time.monotonic() < end_s:
-        shutil.rmtree(place, ignore_errors=True)  # its processes end a moment after the run does
+    while _running(group) and time.monotonic() < end_s:
         time.sleep(0.1)
-    assert not place.exists()
+    assert _running(group) == []
+    shutil.rmtree(place)
     assert str(place) not in Path("/proc/mounts").read_text(encoding="utf-8")
 
 
