@@ -67,7 +67,8 @@ def _why_not() -> str:
             return f"no {command} on this machine (package {package})"
     if "overlay" not in Path("/proc/filesystems").read_text(encoding="ascii"):
         return "this kernel has no overlay file system"
-    if subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0:
+    apart = ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"]
+    if subprocess.run(apart, capture_output=True, check=False).returncode != 0:
         return "this root may not mount anything (a container with few rights)"
     return ""
 
