@@ -153,8 +153,6 @@ async def test_a_flush_cuts_where_there_is_nearly_nothing_to_cut(bench: Bench) -
         flushed_s = bench.room.now_s()
         heard = await bench.heard_since(start_s)
         last = int(np.flatnonzero(heard)[-1])
-        assert (
-            start_s + last / ROOM_RATE_HZ - flushed_s < 0.3
-        )  # 30 ms are the budget, which the bench measures; this machine may be busy
+        assert start_s + last / ROOM_RATE_HZ - flushed_s < 0.03 + 0.05  # the budget, and a busy machine
         steps.append(largest_step(heard[last - 2000 :]))
     assert statistics.median(steps) <= 2 * OWN_STEP

@@ -31,8 +31,6 @@ from tests.fakes.voices import say
 
 R, A = ResponseId("resp_r"), ItemId("item_a")
 PATIENCE_S = 20.0
-BUSY_S = 0.3
-"""How late a thread may be on a busy machine; how soon it is on a quiet one is measured by ``speakerd bench``."""
 
 
 @pytest.fixture(scope="session")
@@ -207,27 +205,25 @@ async def test_a_reply_that_comes_in_a_burst_is_heard_whole_and_without_a_gap(sp
     at = find(expected, heard)
     assert heard[at : at + len(expected)].tolist() == expected.tolist()
     assert speaker.events.count(AudioStarted(R)) == 1
-    assert -0.03 < drained_s - (start_s + (at + len(expected)) / ROOM_RATE_HZ) < BUSY_S
+    assert abs(start_s + (at + len(expected)) / ROOM_RATE_HZ - drained_s) < 0.03
     assert speaker.loudspeaker.unheard() == ()
 
 
 async def test_a_flush_is_silence_and_the_count_of_what_was_heard_is_true(speaker: Speaker) -> None:
-    """Soon nothing is audible any more, and the item was heard as far as the playhead says, to 20 ms."""
+    """Within a period nothing is audible any more, and the item was heard as far as the playhead says."""
     reply = codes(24_000 * 4, seed=3)
     start_s = speaker.room.now_s()
     speaker.loudspeaker.accept(R)
     speaker.loudspeaker.enqueue(R, A, reply.tobytes())
     await speaker.until_position(speaker.microphone.position_frames + 24_000)
-    before_s = speaker.room.now_s()
     (heard,) = speaker.loudspeaker.unheard()
-    told_by_s = speaker.room.now_s()
     speaker.loudspeaker.flush()
     flushed_s = speaker.room.now_s()
     await speaker.until_position(speaker.microphone.position_frames + 12_000)
     ((began_s, ended_s),) = speaker.room.audible_spans(start_s, speaker.room.now_s())
-    assert ended_s - flushed_s < BUSY_S
+    assert ended_s - flushed_s < 0.03
     told_s = heard.heard_ms / 1000
-    assert before_s - began_s - 0.02 < told_s < told_by_s - began_s + 0.005
+    assert flushed_s - began_s - 0.02 < told_s < flushed_s - began_s + 0.005
     assert PlaybackDrained() not in speaker.events
 
 

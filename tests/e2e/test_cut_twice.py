@@ -39,7 +39,7 @@ async def test_two_answers_are_cut_and_the_third_is_heard_whole(play, voice):
             told = await stage.wait_for("truncate", after_s=spoken)
             after_s = (await stage.wait_for("speech_stopped", after_s=cut["t"]))["t"]
             silent_s, heard_ms = _heard_of(stage.room, tap.calls[0].downlink(told["item_id"]), audible["t"], after_s)
-            assert silent_s - cut["t"] < 0.3
+            assert silent_s - cut["t"] < 0.1
             assert told["heard_ms"] <= heard_ms + 20, "it told what nobody heard"
             assert told["heard_ms"] == pytest.approx(heard_ms - (silent_s - cut["t"]) * 1000, abs=20)
             assert (await stage.status())["link"]["late_deltas"] >= number * LATE, "nothing came late: prove it anew"

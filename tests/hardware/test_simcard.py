@@ -124,13 +124,12 @@ def test_drop_silences_what_was_not_heard_yet(tmp_path, monkeypatch):
         for _ in range(8):
             speaker.write(np.full(PERIOD, 5000, np.int16).tobytes())
         time.sleep(0.05)
-        before_s = set_up.room.now_s()
         speaker.drop()
         dropped_s = set_up.room.now_s()
         speaker.write(np.full(PERIOD, 7000, np.int16).tobytes())
         spans = set_up.room.audible_spans(start_s, dropped_s + 0.2, gap_ms=0.1)
         first_silent_s = spans[0][1]
-        assert before_s - 0.01 < first_silent_s <= dropped_s + 0.0001
+        assert dropped_s - 0.01 < first_silent_s <= dropped_s + 0.0001
         assert set(np.unique(set_up.room.heard(dropped_s, dropped_s + 0.2))) == {0, 7000}
 
 
@@ -142,7 +141,7 @@ def test_closing_plays_to_the_end(tmp_path, monkeypatch):
         for _ in range(5):
             speaker.write(np.full(PERIOD, 5000, np.int16).tobytes())
         speaker.close()
-        assert 0.09 < set_up.room.now_s() - start_s < 1.0
+        assert 0.09 < set_up.room.now_s() - start_s < 0.3
         assert np.count_nonzero(set_up.room.heard(start_s, start_s + 0.3)) == 5 * PERIOD
 
 
